@@ -1,0 +1,30 @@
+// Package deps pins the chosen modules until their users exist; it goes when the last one does.
+package deps
+
+import (
+	_ "github.com/RoaringBitmap/roaring/v2"
+	_ "github.com/dgraph-io/badger/v4"
+	_ "github.com/dustin/go-humanize"
+	_ "github.com/edsrzf/mmap-go"
+	_ "github.com/go-json-experiment/json"
+	_ "github.com/gofrs/flock"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/google/uuid"
+	_ "github.com/prometheus/client_golang/prometheus"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/redis/go-redis/v9"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/schollz/progressbar/v3"
+	_ "github.com/spf13/cobra"
+	_ "github.com/stretchr/testify/require"
+	_ "github.com/tidwall/btree"
+	_ "go.uber.org/goleak"
+	_ "go.yaml.in/yaml/v3"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/sys/cpu"
+	_ "golang.org/x/sys/unix"
+	_ "golang.org/x/term"
+	_ "golang.org/x/text/cases"
+	_ "golang.org/x/time/rate"
+	_ "pgregory.net/rapid"
+)
