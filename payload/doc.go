@@ -1,0 +1,2 @@
+// Package payload keeps what a point carries beside its vectors.
+package payload
