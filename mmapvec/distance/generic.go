@@ -1,0 +1,133 @@
+package distance
+
+import (
+	"encoding/binary"
+	"math"
+	"unsafe"
+)
+
+// The plain Go kernels: the definition of what the assembly computes.
+
+var generic = kernels{
+	level:       "generic",
+	dot:         dotGeneric,
+	l2:          l2Generic,
+	l1:          l1Generic,
+	dotRows:     dotRowsGeneric,
+	l2Rows:      l2RowsGeneric,
+	l1Rows:      l1RowsGeneric,
+	dotU8S8Rows: dotU8S8RowsGeneric,
+	codeRows:    codeRowsGeneric,
+}
+
+func dotGeneric(a, b []float32) float32 {
+	var s0, s1, s2, s3 float32
+	b = b[:len(a)]
+	for len(a) >= 4 {
+		s0 += a[0] * b[0]
+		s1 += a[1] * b[1]
+		s2 += a[2] * b[2]
+		s3 += a[3] * b[3]
+		a, b = a[4:], b[4:]
+	}
+	b = b[:len(a)]
+	for i, x := range a {
+		s0 += x * b[i]
+	}
+	return (s0 + s1) + (s2 + s3)
+}
+
+func l2Generic(a, b []float32) float32 {
+	var s0, s1, s2, s3 float32
+	b = b[:len(a)]
+	for len(a) >= 4 {
+		d0, d1, d2, d3 := a[0]-b[0], a[1]-b[1], a[2]-b[2], a[3]-b[3]
+		s0 += d0 * d0
+		s1 += d1 * d1
+		s2 += d2 * d2
+		s3 += d3 * d3
+		a, b = a[4:], b[4:]
+	}
+	b = b[:len(a)]
+	for i, x := range a {
+		d := x - b[i]
+		s0 += d * d
+	}
+	return (s0 + s1) + (s2 + s3)
+}
+
+func l1Generic(a, b []float32) float32 {
+	var s0, s1 float32
+	b = b[:len(a)]
+	for len(a) >= 2 {
+		s0 += abs(a[0] - b[0])
+		s1 += abs(a[1] - b[1])
+		a, b = a[2:], b[2:]
+	}
+	b = b[:len(a)]
+	for i, x := range a {
+		s0 += abs(x - b[i])
+	}
+	return s0 + s1
+}
+
+func abs(x float32) float32 {
+	return math.Float32frombits(math.Float32bits(x) &^ (1 << 31))
+}
+
+// rowF32 is row id as floats. The caller has checked the bounds.
+func rowF32(base []byte, stride int, id uint32, dim int) []float32 {
+	if dim == 0 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&base[int(id)*stride])), dim)
+}
+
+func dotRowsGeneric(q []float32, base []byte, stride int, ids []uint32, out []float32) {
+	for i, id := range ids {
+		out[i] = -dotGeneric(q, rowF32(base, stride, id, len(q)))
+	}
+}
+
+func l2RowsGeneric(q []float32, base []byte, stride int, ids []uint32, out []float32) {
+	for i, id := range ids {
+		out[i] = l2Generic(q, rowF32(base, stride, id, len(q)))
+	}
+}
+
+func l1RowsGeneric(q []float32, base []byte, stride int, ids []uint32, out []float32) {
+	for i, id := range ids {
+		out[i] = l1Generic(q, rowF32(base, stride, id, len(q)))
+	}
+}
+
+func dotU8S8Generic(row []byte, q []int8) int32 {
+	var s0, s1, s2, s3 int32
+	row = row[:len(q)]
+	for len(q) >= 4 {
+		s0 += int32(row[0]) * int32(q[0])
+		s1 += int32(row[1]) * int32(q[1])
+		s2 += int32(row[2]) * int32(q[2])
+		s3 += int32(row[3]) * int32(q[3])
+		row, q = row[4:], q[4:]
+	}
+	return s0 + s1 + s2 + s3
+}
+
+func dotU8S8RowsGeneric(q []int8, base []byte, stride int, ids []uint32, out []int32) {
+	for i, id := range ids {
+		out[i] = dotU8S8Generic(base[int(id)*stride:], q)
+	}
+}
+
+func codeRowsGeneric(q []int8, base []byte, stride int, ids []uint32, f *CodeFactors, out []float32) {
+	for i, id := range ids {
+		row := base[int(id)*stride:][:max(stride, len(q))]
+		factors := row[stride-CodeFactorBytes : stride]
+		scale := math.Float32frombits(binary.LittleEndian.Uint32(factors))
+		norm := math.Float32frombits(binary.LittleEndian.Uint32(factors[4:]))
+		// The conversions keep the compiler from fusing: every level rounds at the same places.
+		product := float32(dotU8S8Generic(row, q)-f.Bias) * float32(scale*f.Mul)
+		out[i] = float32(f.Add+float32(f.NormWeight*norm)) + float32(product)
+	}
+}

@@ -1,0 +1,3 @@
+package distance
+
+func machineLevels() []*kernels { return nil }

@@ -1,0 +1,82 @@
+package distance
+
+// RowsF32 writes to out[i] the distance of q to the float32 row that starts at base[ids[i]*stride]. Rows hold len(q)
+// little-endian float32 values; they may have any alignment, 64-byte aligned ones are fastest. Coming rows are
+// prefetched. It panics if a row does not lie within base, if len(out) < len(ids), or if the metric is unknown.
+func RowsF32(m Metric, q []float32, base []byte, stride int, ids []uint32, out []float32) {
+	if len(ids) == 0 {
+		return
+	}
+	checkRows(len(q)*4, base, stride, ids, len(out))
+	switch m {
+	case Dot:
+		active.dotRows(q, base, stride, ids, out)
+	case L2:
+		active.l2Rows(q, base, stride, ids, out)
+	case L1:
+		active.l1Rows(q, base, stride, ids, out)
+	default:
+		panic("distance: unknown metric " + m.String())
+	}
+}
+
+// DotU8S8Rows writes to out[i] the exact Σ row[j]·q[j] of the uint8 codes that start at base[ids[i]*stride]. len(q) is a
+// multiple of 64 and at most 65536, so that no sum overflows; the caller pads q with zeros, and what the row holds over
+// them does not count. Coming rows are prefetched. It panics if that does not hold, if a row does not lie within base,
+// or if len(out) < len(ids).
+func DotU8S8Rows(q []int8, base []byte, stride int, ids []uint32, out []int32) {
+	if len(ids) == 0 {
+		return
+	}
+	checkCodeLength(len(q))
+	checkRows(len(q), base, stride, ids, len(out))
+	active.dotU8S8Rows(q, base, stride, ids, out)
+}
+
+// CodeFactors turn the integer dot product of a query and a code row into a distance, see [CodeDistances].
+type CodeFactors struct {
+	Bias       int32   // subtracted from the integer dot product: 128·Σq
+	Mul        float32 // the query's part of the scale, with the metric's sign and factor
+	Add        float32 // added to every distance
+	NormWeight float32 // weight of the row's norm factor
+}
+
+// CodeFactorBytes is the size of the two factors at the end of a code row: scale and norm, little-endian float32.
+const CodeFactorBytes = 8
+
+// CodeDistances writes to out[i] the distance of q to the code row at base[ids[i]*stride]:
+//
+//	(f.Add + f.NormWeight·norm) + float32(Σ row[j]·q[j] - f.Bias)·(scale·f.Mul)
+//
+// in float32, where scale and norm are the two float32 values that end the row (its last [CodeFactorBytes] bytes before
+// the next row). The integer sum is as in [DotU8S8Rows]; q must be zero over the factors. Same bits at every level.
+func CodeDistances(q []int8, base []byte, stride int, ids []uint32, f *CodeFactors, out []float32) {
+	if len(ids) == 0 {
+		return
+	}
+	checkCodeLength(len(q))
+	if stride < CodeFactorBytes {
+		panic("distance: code rows without factors")
+	}
+	checkRows(max(stride, len(q)), base, stride, ids, len(out))
+	active.codeRows(q, base, stride, ids, f, out)
+}
+
+func checkCodeLength(n int) {
+	if n%64 != 0 || n > 1<<16 {
+		panic("distance: length of the query code is no multiple of 64 or above 65536")
+	}
+}
+
+func checkRows(rowBytes int, base []byte, stride int, ids []uint32, outLen int) {
+	if outLen < len(ids) {
+		panic("distance: fewer results than ids")
+	}
+	var last uint32
+	for _, id := range ids {
+		last = max(last, id)
+	}
+	if stride < 0 || rowBytes > len(base) || uint64(last)*uint64(stride) > uint64(len(base)-rowBytes) {
+		panic("distance: row outside of base")
+	}
+}

@@ -1,0 +1,95 @@
+package quant
+
+import (
+	"math"
+
+	"github.com/isobath/isobath/mmapvec/distance"
+)
+
+// kernels is one implementation of the inner loops of encoding. All give the same bits: see rotation.
+type kernels struct {
+	scale     func(x, by []float32)                                       // x[i] *= by[i]; whole groups of 8
+	hadamard  func(x []float32)                                           // unscaled, in place; len(x) is 2^k ≥ 8
+	butterfly func(a, b []float32)                                        // a, b = a+b, a-b
+	maxAbs    func(x []float32) float32                                   // NaN counts for nothing; whole groups of 8
+	round     func(dst []byte, x []float32, inv float32) (xv, xx float32) // see roundGeneric
+}
+
+var genericKernels = kernels{
+	scale:     scaleGeneric,
+	hadamard:  hadamardGeneric,
+	butterfly: butterflyGeneric,
+	maxAbs:    maxAbsGeneric,
+	round:     roundGeneric,
+}
+
+// activeKernels follows the level of package distance, which tests may force.
+func activeKernels() *kernels {
+	if distance.Level() == "generic" {
+		return &genericKernels
+	}
+	return machineKernels
+}
+
+func scaleGeneric(x, by []float32) {
+	by = by[:len(x)]
+	for i, s := range by {
+		x[i] *= s
+	}
+}
+
+func hadamardGeneric(x []float32) {
+	for h := 1; h < len(x); h *= 2 {
+		for i := 0; i < len(x); i += 2 * h {
+			butterflyGeneric(x[i:i+h], x[i+h:i+2*h])
+		}
+	}
+}
+
+func butterflyGeneric(a, b []float32) {
+	b = b[:len(a)]
+	for i, x := range a {
+		y := b[i]
+		a[i], b[i] = x+y, x-y
+	}
+}
+
+func maxAbsGeneric(x []float32) float32 {
+	var m float32
+	for _, v := range x {
+		v = math.Float32frombits(math.Float32bits(v) &^ (1 << 31))
+		if v > m {
+			m = v
+		}
+	}
+	return m
+}
+
+// roundGeneric writes v[i]+128 to dst[i], v[i] = x[i]·inv rounded half to even and limited to ±127, and returns Σ x·v
+// and Σ x². The sums run in eight lanes that are added in a fixed order. len(dst) == len(x), whole groups of 8.
+func roundGeneric(dst []byte, x []float32, inv float32) (xv, xx float32) {
+	var lanesV, lanesX [8]float32
+	for len(x) >= 8 && len(dst) >= 8 {
+		for j := range 8 {
+			w := x[j]
+			// Adding 1.5·2^23 leaves the integer in the low bits, rounded half to even. The conversions stop fusing.
+			v := float32(w * inv)
+			if !(v < 127) { // also NaN
+				v = 127
+			}
+			if v < -127 {
+				v = -127
+			}
+			v = float32(v+0x1.8p23) - 0x1.8p23
+			dst[j] = byte(int32(v) + 128)
+			lanesV[j] += float32(w * v)
+			lanesX[j] += float32(w * w)
+		}
+		x, dst = x[8:], dst[8:]
+	}
+	return addLanes(&lanesV), addLanes(&lanesX)
+}
+
+func addLanes(l *[8]float32) float32 {
+	return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
+}
