@@ -1,0 +1,9 @@
+package querylang
+
+import (
+	"strconv"
+
+	"github.com/isobath/isobath/filter"
+)
+
+func value(v filter.Value) string { return strconv.Quote(v.String()) }
