@@ -1,0 +1,120 @@
+package hnsw
+
+import "math"
+
+// Candidate is a node that a search found.
+type Candidate struct {
+	Ord      uint32
+	Distance float32
+}
+
+// Stats counts the work of one search.
+type Stats struct {
+	Visited   int  // nodes whose lists or distances were looked at, upper levels included
+	Hops      int  // nodes whose neighbours were scored
+	Distances int  // distances asked of the scorer
+	Exhausted bool // MaxVisits ended the search
+	Fallback  bool // the two-hop walk found too little, a plain walk followed
+}
+
+// Scratch is the memory of a search. It grows to what searches need and is then reused without allocation.
+// One goroutine at a time.
+type Scratch struct {
+	// Stats are the counters of the last search or insert.
+	Stats Stats
+	// Err is damage met by the last search of a mapped graph; the answer then lacks what lies behind it.
+	Err error
+
+	pool    []uint64 // sorted packed candidates; see key
+	seen    []uint64 // bit by ord
+	touched []uint32 // words of seen that are not zero
+	ids     []uint32 // unseen neighbours of one hop
+	out     []float32
+	queue   []uint64 // heap of a filtered walk
+	results []uint64 // sorted accepted nodes of a filtered walk
+	found   []Candidate
+	query   fixed
+	sel     selection
+	plan    []levelPlan
+}
+
+// fixed hides a Scorer's dynamic type from escape analysis: one store, no allocation.
+type fixed struct{ Scorer }
+
+// NewScratch makes an empty scratch.
+func NewScratch() *Scratch { return &Scratch{} }
+
+// fit makes room for a search of g with pools of ef and rows of at most rowMax ids.
+func (s *Scratch) fit(g *links, ef, rowMax int) {
+	if n := (int(g.limit) + 63) / 64; len(s.seen) < n {
+		s.seen = make([]uint64, n)
+		s.touched = make([]uint32, n+2*maxM+8)
+	}
+	if cap(s.pool) < ef+1 {
+		s.pool = make([]uint64, 0, ef+1)
+	}
+	if len(s.ids) < rowMax+8 {
+		s.ids = make([]uint32, rowMax+8)
+		s.out = make([]float32, rowMax+8)
+	}
+}
+
+// A key packs a candidate into one word: ordered distance, ord, a bit that says whether the node was expanded.
+// Keys ascend with the distance, equal distances with the ord; NaN comes last.
+func key(d float32, ord uint32) uint64 {
+	return uint64(ordered(d))<<32 | uint64(ord)<<1
+}
+
+const (
+	negInf   = 0x007fffff // ^bits(-Inf): shifting by it sends NaN of either sign to the end
+	worstKey = ^uint64(0)
+)
+
+func ordered(d float32) uint32 {
+	b := math.Float32bits(d)
+	return (b ^ (uint32(int32(b)>>31) | 1<<31)) - negInf
+}
+
+func keyDistance(k uint64) float32 {
+	b := uint32(k>>32) + negInf
+	return math.Float32frombits(b ^ (^uint32(int32(b)>>31) | 1<<31))
+}
+
+func keyOrd(k uint64) uint32 { return uint32(k) >> 1 }
+
+// insertKey puts k into the sorted pool, dropping the last of a full one, and returns its position and the new length.
+// The caller has compared k with the last key of a full pool. cap(pool) > limit.
+func insertKey(pool []uint64, n, limit int, k uint64) (pos, length int) {
+	lo, span := 0, n
+	for span > 0 {
+		half := span >> 1
+		if pool[lo+half] < k {
+			lo += half + 1
+			span -= half + 1
+		} else {
+			span = half
+		}
+	}
+	if n < limit {
+		n++
+	}
+	copy(pool[lo+1:n], pool[lo:n-1])
+	pool[lo] = k
+	return lo, n
+}
+
+// take copies sorted keys into the result slice.
+func (s *Scratch) take(keys []uint64) []Candidate {
+	s.found = s.found[:0]
+	for _, k := range keys {
+		s.found = append(s.found, Candidate{keyOrd(k), keyDistance(k)})
+	}
+	return s.found
+}
+
+// forget clears the visited set in time proportional to the words touched.
+func (s *Scratch) forget(touched int) {
+	for _, w := range s.touched[:touched] {
+		s.seen[w] = 0
+	}
+}

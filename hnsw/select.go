@@ -1,0 +1,4 @@
+package hnsw
+
+type selection struct{}
+type levelPlan struct{}
