@@ -171,3 +171,4 @@ func list(name string, es []filter.Expr) string {
 	}
 	return name + "(" + strings.Join(parts, " ") + ")"
 }
+func value(v filter.Value) string { return strconv.Quote(v.Str()) }

@@ -70,7 +70,7 @@ func (f fieldRef) fold(tag []byte) string {
 	if f.CaseSensitive {
 		return string(tag)
 	}
-	return filter.Fold(string(tag))
+	return foldCase(string(tag))
 }
 
 // tag reads one tag and stops at '|' or the closing bracket. ok is false for an empty one.
