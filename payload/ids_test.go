@@ -12,8 +12,8 @@ import (
 func TestParsePointID(t *testing.T) {
 	u := UUIDID([16]byte{0x55, 0x0e, 0x84, 0x00, 0xe2, 0x9b, 0x41, 0xd4, 0xa7, 0x16, 0x44, 0x66, 0x55, 0x44, 0x00, 0x0a})
 	for s, want := range map[string]PointID{
-		"0":                    NumID(0),
-		"18446744073709551615": NumID(math.MaxUint64),
+		"0":                                             NumID(0),
+		"18446744073709551615":                          NumID(math.MaxUint64),
 		"550e8400-e29b-41d4-a716-44665544000a":          u,
 		"550E8400-E29B-41D4-A716-44665544000A":          u,
 		"550e8400e29b41d4a71644665544000a":              u,
