@@ -87,14 +87,14 @@ func (p Params) validate(capacity int) error {
 //
 // A link word is ord+1 in its low 31 bits, zero ends a row; the top bit marks a link of the spanning tree.
 type links struct {
-	limit   uint32 // ords are below it
-	m, m0   int
-	stride  int           // words from row to row on level 0
-	level0  []uint32      // limit rows of stride words
-	at      []uint32      // 0: no such node; 1: on level 0 only; k+2: record at upper[k]
-	upper   []uint32      // records: level, then a row of m words for each level from 1
-	blocks  *blocks       // checksums to verify at first use; nil in memory
-	entry   atomic.Uint64 // level<<32 | ord+1; 0 while empty
+	limit  uint32 // ords are below it
+	m, m0  int
+	stride int           // words from row to row on level 0
+	level0 []uint32      // limit rows of stride words
+	at     []uint32      // 0: no such node; 1: on level 0 only; k+2: record at upper[k]
+	upper  []uint32      // records: level, then a row of m words for each level from 1
+	blocks *blocks       // checksums to verify at first use; nil in memory
+	entry  atomic.Uint64 // level<<32 | ord+1; 0 while empty
 }
 
 // strideOf rounds a row up to whole cache lines.

@@ -8,8 +8,8 @@ type Mapped struct {
 
 type blocks struct{}
 
-func (b *blocks) level0(ord uint32) bool      { return true }
-func (b *blocks) node(ord uint32) bool        { return true }
+func (b *blocks) level0(ord uint32) bool     { return true }
+func (b *blocks) node(ord uint32) bool       { return true }
 func (b *blocks) upper(word, words int) bool { return true }
 
 // OpenMapped checks the header of an encoded graph and returns the graph over b, which must stay readable and unchanged while it is used.

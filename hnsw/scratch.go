@@ -26,6 +26,7 @@ type Scratch struct {
 	Err error
 
 	pool    []uint64 // sorted packed candidates; see key
+	pooled  int      // how many the last walk left there
 	seen    []uint64 // bit by ord
 	touched []uint32 // words of seen that are not zero
 	ids     []uint32 // unseen neighbours of one hop

@@ -130,6 +130,7 @@ func (g *links) walk(q Scorer, start uint64, level, ef int, s *Scratch) []uint64
 		at = next
 	}
 	s.forget(t)
+	s.pooled = n
 	s.Stats.Hops += hops
 	s.Stats.Distances += scored
 	s.Stats.Visited += scored + 1
