@@ -8,18 +8,6 @@ import (
 
 // The plain Go kernels: the definition of what the assembly computes.
 
-var generic = kernels{
-	level:       "generic",
-	dot:         dotGeneric,
-	l2:          l2Generic,
-	l1:          l1Generic,
-	dotRows:     dotRowsGeneric,
-	l2Rows:      l2RowsGeneric,
-	l1Rows:      l1RowsGeneric,
-	dotU8S8Rows: dotU8S8RowsGeneric,
-	codeRows:    codeRowsGeneric,
-}
-
 func dotGeneric(a, b []float32) float32 {
 	var s0, s1, s2, s3 float32
 	b = b[:len(a)]
@@ -83,21 +71,17 @@ func rowF32(base []byte, stride int, id uint32, dim int) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(&base[int(id)*stride])), dim)
 }
 
-func dotRowsGeneric(q []float32, base []byte, stride int, ids []uint32, out []float32) {
+func floatRowsGeneric(m Metric, q []float32, base []byte, stride int, ids []uint32, out []float32) {
 	for i, id := range ids {
-		out[i] = -dotGeneric(q, rowF32(base, stride, id, len(q)))
-	}
-}
-
-func l2RowsGeneric(q []float32, base []byte, stride int, ids []uint32, out []float32) {
-	for i, id := range ids {
-		out[i] = l2Generic(q, rowF32(base, stride, id, len(q)))
-	}
-}
-
-func l1RowsGeneric(q []float32, base []byte, stride int, ids []uint32, out []float32) {
-	for i, id := range ids {
-		out[i] = l1Generic(q, rowF32(base, stride, id, len(q)))
+		row := rowF32(base, stride, id, len(q))
+		switch m {
+		case Dot:
+			out[i] = -dotGeneric(q, row)
+		case L2:
+			out[i] = l2Generic(q, row)
+		case L1:
+			out[i] = l1Generic(q, row)
+		}
 	}
 }
 

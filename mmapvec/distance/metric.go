@@ -45,19 +45,19 @@ func (m Metric) Distance(a, b []float32) float32 {
 // DotF32 returns Σ a[i]·b[i], summed in float32. It panics if the lengths differ.
 func DotF32(a, b []float32) float32 {
 	checkLengths(a, b)
-	return active.dot(a, b)
+	return dot(a, b)
 }
 
 // L2F32 returns Σ (a[i]-b[i])², summed in float32. It panics if the lengths differ.
 func L2F32(a, b []float32) float32 {
 	checkLengths(a, b)
-	return active.l2(a, b)
+	return l2(a, b)
 }
 
 // L1F32 returns Σ |a[i]-b[i]|, summed in float32. It panics if the lengths differ.
 func L1F32(a, b []float32) float32 {
 	checkLengths(a, b)
-	return active.l1(a, b)
+	return l1(a, b)
 }
 
 func checkLengths(a, b []float32) {

@@ -8,16 +8,10 @@ func RowsF32(m Metric, q []float32, base []byte, stride int, ids []uint32, out [
 		return
 	}
 	checkRows(len(q)*4, base, stride, ids, len(out))
-	switch m {
-	case Dot:
-		active.dotRows(q, base, stride, ids, out)
-	case L2:
-		active.l2Rows(q, base, stride, ids, out)
-	case L1:
-		active.l1Rows(q, base, stride, ids, out)
-	default:
+	if m > L1 {
 		panic("distance: unknown metric " + m.String())
 	}
+	floatRows(m, q, base, stride, ids, out)
 }
 
 // DotU8S8Rows writes to out[i] the exact Σ row[j]·q[j] of the uint8 codes that start at base[ids[i]*stride]. len(q) is a
@@ -30,7 +24,7 @@ func DotU8S8Rows(q []int8, base []byte, stride int, ids []uint32, out []int32) {
 	}
 	checkCodeLength(len(q))
 	checkRows(len(q), base, stride, ids, len(out))
-	active.dotU8S8Rows(q, base, stride, ids, out)
+	dotU8S8Rows(q, base, stride, ids, out)
 }
 
 // CodeFactors turn the integer dot product of a query and a code row into a distance, see [CodeDistances].
@@ -59,7 +53,7 @@ func CodeDistances(q []int8, base []byte, stride int, ids []uint32, f *CodeFacto
 		panic("distance: code rows without factors")
 	}
 	checkRows(max(stride, len(q)), base, stride, ids, len(out))
-	active.codeRows(q, base, stride, ids, f, out)
+	codeRows(q, base, stride, ids, f, out)
 }
 
 func checkCodeLength(n int) {

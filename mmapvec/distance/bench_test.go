@@ -1,0 +1,85 @@
+package distance
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// The benchmarks gather random rows of 128 MB, as a graph walk does: 24 ids a call, different ones every time.
+const (
+	benchBytes = 128 << 20
+	benchHop   = 24
+)
+
+var benchBase []byte
+
+func benchRows(stride int) (base []byte, hops [][]uint32) {
+	if benchBase == nil {
+		benchBase = make([]byte, benchBytes)
+		for i := range benchBase {
+			benchBase[i] = byte(i * 7 >> 3) // written, so that every page is its own
+		}
+	}
+	rng := rand.New(rand.NewPCG(4, 4))
+	for range 1 << 14 {
+		hops = append(hops, randomIDs(rng, benchHop, benchBytes/stride))
+	}
+	return benchBase, hops
+}
+
+func benchmarkGather(b *testing.B, stride int, score func(base []byte, ids []uint32)) {
+	for _, level := range Levels() {
+		b.Run(level, func(b *testing.B) {
+			force(b, level)
+			base, hops := benchRows(stride)
+			i := 0
+			for b.Loop() {
+				score(base, hops[i%len(hops)])
+				i++
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchHop, "ns/row")
+		})
+	}
+}
+
+func BenchmarkCodeDistances(b *testing.B) {
+	for _, stride := range []int{128, 832} {
+		b.Run(fmt.Sprint("stride=", stride), func(b *testing.B) {
+			q, out := make([]int8, stride), make([]float32, benchHop)
+			benchmarkGather(b, stride, func(base []byte, ids []uint32) {
+				CodeDistances(q, base, stride, ids, &CodeFactors{Mul: 1}, out)
+			})
+		})
+	}
+}
+
+func BenchmarkDotU8S8Rows(b *testing.B) {
+	q, out := make([]int8, 128), make([]int32, benchHop)
+	benchmarkGather(b, 128, func(base []byte, ids []uint32) { DotU8S8Rows(q, base, 128, ids, out) })
+}
+
+func BenchmarkRowsF32(b *testing.B) {
+	for _, dim := range []int{100, 768} {
+		b.Run(fmt.Sprint("dim=", dim), func(b *testing.B) {
+			q, out := make([]float32, dim), make([]float32, benchHop)
+			benchmarkGather(b, (dim*4+63)/64*64, func(base []byte, ids []uint32) {
+				RowsF32(L2, q, base, (dim*4+63)/64*64, ids, out)
+			})
+		})
+	}
+}
+
+func BenchmarkPair(b *testing.B) {
+	for _, dim := range []int{100, 768} {
+		for _, level := range Levels() {
+			b.Run(fmt.Sprintf("dim=%d/%s", dim, level), func(b *testing.B) {
+				force(b, level)
+				x, y := floatsAt(dim, 0, rand.Float32), floatsAt(dim, 0, rand.Float32)
+				for b.Loop() {
+					_ = L2F32(x, y)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,324 @@
+package distance
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+)
+
+var metrics = []Metric{Dot, L2, L1}
+
+// eachLevel runs the test at every level of this CPU but the generic one.
+func eachLevel(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	for _, name := range Levels() {
+		if name == "generic" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			force(t, name)
+			test(t)
+		})
+	}
+}
+
+func force(tb testing.TB, name string) {
+	tb.Helper()
+	restore, err := Force(name)
+	require.NoError(tb, err)
+	tb.Cleanup(restore)
+}
+
+// exact is the distance in float64 with the sum of magnitudes, which bounds what rounding may do.
+func exact(m Metric, a, b []float32) (distance, magnitude float64) {
+	for i, x := range a {
+		x, y := float64(x), float64(b[i])
+		switch m {
+		case Dot:
+			distance -= x * y
+			magnitude += math.Abs(x * y)
+		case L2:
+			distance += (x - y) * (x - y)
+		case L1:
+			distance += math.Abs(x - y)
+		}
+	}
+	return distance, magnitude + math.Abs(distance)
+}
+
+func requireClose(t *testing.T, m Metric, a, b []float32, got float32) {
+	t.Helper()
+	want, magnitude := exact(m, a, b)
+	switch {
+	case math.IsNaN(want):
+		require.True(t, math.IsNaN(float64(got)), "%v of %d: got %v, want NaN", m, len(a), got)
+	case math.IsInf(want, 0):
+		require.Equal(t, want, float64(got), "%v of %d", m, len(a))
+	default:
+		require.InDelta(t, want, got, 1e-6*math.Abs(magnitude)+1e-30, "%v of %d", m, len(a))
+	}
+}
+
+// floatsAt returns n floats that start at byte offset off of an aligned buffer, filled by fill.
+func floatsAt(n, off int, fill func() float32) []float32 {
+	buf := make([]byte, 4*n+off+128)
+	skip := int(-uintptr(unsafe.Pointer(&buf[0])) % 64)
+	v := unsafe.Slice((*float32)(unsafe.Pointer(&buf[skip+off])), n)
+	for i := range v {
+		v[i] = fill()
+	}
+	return v
+}
+
+func TestDistanceAtEveryLength(t *testing.T) {
+	test := func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(1, 1))
+		normal := func() float32 { return float32(rng.NormFloat64()) }
+		for n := range 131 {
+			for _, off := range []int{0, 1, 4, 13, 60} {
+				a, b := floatsAt(n, off, normal), floatsAt(n, 64-off, normal)
+				for _, m := range metrics {
+					requireClose(t, m, a, b, m.Distance(a, b))
+				}
+			}
+		}
+		for _, n := range []int{255, 768, 1536, 4097} {
+			a, b := floatsAt(n, 0, normal), floatsAt(n, 4, normal)
+			for _, m := range metrics {
+				requireClose(t, m, a, b, m.Distance(a, b))
+			}
+		}
+	}
+	t.Run("generic", func(t *testing.T) {
+		force(t, "generic")
+		test(t)
+	})
+	eachLevel(t, test)
+}
+
+func TestDistanceSpreadsNaNAndInf(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		nan, inf := float32(math.NaN()), float32(math.Inf(1))
+		for n := 1; n <= 130; n++ {
+			for _, at := range []int{0, n / 2, n - 1} {
+				for _, special := range []float32{nan, inf, -inf} {
+					a, b := floatsAt(n, 0, func() float32 { return 1 }), floatsAt(n, 4, func() float32 { return 2 })
+					a[at] = special
+					for _, m := range metrics {
+						requireClose(t, m, a, b, m.Distance(a, b))
+						requireClose(t, m, a, b, rowDistance(m, a, b))
+					}
+				}
+			}
+		}
+	})
+}
+
+// rowDistance is the distance through the batch kernel: four rows, the last one counts.
+func rowDistance(m Metric, q, row []float32) float32 {
+	stride := 4*len(row) + 12
+	base := make([]byte, 3*stride+4*len(row))
+	for i := range 4 {
+		copy(rowF32(base, stride, uint32(i), len(row)), row)
+	}
+	var out [4]float32
+	RowsF32(m, q, base, stride, []uint32{0, 1, 2, 3}, out[:])
+	return out[3]
+}
+
+func TestRowsF32(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(2, 2))
+		normal := func() float32 { return float32(rng.NormFloat64()) }
+		const rows = 50
+		for dim := 0; dim <= 130; dim++ {
+			stride := 4*dim + rng.IntN(3)*4 + rng.IntN(2)
+			base := make([]byte, max((rows-1)*stride+4*dim, 1))
+			for i := range rows {
+				copy(rowF32(base, stride, uint32(i), dim), floatsAt(dim, 0, normal))
+			}
+			q := floatsAt(dim, dim%16, normal)
+			for n := range 34 {
+				ids := randomIDs(rng, n, rows)
+				for _, m := range metrics {
+					out := make([]float32, n+1)
+					out[n] = 42
+					RowsF32(m, q, base, stride, ids, out)
+					require.EqualValues(t, 42, out[n], "wrote beyond the results")
+					for i, id := range ids {
+						requireClose(t, m, q, rowF32(base, stride, id, dim), out[i])
+					}
+				}
+			}
+		}
+	})
+}
+
+func randomIDs(rng *rand.Rand, n, rows int) []uint32 {
+	ids := make([]uint32, n)
+	for i := range ids {
+		ids[i] = uint32(rng.IntN(rows))
+	}
+	return ids
+}
+
+func TestCodeKernelsAreExact(t *testing.T) {
+	fills := map[string]func(rng *rand.Rand) (byte, int8){
+		"random":           func(rng *rand.Rand) (byte, int8) { return byte(rng.Uint32()), int8(rng.Uint32()) },
+		"largest products": func(*rand.Rand) (byte, int8) { return 255, 127 },
+		"least products":   func(*rand.Rand) (byte, int8) { return 255, -128 },
+	}
+	eachLevel(t, func(t *testing.T) {
+		for name, fill := range fills {
+			t.Run(name, func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(3, 3))
+				for _, length := range []int{0, 64, 128, 192, 256, 832, 1600, 65536} {
+					for _, pad := range []int{0, 1, 64} {
+						testCodes(t, rng, length, pad, fill)
+					}
+				}
+			})
+		}
+	})
+}
+
+func testCodes(t *testing.T, rng *rand.Rand, length, pad int, fill func(*rand.Rand) (byte, int8)) {
+	t.Helper()
+	const rows = 9
+	stride := length + pad
+	base := make([]byte, (rows-1)*stride+length+pad)
+	q := make([]int8, length)
+	for i := range base {
+		base[i], _ = fill(rng)
+	}
+	for i := range q {
+		_, q[i] = fill(rng)
+	}
+	for n := range 20 {
+		ids := randomIDs(rng, n, rows)
+		want, got := make([]int32, n), make([]int32, n+1)
+		got[n] = 42
+		dotU8S8RowsGeneric(q, base, stride, ids, want)
+		DotU8S8Rows(q, base, stride, ids, got)
+		require.Equal(t, want, got[:n])
+		require.EqualValues(t, 42, got[n], "wrote beyond the results")
+		if stride < CodeFactorBytes {
+			continue
+		}
+		f := &CodeFactors{Bias: int32(rng.Uint32() >> 8), Mul: rng.Float32() - 0.5, Add: rng.Float32(), NormWeight: 1}
+		wantF, gotF := make([]float32, n), make([]float32, n)
+		codeRowsGeneric(q, base, stride, ids, f, wantF)
+		CodeDistances(q, base, stride, ids, f, gotF)
+		for i := range wantF {
+			requireSameFloat(t, wantF[i], gotF[i])
+		}
+	}
+}
+
+// requireSameFloat wants the same bits; NaNs are all alike.
+func requireSameFloat(t *testing.T, want, got float32) {
+	t.Helper()
+	if want != want {
+		require.True(t, got != got, "got %v, want NaN", got)
+		return
+	}
+	require.Equal(t, math.Float32bits(want), math.Float32bits(got), "got %v, want %v", got, want)
+}
+
+func TestBatchesRefuseRowsOutside(t *testing.T) {
+	q, out := make([]float32, 16), make([]float32, 4)
+	base := make([]byte, 4*64)
+	RowsF32(L2, q, base, 64, []uint32{3}, out)
+	require.Panics(t, func() { RowsF32(L2, q, base, 64, []uint32{4}, out) })
+	require.Panics(t, func() { RowsF32(L2, q, base, 64, []uint32{math.MaxUint32}, out) })
+	require.Panics(t, func() { RowsF32(L2, q, base[:1], 64, []uint32{0}, out) })
+	require.Panics(t, func() { RowsF32(L2, q, base, -64, []uint32{1}, out) })
+	require.Panics(t, func() { RowsF32(L2, q, base, 64, []uint32{0, 1}, out[:1]) })
+	require.Panics(t, func() { RowsF32(Metric(7), q, base, 64, []uint32{0}, out) })
+	require.Panics(t, func() { DotU8S8Rows(make([]int8, 65), base, 64, []uint32{0}, nil) })
+	require.Panics(t, func() { DotF32(q, q[:3]) })
+}
+
+func TestNormalize(t *testing.T) {
+	for _, scale := range []float32{1, 1e-38, 5e37, 1e-20} {
+		v := []float32{3 * scale, 0, -2 * scale}
+		want := float64(scale) * math.Sqrt(13)
+		require.InEpsilon(t, want, float64(Normalize(v)), 1e-5)
+		require.InDelta(t, 1, DotF32(v, v), 1e-6)
+	}
+	zero := make([]float32, 5)
+	require.Zero(t, Normalize(zero))
+	require.Equal(t, make([]float32, 5), zero)
+	bad := []float32{1, float32(math.Inf(1))}
+	require.True(t, math.IsInf(float64(Normalize(bad)), 1))
+	require.EqualValues(t, 1, bad[0])
+}
+
+func TestForce(t *testing.T) {
+	before := Level()
+	require.Equal(t, "generic", Levels()[len(Levels())-1])
+	restore, err := Force("generic")
+	require.NoError(t, err)
+	require.Equal(t, "generic", Level())
+	restore()
+	require.Equal(t, before, Level())
+	_, err = Force("quantum")
+	require.ErrorContains(t, err, "quantum")
+	require.Equal(t, widestLevel(), chooseLevel("unknown"))
+	require.Equal(t, levelGeneric, chooseLevel("generic"))
+}
+
+func TestKernelsDoNotAllocate(t *testing.T) {
+	base := make([]byte, 8*128)
+	require.Zero(t, testing.AllocsPerRun(10, func() {
+		var q [128]int8
+		var v [16]float32
+		var sums [8]int32
+		var out [8]float32
+		ids := [8]uint32{0, 1, 2, 3, 4, 5, 6, 7}
+		DotU8S8Rows(q[:], base, 128, ids[:], sums[:])
+		CodeDistances(q[:], base, 128, ids[:3], &CodeFactors{Mul: 1}, out[:])
+		RowsF32(L2, v[:], base, 128, ids[:], out[:])
+		_ = DotF32(v[:], v[:])
+	}))
+}
+
+func FuzzFloatKernels(f *testing.F) {
+	f.Add([]byte("some floats, eight bytes a pair, more of them"), uint8(3))
+	f.Fuzz(func(t *testing.T, data []byte, off uint8) {
+		n := len(data) / 8
+		i := 0
+		next := func() float32 { i++; return float32(int8(data[i-1])) / 16 * float32(int8(data[len(data)-i])) }
+		a, b := floatsAt(n, int(off%64), next), floatsAt(n, 0, next)
+		for _, name := range Levels() {
+			restore, err := Force(name)
+			require.NoError(t, err)
+			for _, m := range metrics {
+				requireClose(t, m, a, b, m.Distance(a, b))
+				requireClose(t, m, a, b, rowDistance(m, a, b))
+			}
+			restore()
+		}
+	})
+}
+
+func FuzzCodeKernels(f *testing.F) {
+	f.Add([]byte("codes"), uint8(1), uint8(7))
+	f.Fuzz(func(t *testing.T, data []byte, lines, n uint8) {
+		if len(data) == 0 {
+			return
+		}
+		rng := rand.New(rand.NewPCG(uint64(len(data)), uint64(data[0])))
+		for _, name := range Levels() {
+			restore, err := Force(name)
+			require.NoError(t, err)
+			testCodes(t, rng, int(lines%8)*64, int(n)%9, func(rng *rand.Rand) (byte, int8) {
+				return data[rng.IntN(len(data))], int8(data[rng.IntN(len(data))])
+			})
+			restore()
+		}
+	})
+}

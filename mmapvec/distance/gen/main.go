@@ -1,0 +1,66 @@
+//go:build ignore
+
+// Command main writes the amd64 kernels of package distance. Run it with `go generate ./mmapvec/distance`; it lives in
+// the tools module, so that the product does not depend on the assembler library.
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+func main() {
+	ConstraintExpr("amd64,!purego")
+
+	tailMask := maskTable()
+	for _, metric := range []string{"dot", "l2", "l1"} {
+		pair(avx512{}, metric)
+		pair(avx2{tailMask}, metric)
+	}
+	for _, metric := range []string{"dot", "l2", "l1"} {
+		floatRows(avx512{}, metric)
+		floatRows(avx2{tailMask}, metric)
+	}
+	for _, fused := range []bool{false, true} {
+		codeRows(avx512{}, fused)
+		codeRows(avx2{}, fused)
+	}
+	Generate()
+}
+
+// An isa writes the parts that differ between instruction sets. A vector is as many floats as fit its registers.
+type isa interface {
+	suffix() string
+	needs() string
+	floats() int        // in a vector
+	vector() VecVirtual // a new register
+	zero(v Register)
+	constants(metric string) Register                                   // what accumulate needs, or nil
+	tail(n Register) Register                                           // mask of the last n % floats() elements; clobbers n
+	load(m Mem, dst Register)                                           // a whole vector
+	loadTail(m Mem, mask, dst Register)                                 // the rest, zeros behind
+	accumulate(metric string, c, q Register, row Op, acc, tmp Register) // row may be memory
+	sum4(acc [4]VecVirtual) VecVirtual                                  // of floats, to the four lanes of an XMM register
+	codeLine(q Register, off Register, rows [4]Register, acc [4]VecVirtual)
+	sum4Int(acc [4]VecVirtual) VecVirtual
+}
+
+// rowBlock is how many rows are scored at once: enough independent sums to hide latencies, and the four sums fit one
+// XMM register.
+const rowBlock = 4
+
+const lineBytes = 64
+
+// maskTable holds eight set and eight clear words: eight words from 8-n on are the mask of the first n.
+func maskTable() Mem {
+	table := GLOBL("tailMask", RODATA|NOPTR)
+	for i := range 16 {
+		var word uint32
+		if i < 8 {
+			word = 0xffffffff
+		}
+		DATA(4*i, U32(word))
+	}
+	return table
+}

@@ -1,0 +1,44 @@
+package distance
+
+import (
+	"os"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// beforeGuard returns n bytes that end where the next byte faults.
+func beforeGuard(t *testing.T, n int) []byte {
+	t.Helper()
+	page := os.Getpagesize()
+	size := (n + page - 1) / page * page
+	b, err := unix.Mmap(-1, 0, size+page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, unix.Munmap(b)) })
+	require.NoError(t, unix.Mprotect(b[size:], unix.PROT_NONE))
+	return b[size-n : size]
+}
+
+func TestKernelsDoNotReadBeyondTheirInput(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for dim := 1; dim <= 70; dim++ {
+			rows := beforeGuard(t, 5*4*dim)
+			vector := beforeGuard(t, 4*dim)
+			q := unsafe.Slice((*float32)(unsafe.Pointer(&vector[0])), dim)
+			var out [6]float32
+			for _, m := range metrics {
+				RowsF32(m, q, rows, 4*dim, []uint32{4, 3, 2, 1, 0, 4}, out[:])
+				m.Distance(q, rowF32(rows, 4*dim, 4, dim))
+			}
+		}
+		for _, length := range []int{64, 128, 832} {
+			rows, query := beforeGuard(t, 5*length), beforeGuard(t, length)
+			q := unsafe.Slice((*int8)(unsafe.Pointer(&query[0])), length)
+			var out [6]float32
+			CodeDistances(q, rows, length, []uint32{4, 3, 2, 1, 0, 4}, &CodeFactors{}, out[:])
+			DotU8S8Rows(q, rows, length, []uint32{4}, make([]int32, 1))
+		}
+	})
+}

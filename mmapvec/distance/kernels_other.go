@@ -1,0 +1,21 @@
+//go:build !amd64 || purego
+
+package distance
+
+func widestLevel() level { return levelGeneric }
+
+func dot(a, b []float32) float32 { return dotGeneric(a, b) }
+func l2(a, b []float32) float32  { return l2Generic(a, b) }
+func l1(a, b []float32) float32  { return l1Generic(a, b) }
+
+func floatRows(m Metric, q []float32, base []byte, stride int, ids []uint32, out []float32) {
+	floatRowsGeneric(m, q, base, stride, ids, out)
+}
+
+func dotU8S8Rows(q []int8, base []byte, stride int, ids []uint32, out []int32) {
+	dotU8S8RowsGeneric(q, base, stride, ids, out)
+}
+
+func codeRows(q []int8, base []byte, stride int, ids []uint32, f *CodeFactors, out []float32) {
+	codeRowsGeneric(q, base, stride, ids, f, out)
+}
