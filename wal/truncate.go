@@ -1,0 +1,110 @@
+package wal
+
+import (
+	"fmt"
+	"slices"
+)
+
+// TruncatePrefix drops files that hold only records up to upTo. The last file always stays.
+func (l *Log) TruncatePrefix(upTo uint64) error {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	l.mu.Lock()
+	if l.failed != nil {
+		defer l.mu.Unlock()
+		return l.failed
+	}
+	n := 0
+	for n+1 < len(l.files) && l.files[n].last <= upTo {
+		n++
+	}
+	drop := l.files[:n:n]
+	l.files = slices.Clone(l.files[n:])
+	l.mu.Unlock()
+	if err := l.removeFiles(drop); err != nil {
+		return l.fail(fmt.Errorf("truncate the log up to %d: %w", upTo, err))
+	}
+	return nil
+}
+
+// TruncateSuffix drops every record after after, durable or not. On return they cannot come back;
+// after a crash during the call either all or none of them are there. Append and Replay must not run
+// meanwhile.
+func (l *Log) TruncateSuffix(after uint64) error {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	if err := l.syncLocked(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	first, last := l.firstLocked(), l.last
+	l.mu.Unlock()
+	if after >= last {
+		return nil
+	}
+	if after+1 < first {
+		return fmt.Errorf("%w: %d, the first is %d", ErrRange, after, first)
+	}
+	if err := l.startFile(after+1, 0); err != nil {
+		return l.fail(fmt.Errorf("truncate the log after %d: %w", after, err))
+	}
+	drop := l.supersede(after)
+	if err := l.removeFiles(drop); err != nil {
+		return l.fail(fmt.Errorf("truncate the log after %d: %w", after, err))
+	}
+	return nil
+}
+
+// supersede takes the effect of the newest file on those before it into account and returns the
+// files that have no records left.
+func (l *Log) supersede(after uint64) (drop []*logFile) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	newest := l.files[len(l.files)-1]
+	kept := make([]*logFile, 0, len(l.files))
+	for _, f := range l.files {
+		if f != newest && f.start > after {
+			drop = append(drop, f)
+			continue
+		}
+		f.last = min(f.last, after)
+		kept = append(kept, f)
+	}
+	l.files = kept
+	l.last, l.durable = after, after
+	return drop
+}
+
+// SetStart makes seq the number of the next record of an empty log, durably.
+func (l *Log) SetStart(seq uint64) error {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	l.mu.Lock()
+	err, empty, files := l.failed, l.firstLocked() == l.last+1 && len(l.pending.records) == 0, l.files
+	l.mu.Unlock()
+	switch {
+	case err != nil:
+		return err
+	case seq == 0:
+		return fmt.Errorf("%w: 0", ErrOrder)
+	case !empty:
+		return ErrNotEmpty
+	}
+	// A file that begins later would turn an empty older one into a gap: that one goes first.
+	number := uint64(1)
+	if len(files) > 0 {
+		number = files[len(files)-1].number + 1
+		if err := l.removeFiles(files); err != nil {
+			return l.fail(fmt.Errorf("start the log at %d: %w", seq, err))
+		}
+	}
+	f, err := createFile(l.o.FS, l.o.Dir, logFile{number: number, start: seq, epoch: l.newEpoch(), size: l.o.FileBytes}, nil)
+	if err != nil {
+		return l.fail(fmt.Errorf("start the log at %d: %w", seq, err))
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.files = []*logFile{f}
+	l.last, l.durable, l.proven = seq-1, seq-1, seq-1
+	return nil
+}
