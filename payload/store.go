@@ -2,74 +2,257 @@ package payload
 
 import (
 	"errors"
-	"log/slog"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/isobath/isobath/internal/binfmt"
 )
 
-// ErrNotFound is returned by Get for a key without a live version at the asked Seq.
-var ErrNotFound = errors.New("payload: key not found")
+// Errors of the store.
+var (
+	// ErrNotFound is returned by Get for a key that does not live at the asked Seq.
+	ErrNotFound = errors.New("payload: key not found")
+	// ErrClosed is returned by every method after Close.
+	ErrClosed = errors.New("payload: store is closed")
+	// ErrKey is returned for an empty key and for one longer than MaxKeyBytes.
+	ErrKey = errors.New("payload: key is empty or too long")
+	// ErrSeq is returned by Apply for Seq 0, which badger reserves.
+	ErrSeq = errors.New("payload: sequence number 0")
+)
 
-// Options configures Open.
-type Options struct {
-	Dir         string       // created when absent
-	MemoryBytes int64        // rough bound of memtables and caches; default 32 MiB
-	Log         *slog.Logger // default: discard
-}
+// MaxKeyBytes bounds a key.
+const MaxKeyBytes = 60000
 
-// Op is one write.
+// Op is one write: Value becomes the value of Key from Seq on or, with Delete, Key is gone from Seq
+// on. Seq starts at 1.
 type Op struct {
 	Key, Value []byte
 	Seq        uint64
 	Delete     bool
 }
 
-// ScanOptions selects keys of a scan.
-type ScanOptions struct {
-	Prefix   []byte // only keys that start with it
-	From     []byte // first key, inclusive; a full key including the prefix; nil = the end where the scan starts
-	Reverse  bool   // descending
-	KeysOnly bool   // fn gets a nil value
-}
-
-// Stats are sizes for metrics.
+// Stats are figures for metrics.
 type Stats struct {
-	DiskBytes int64
-	Tables    int
-	Levels    []int
+	TableBytes int64 // tables on disk, without memtables
+	Tables     int
+	SplitKeys  int // keys whose value is stored in pieces
 }
 
-// Store is the key-value store.
-type Store struct{}
+// Store keeps versioned key-value pairs. Apply, SetDiscard and Sync belong to one writer; the
+// methods that read are safe for concurrent use with them and with each other.
+type Store struct {
+	o  Options
+	db *badger.DB
 
-var errTodo = errors.New("payload: not implemented yet")
+	applyMu sync.Mutex
+	batch   batch
+	split   map[string]uint32 // keys that may have pieces -> how many
 
-// Open opens or creates the store.
-func Open(o Options) (*Store, error) { return nil, errTodo }
+	syncMu sync.Mutex
+	synced map[string]bool // files that never change and are durable
 
-// Apply writes each op at its own Seq.
-func (s *Store) Apply(ops []Op) error { return errTodo }
-
-// Get appends the newest version at or below seq to dst.
-func (s *Store) Get(seq uint64, key, dst []byte) ([]byte, error) { return nil, errTodo }
-
-// Has says whether the key lives at seq.
-func (s *Store) Has(seq uint64, key []byte) (bool, error) { return false, errTodo }
-
-// Scan visits keys in order.
-func (s *Store) Scan(seq uint64, o ScanOptions, fn func(key, value []byte) (bool, error)) error {
-	return errTodo
+	users   atomic.Int64 // running calls
+	closing atomic.Bool
+	idle    chan struct{} // closed when the last call after closing ends
+	idleSet sync.Once
+	closed  sync.Once
+	closeAs error
 }
 
-// SetDiscard allows versions shadowed at or below seq to be dropped.
-func (s *Store) SetDiscard(seq uint64) {}
+// Open opens the store in o.Dir or creates it. Nothing is durable before the first Sync, the
+// store's own files included.
+func Open(o Options) (*Store, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	if err := makeDir(o.Dir); err != nil {
+		return nil, fmt.Errorf("payload: open: %w", err)
+	}
+	if err := checkTables(o); err != nil {
+		return nil, err
+	}
+	s := &Store{o: o, split: map[string]uint32{}, synced: map[string]bool{}, idle: make(chan struct{})}
+	err := s.guard(func() (err error) {
+		s.db, err = badger.OpenManaged(badgerOptions(o))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("payload: open %s: %w", o.Dir, err)
+	}
+	if err := s.loadSplit(); err != nil {
+		return nil, errors.Join(fmt.Errorf("payload: open %s: %w", o.Dir, err), s.db.Close())
+	}
+	adviseTables(o.Dir)
+	return s, nil
+}
 
-// Sync makes everything applied durable.
-func (s *Store) Sync() error { return errTodo }
+// makeDir makes the directory and its name durable.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncPath(filepath.Dir(dir))
+}
 
-// Stats returns sizes.
-func (s *Store) Stats() Stats { return Stats{} }
+// Apply writes the ops, each at its own Seq, in ascending order of Seq; of two ops with the same key
+// and Seq the later counts. Applying again what was applied before changes nothing, even when newer
+// versions exist, so a log can be replayed from any point after the discard Seq. It is not atomic:
+// readers at a Seq below are not disturbed, readers at the ops' own Seq have to wait for it to return.
+// The slices may be reused after it returned.
+func (s *Store) Apply(ops []Op) error {
+	if !s.enter() {
+		return ErrClosed
+	}
+	defer s.leave()
+	for i := range ops {
+		if n := len(ops[i].Key); n == 0 || n > MaxKeyBytes {
+			return fmt.Errorf("%w: %d bytes", ErrKey, n)
+		}
+		if ops[i].Seq == 0 {
+			return ErrSeq
+		}
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	s.applyMu.Lock()
+	defer s.applyMu.Unlock()
+	wb := s.db.NewManagedWriteBatch()
+	s.batch.reset(wb)
+	for i := range ops {
+		if err := s.put(&ops[i]); err != nil {
+			wb.Cancel()
+			return fmt.Errorf("payload: apply record %d: %w", ops[i].Seq, err)
+		}
+	}
+	if err := wb.Flush(); err != nil {
+		return fmt.Errorf("payload: apply up to record %d: %w", ops[len(ops)-1].Seq, err)
+	}
+	return nil
+}
 
-// Close closes the store.
-func (s *Store) Close() error { return errTodo }
+// Get appends the value of key at seq (its newest version not above) to dst. It returns ErrNotFound
+// when there is none and a *binfmt.CorruptError when the stored bytes are not those written.
+func (s *Store) Get(seq uint64, key, dst []byte) ([]byte, error) {
+	if !s.enter() {
+		return nil, ErrClosed
+	}
+	defer s.leave()
+	out := dst
+	err := s.guard(func() error {
+		return s.lookup(seq, key, func(txn *badger.Txn, k []byte, item *badger.Item) (err error) {
+			out, err = s.appendValue(txn, item, k, dst)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
-// Check verifies a closed store.
-func Check(dir string) error { return errTodo }
+// Has says whether key lives at seq. It does not look at the value.
+func (s *Store) Has(seq uint64, key []byte) (bool, error) {
+	if !s.enter() {
+		return false, ErrClosed
+	}
+	defer s.leave()
+	err := s.guard(func() error {
+		return s.lookup(seq, key, func(*badger.Txn, []byte, *badger.Item) error { return nil })
+	})
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+var keyPool = sync.Pool{New: func() any { return new([]byte) }}
+
+func (s *Store) lookup(seq uint64, key []byte, found func(*badger.Txn, []byte, *badger.Item) error) error {
+	if len(key) == 0 || len(key) > MaxKeyBytes {
+		return ErrNotFound
+	}
+	buf := keyPool.Get().(*[]byte)
+	defer keyPool.Put(buf)
+	*buf = append(append((*buf)[:0], prefixValue), key...)
+	txn := s.db.NewTransactionAt(seq, false)
+	defer txn.Discard()
+	item, err := txn.Get(*buf)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("payload: read: %w", err)
+	}
+	return found(txn, *buf, item)
+}
+
+// SetDiscard allows versions to be dropped that are not visible at seq or above. The caller reads at
+// no lower Seq and replays no record at or below it from now on.
+func (s *Store) SetDiscard(seq uint64) {
+	if s.enter() {
+		s.db.SetDiscardTs(seq)
+		s.leave()
+	}
+}
+
+// Stats returns figures for metrics.
+func (s *Store) Stats() (st Stats) {
+	if !s.enter() {
+		return Stats{}
+	}
+	defer s.leave()
+	for _, l := range s.db.Levels() {
+		st.Tables += l.NumTables
+		st.TableBytes += l.Size
+	}
+	s.applyMu.Lock()
+	st.SplitKeys = len(s.split)
+	s.applyMu.Unlock()
+	return st
+}
+
+// Close waits for running calls and closes the store. What was applied is durable afterwards.
+func (s *Store) Close() error {
+	s.closed.Do(func() {
+		syncErr := s.Sync()
+		s.closing.Store(true)
+		if s.users.Load() > 0 {
+			<-s.idle
+		}
+		s.closeAs = errors.Join(syncErr, s.db.Close())
+		if s.closeAs == nil { // the close wrote the last table
+			s.closeAs = s.syncFiles()
+		}
+	})
+	return s.closeAs
+}
+
+// enter counts a running call; false when the store is closed.
+func (s *Store) enter() bool {
+	s.users.Add(1)
+	if s.closing.Load() {
+		s.leave()
+		return false
+	}
+	return true
+}
+
+func (s *Store) leave() {
+	if s.users.Add(-1) == 0 && s.closing.Load() {
+		s.idleSet.Do(func() { close(s.idle) })
+	}
+}
+
+func (s *Store) corrupt(format string, args ...any) error {
+	return binfmt.Corrupt(s.o.Dir, 0, "payload: "+format, args...)
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package payload
+
+func adviseTables(string) {}

@@ -1,0 +1,147 @@
+package payload
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/pb"
+	"github.com/dgraph-io/badger/v4/table"
+	"github.com/dgraph-io/badger/v4/y"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/isobath/isobath/internal/binfmt"
+)
+
+const tableSuffix = ".sst"
+
+// checkTables looks at the end of every table that badger's manifest names, where its index lies:
+// badger ends the process when it meets a damaged one. Other tables were never finished.
+func checkTables(o Options) error {
+	f, err := os.Open(filepath.Join(o.Dir, badger.ManifestFilename))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a new store
+	}
+	if err != nil {
+		return fmt.Errorf("payload: open: %w", err)
+	}
+	defer f.Close()
+	manifest, _, err := badger.ReplayManifestFile(f, externalMagic, badgerOptions(o))
+	if err != nil {
+		return &binfmt.CorruptError{File: f.Name(), Err: err}
+	}
+	for id := range manifest.Tables {
+		name := table.NewFilename(id, o.Dir)
+		if err := checkTable(name); errors.Is(err, fs.ErrNotExist) {
+			return &binfmt.CorruptError{File: name, Err: err}
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkTable verifies {index, u32 length, checksum message, u32 length} at the end of a table.
+func checkTable(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	end := info.Size()
+	var readErr error
+	last := func(n int64) []byte {
+		if readErr == nil && (n < 0 || n > end) {
+			readErr = fmt.Errorf("payload: table of %d bytes, %d more expected", end, n)
+		}
+		if readErr != nil {
+			return make([]byte, 4)
+		}
+		b := make([]byte, n)
+		_, readErr = f.ReadAt(b, end-n)
+		end -= n
+		return b
+	}
+	sumBytes := last(int64(binary.BigEndian.Uint32(last(4))))
+	index := last(int64(binary.BigEndian.Uint32(last(4))))
+	if readErr != nil {
+		return &binfmt.CorruptError{File: name, Offset: end, Err: readErr}
+	}
+	sum := &pb.Checksum{}
+	if err := proto.Unmarshal(sumBytes, sum); err != nil {
+		return &binfmt.CorruptError{File: name, Offset: end, Err: err}
+	}
+	if err := y.VerifyChecksum(index, sum); err != nil || len(index) == 0 {
+		return binfmt.Corrupt(name, end, "payload: checksum of the table's index does not match")
+	}
+	return nil
+}
+
+// Verify reads everything: the checksums of badger's blocks, then every value that lives at seq. It
+// returns the first damage it meets. Reads and writes go on meanwhile.
+func (s *Store) Verify(seq uint64) error {
+	if !s.enter() {
+		return ErrClosed
+	}
+	defer s.leave()
+	err := s.guard(func() error {
+		if err := s.db.VerifyChecksum(); err != nil {
+			return s.corrupt("table: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.Scan(seq, ScanOptions{}, func([]byte, []byte) (bool, error) { return true, nil })
+}
+
+// Check verifies a store that is not open and changes nothing in it. One that was not closed is
+// copied beside itself for the time of the check, since badger cannot look at it without
+// recovering it.
+func Check(dir string) error {
+	if _, err := os.Stat(dir); err != nil {
+		return fmt.Errorf("payload: check: %w", err)
+	}
+	o := Options{Dir: dir}.withDefaults()
+	if err := checkTables(o); err != nil {
+		return err
+	}
+	if logs, _ := filepath.Glob(filepath.Join(dir, "*.mem")); len(logs) > 0 {
+		return checkCopy(dir)
+	}
+	s := &Store{o: o, split: map[string]uint32{}, synced: map[string]bool{}, idle: make(chan struct{})}
+	err := s.guard(func() (err error) {
+		s.db, err = badger.OpenManaged(badgerOptions(o).WithReadOnly(true))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("payload: check %s: %w", dir, err)
+	}
+	return errors.Join(s.loadSplit(), s.Verify(^uint64(0)), s.db.Close())
+}
+
+func checkCopy(dir string) (err error) {
+	dir = filepath.Clean(dir)
+	tmp, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".check-*.tmp")
+	if err != nil {
+		return fmt.Errorf("payload: check: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	if err := os.CopyFS(tmp, os.DirFS(dir)); err != nil {
+		return fmt.Errorf("payload: check: %w", err)
+	}
+	s, err := Open(Options{Dir: tmp})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Verify(^uint64(0)), s.Close())
+}

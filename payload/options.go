@@ -1,0 +1,129 @@
+package payload
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+)
+
+// Options configures Open.
+type Options struct {
+	// Dir is the directory of the store, made when it does not exist. It is on the real file
+	// system: badger maps its files itself.
+	Dir string
+	// MemoryBytes bounds roughly what memtables take, between 32 MiB (the default) and 256 MiB. It
+	// may change on reopen.
+	MemoryBytes int64
+	// Log gets what badger reports; nil discards it.
+	Log *slog.Logger
+}
+
+const (
+	minMemoryBytes = 32 << 20
+	maxMemoryBytes = 256 << 20
+)
+
+func (o Options) withDefaults() Options {
+	o.MemoryBytes = min(max(o.MemoryBytes, minMemoryBytes), maxMemoryBytes)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func (o Options) validate() error {
+	if o.Dir == "" {
+		return fmt.Errorf("payload: options: no directory")
+	}
+	return nil
+}
+
+// badgerOptions lists every option of badger that matters, with its reason. None is left to a
+// default that a newer badger could change.
+func badgerOptions(o Options) badger.Options {
+	return badger.DefaultOptions(o.Dir).
+		// Durability. The log of the engine is the truth and badger is synced at checkpoints (see
+		// Sync); a sync per write would pay for the same promise twice.
+		WithSyncWrites(false).
+		// Versions. A version that is older than SetDiscard and shadowed may go.
+		WithNumVersionsToKeep(1).
+		// One goroutine writes and replay rewrites old timestamps on purpose: there is no conflict
+		// to detect, and the fingerprints would cost memory.
+		WithDetectConflicts(false).
+		// Memory. Two memtables may wait for their flush while one is written. 15 % of a memtable
+		// bounds a transaction and with it a single value: 8 MiB leave 1.2 MiB, twice our largest piece.
+		WithMemTableSize(o.MemoryBytes / 4).
+		WithNumMemtables(2).
+		// Blocks are read from the map, uncompressed: the page cache is the cache, it can be
+		// reclaimed, and no second copy counts against the memory limit. (With compression the
+		// block cache would be needed: badger panics without.)
+		WithCompression(options.None).
+		WithZSTDCompressionLevel(1). // unused without compression
+		WithBlockCacheSize(0).
+		// Without encryption a table's index is read from its map and no index is ever cached.
+		WithIndexCacheSize(0).
+		WithBloomFalsePositive(0.01).
+		WithBlockSize(4 << 10). // one page: a cold point read costs about one disk read
+		// Tree. Few tables on level 0 keep reads short; writers wait at 10, when compaction is that
+		// far behind.
+		WithNumLevelZeroTables(2).
+		WithNumLevelZeroTablesStall(10).
+		WithBaseTableSize(4 << 20).
+		WithBaseLevelSize(16 << 20).
+		WithLevelSizeMultiplier(10).
+		WithMaxLevels(7).
+		WithNumCompactors(2).        // the smallest number badger accepts; one serves level 0
+		WithCompactL0OnClose(false). // a stop must be quick
+		// Value log. Every value of ours is shorter than the threshold and lives in the tree, so the
+		// value log stays empty, needs no collection, and is kept as small as badger allows.
+		WithValueThreshold(valueThreshold).
+		WithVLogPercentile(0).
+		WithValueLogFileSize(1 << 20).
+		WithValueLogMaxEntries(1000000).
+		// Damage. Values carry our own checksum, checked at every read (value.go). OnTableRead would
+		// read the whole store at open; OnBlockRead loses keys silently, with OnTableAndBlockRead badger panics.
+		WithVerifyValueChecksum(false). // of the value log, which is empty
+		WithChecksumVerificationMode(options.NoVerification).
+		// Others.
+		WithMetricsEnabled(false). // expvar globals; Stats serves ours
+		WithNumGoroutines(1).      // of badger's Stream, which is not used
+		WithEncryptionKey(nil).
+		WithInMemory(false).
+		WithReadOnly(false).
+		WithBypassLockGuard(false). // two processes in one directory destroy it
+		WithNamespaceOffset(-1).    // off: keys have no namespaces of badger's kind
+		WithExternalMagic(externalMagic).
+		WithLogger(logger{o.Log})
+}
+
+const (
+	// valueThreshold is badger's limit for values inside the tree; pieces are half of it.
+	valueThreshold = 1 << 20
+	// externalMagic marks the directory as ours and names the version of the keys and values in
+	// it. Badger refuses to open a directory with another one.
+	externalMagic = 0x1501
+)
+
+// logger passes badger's messages on. Its debug messages name keys, so they are dropped.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Errorf(format string, args ...any) {
+	l.log.Error("badger reports an error", "text", oneLine(format, args))
+}
+
+func (l logger) Warningf(format string, args ...any) {
+	l.log.Warn("badger warns", "text", oneLine(format, args))
+}
+
+func (l logger) Infof(format string, args ...any) {
+	l.log.Debug("badger reports", "text", oneLine(format, args))
+}
+
+func (l logger) Debugf(string, ...any) {}
+
+func oneLine(format string, args []any) string {
+	return strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")
+}

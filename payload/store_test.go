@@ -1,0 +1,377 @@
+package payload
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/dgraph-io/badger/v4/options"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/isobath/isobath/internal/binfmt"
+)
+
+const latest = ^uint64(0)
+
+func openStore(t testing.TB, dir string) *Store {
+	t.Helper()
+	s, err := Open(Options{Dir: dir})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func set(seq uint64, key, value string) Op {
+	return Op{Key: []byte(key), Value: []byte(value), Seq: seq}
+}
+
+func del(seq uint64, key string) Op { return Op{Key: []byte(key), Seq: seq, Delete: true} }
+
+func get(t testing.TB, s *Store, seq uint64, key string) string {
+	t.Helper()
+	v, err := s.Get(seq, []byte(key), nil)
+	if err != nil {
+		require.ErrorIs(t, err, ErrNotFound)
+		has, err := s.Has(seq, []byte(key))
+		require.NoError(t, err)
+		require.False(t, has)
+		return "(none)"
+	}
+	has, err := s.Has(seq, []byte(key))
+	require.NoError(t, err)
+	require.True(t, has)
+	return string(v)
+}
+
+// crash returns a copy of the directory as a killed process would leave it.
+func crash(t testing.TB, dir string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "copy")
+	require.NoError(t, os.CopyFS(to, os.DirFS(dir)))
+	return to
+}
+
+func TestOptionsAreWrittenOut(t *testing.T) {
+	o := badgerOptions(Options{Dir: "d"}.withDefaults())
+	require.False(t, o.SyncWrites)
+	require.Equal(t, 1, o.NumVersionsToKeep)
+	require.False(t, o.DetectConflicts)
+	require.EqualValues(t, 8<<20, o.MemTableSize)
+	require.Equal(t, 2, o.NumMemtables)
+	require.Equal(t, options.None, o.Compression)
+	require.Zero(t, o.BlockCacheSize)
+	require.Zero(t, o.IndexCacheSize)
+	require.Equal(t, 2, o.NumLevelZeroTables)
+	require.Equal(t, 10, o.NumLevelZeroTablesStall)
+	require.EqualValues(t, 4<<20, o.BaseTableSize)
+	require.Equal(t, 2, o.NumCompactors)
+	require.EqualValues(t, 1<<20, o.ValueThreshold)
+	require.EqualValues(t, 1<<20, o.ValueLogFileSize)
+	require.Equal(t, options.NoVerification, o.ChecksumVerificationMode)
+	require.False(t, o.BypassLockGuard)
+	require.False(t, o.MetricsEnabled)
+	require.False(t, o.CompactL0OnClose)
+	// A piece must fit a transaction and stay below the threshold.
+	require.Less(t, int64(pieceBytes+frameBytes+MaxKeyBytes+100), o.MemTableSize*15/100)
+	require.Less(t, int64(pieceBytes+frameBytes), o.ValueThreshold)
+	require.Equal(t, int64(maxMemoryBytes/4), badgerOptions(Options{MemoryBytes: 1 << 40}.withDefaults()).MemTableSize)
+	_, err := Open(Options{})
+	require.Error(t, err)
+}
+
+func TestGetAtSeq(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	require.NoError(t, s.Apply([]Op{set(5, "a", "five"), set(5, "b", ""), set(7, "a", "seven"), del(9, "a"), set(9, "b", "x"), set(12, "a", "twelve")}))
+	for seq, want := range map[uint64]string{4: "(none)", 5: "five", 6: "five", 7: "seven", 8: "seven", 9: "(none)", 11: "(none)", 12: "twelve", latest: "twelve"} {
+		require.Equal(t, want, get(t, s, seq, "a"), seq)
+	}
+	require.Equal(t, "", get(t, s, 8, "b"))
+	v, err := s.Get(9, []byte("b"), []byte("pre-"))
+	require.NoError(t, err)
+	require.Equal(t, "pre-x", string(v))
+	require.NoError(t, s.Apply([]Op{del(13, "b"), set(13, "b", "again")}))
+	require.Equal(t, "again", get(t, s, 13, "b"))
+
+	require.NoError(t, s.Apply(nil))
+	require.ErrorIs(t, s.Apply([]Op{set(0, "a", "")}), ErrSeq)
+	require.ErrorIs(t, s.Apply([]Op{set(1, "", "")}), ErrKey)
+	require.ErrorIs(t, s.Apply([]Op{{Key: make([]byte, MaxKeyBytes+1), Seq: 1}}), ErrKey)
+	require.NoError(t, s.Apply([]Op{{Key: make([]byte, MaxKeyBytes), Seq: 14, Value: []byte("long key")}}))
+	require.Equal(t, "long key", get(t, s, 14, string(make([]byte, MaxKeyBytes))))
+}
+
+func TestScan(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	var ops []Op
+	for i, k := range []string{"a", "aa", "ab", "ab\x00", "ab\xff", "ab\xff\xff", "ac", "b", "\xff", "\xff\xff"} {
+		ops = append(ops, set(uint64(i+1), k, "v"+k))
+	}
+	ops = append(ops, set(20, "ab", "new"), del(21, "aa"))
+	require.NoError(t, s.Apply(ops))
+	scan := func(seq uint64, o ScanOptions) (out []string) {
+		require.NoError(t, s.Scan(seq, o, func(k, v []byte) (bool, error) {
+			if o.KeysOnly {
+				require.Nil(t, v)
+			} else {
+				require.Equal(t, get(t, s, seq, string(k)), string(v)) // reads inside are allowed
+			}
+			out = append(out, string(k))
+			return true, nil
+		}))
+		return out
+	}
+	for _, c := range []struct {
+		seq  uint64
+		o    ScanOptions
+		want []string
+	}{
+		{latest, ScanOptions{}, []string{"a", "ab", "ab\x00", "ab\xff", "ab\xff\xff", "ac", "b", "\xff", "\xff\xff"}},
+		{latest, ScanOptions{Reverse: true}, []string{"\xff\xff", "\xff", "b", "ac", "ab\xff\xff", "ab\xff", "ab\x00", "ab", "a"}},
+		{20, ScanOptions{Prefix: []byte("a"), KeysOnly: true}, []string{"a", "aa", "ab", "ab\x00", "ab\xff", "ab\xff\xff", "ac"}},
+		{latest, ScanOptions{Prefix: []byte("ab")}, []string{"ab", "ab\x00", "ab\xff", "ab\xff\xff"}},
+		{latest, ScanOptions{Prefix: []byte("ab"), Reverse: true}, []string{"ab\xff\xff", "ab\xff", "ab\x00", "ab"}},
+		{latest, ScanOptions{Prefix: []byte("ab\xff"), Reverse: true}, []string{"ab\xff\xff", "ab\xff"}},
+		{latest, ScanOptions{Prefix: []byte("\xff"), Reverse: true}, []string{"\xff\xff", "\xff"}},
+		{latest, ScanOptions{Prefix: []byte("ab"), From: []byte("ab\x00")}, []string{"ab\x00", "ab\xff", "ab\xff\xff"}},
+		{latest, ScanOptions{Prefix: []byte("ab"), From: []byte("ab\x00"), Reverse: true}, []string{"ab\x00", "ab"}},
+		{latest, ScanOptions{Prefix: []byte("ab"), From: []byte("ab\x01"), Reverse: true}, []string{"ab\x00", "ab"}},
+		{latest, ScanOptions{Prefix: []byte("ab"), From: []byte("a")}, []string{"ab", "ab\x00", "ab\xff", "ab\xff\xff"}},
+		{latest, ScanOptions{Prefix: []byte("ab"), From: []byte("z"), Reverse: true}, []string{"ab\xff\xff", "ab\xff", "ab\x00", "ab"}},
+		{latest, ScanOptions{Prefix: []byte("ab"), From: []byte("z")}, nil},
+		{latest, ScanOptions{Prefix: []byte("ab"), From: []byte("a"), Reverse: true}, nil},
+		{latest, ScanOptions{Prefix: []byte("q")}, nil},
+		{3, ScanOptions{}, []string{"a", "aa", "ab"}},
+		{0, ScanOptions{}, nil},
+	} {
+		require.Equal(t, c.want, scan(c.seq, c.o), "%+v", c.o)
+	}
+	n := 0
+	require.NoError(t, s.Scan(latest, ScanOptions{}, func(k, v []byte) (bool, error) { n++; return n < 3, nil }))
+	require.Equal(t, 3, n)
+	boom := fmt.Errorf("boom")
+	require.ErrorIs(t, s.Scan(latest, ScanOptions{}, func(k, v []byte) (bool, error) { return true, boom }), boom)
+	require.PanicsWithValue(t, "own", func() {
+		_ = s.Scan(latest, ScanOptions{}, func(k, v []byte) (bool, error) { panic("own") })
+	})
+}
+
+// history makes records in which keys are set, overwritten, deleted, and sometimes large.
+func history(seed uint64, records int) (ops []Op) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	for seq := uint64(1); seq <= uint64(records); seq++ {
+		for range 1 + r.IntN(5) {
+			key := fmt.Sprintf("key%02d", r.IntN(40))
+			switch n := r.IntN(40); {
+			case n < 8:
+				ops = append(ops, del(seq, key))
+			case n == 8:
+				ops = append(ops, set(seq, key, strings.Repeat(string('a'+rune(seq%26)), pieceBytes+r.IntN(2*pieceBytes))))
+			default:
+				ops = append(ops, set(seq, key, fmt.Sprintf("%s@%d", key, seq)))
+			}
+		}
+	}
+	return ops
+}
+
+func requireState(t testing.TB, s *Store, ops []Op, seq uint64) {
+	t.Helper()
+	want := map[string]string{}
+	for _, op := range ops {
+		if op.Seq > seq {
+			break
+		}
+		if op.Delete {
+			delete(want, string(op.Key))
+		} else {
+			want[string(op.Key)] = string(op.Value)
+		}
+	}
+	got := map[string]string{}
+	require.NoError(t, s.Scan(seq, ScanOptions{}, func(k, v []byte) (bool, error) {
+		got[string(k)] = string(v)
+		return true, nil
+	}))
+	require.Equal(t, len(want), len(got), "seq %d", seq)
+	for k, v := range want {
+		require.True(t, got[k] == v, "seq %d key %s", seq, k)
+		require.True(t, get(t, s, seq, k) == v)
+	}
+}
+
+func TestReplayOfASuffixIsIdempotent(t *testing.T) {
+	const records, checkpoint = 300, 150
+	ops := history(7, records)
+	split := 0
+	for split < len(ops) && ops[split].Seq <= checkpoint {
+		split++
+	}
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	require.NoError(t, s.Apply(ops[:split]))
+	require.NoError(t, s.Sync())
+	s.SetDiscard(checkpoint)
+	require.NoError(t, s.Apply(ops[split:]))
+	for _, seq := range []uint64{checkpoint, 200, 250, records} {
+		requireState(t, s, ops, seq)
+	}
+	// In place, with all newer versions there, then after a crash, in small steps and twice.
+	require.NoError(t, s.Apply(ops[split:]))
+	requireState(t, s, ops, records)
+	dir2 := crash(t, dir)
+	for range 2 {
+		s2, err := Open(Options{Dir: dir2})
+		require.NoError(t, err)
+		for i := split; i < len(ops); i += 17 {
+			require.NoError(t, s2.Apply(ops[i:min(i+17, len(ops))]))
+		}
+		for _, seq := range []uint64{checkpoint, 200, 250, records} {
+			requireState(t, s2, ops, seq)
+		}
+		require.NoError(t, s2.Verify(latest))
+		require.NoError(t, s2.Close())
+		require.NoError(t, Check(dir2))
+	}
+	require.NoError(t, Check(crash(t, dir)))
+}
+
+func TestSplitValuesLeaveNoPieces(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	big := func(n int) string { return strings.Repeat("x", n) }
+	require.NoError(t, s.Apply([]Op{set(1, "k", big(3*pieceBytes)), set(2, "k", big(pieceBytes+1)), set(2, "other", big(2*pieceBytes))}))
+	require.Len(t, get(t, s, 1, "k"), 3*pieceBytes)
+	require.Len(t, get(t, s, 2, "k"), pieceBytes+1)
+	require.Equal(t, 2, s.Stats().SplitKeys)
+	require.NoError(t, s.Sync())
+	s2 := openStore(t, crash(t, dir))
+	require.Equal(t, map[string]uint32{"k": 3, "other": 2}, s2.split)
+	require.NoError(t, s2.Apply([]Op{set(3, "k", "small"), del(3, "other")}))
+	require.Empty(t, s2.split)
+	txn := s2.db.NewTransactionAt(latest, false)
+	defer txn.Discard()
+	for _, k := range []string{"k", "other"} {
+		for i := range uint32(3) {
+			_, err := txn.Get(append(append([]byte{prefixPiece}, k...), pieceSuffix(i)...))
+			require.Error(t, err)
+		}
+	}
+	require.Equal(t, "small", get(t, s2, 3, "k"))
+	require.Len(t, get(t, s2, 2, "other"), 2*pieceBytes)
+	require.NoError(t, s2.Apply([]Op{set(4, "huge", big(40<<20))}))
+	require.Len(t, get(t, s2, 4, "huge"), 40<<20)
+}
+
+func TestCompactionKeepsWhatReadersNeed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 60 MB")
+	}
+	s := openStore(t, t.TempDir())
+	r := rand.New(rand.NewPCG(3, 3))
+	newest := map[string]uint64{}
+	for seq := uint64(1); seq <= 400; seq++ {
+		var ops []Op
+		for range 500 {
+			k := fmt.Sprintf("key%05d", r.IntN(20000))
+			ops = append(ops, set(seq, k, fmt.Sprintf("%s@%d %0300d", k, seq, 0)))
+			newest[k] = seq
+		}
+		require.NoError(t, s.Apply(ops))
+		s.SetDiscard(seq - min(seq, 20))
+	}
+	require.Positive(t, s.Stats().Tables)
+	for k, seq := range newest {
+		require.True(t, strings.HasPrefix(get(t, s, latest, k), fmt.Sprintf("%s@%d ", k, seq)))
+	}
+	n := 0
+	require.NoError(t, s.Scan(390, ScanOptions{}, func(k, v []byte) (bool, error) { n++; return true, nil }))
+	require.NoError(t, s.Verify(latest))
+	require.Positive(t, n)
+}
+
+func TestDamageIsNeverReturned(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(Options{Dir: dir})
+	require.NoError(t, err)
+	var ops []Op
+	for i := range 2000 {
+		ops = append(ops, set(uint64(i+1), fmt.Sprintf("key%05d", i), fmt.Sprintf("value %d %s", i, strings.Repeat("y", 200))))
+	}
+	require.NoError(t, s.Apply(ops))
+	require.NoError(t, s.Close())
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	require.NoError(t, err)
+	require.NotEmpty(t, tables)
+	r := rand.New(rand.NewPCG(11, 4))
+	found := 0
+	for range 60 {
+		copied := crash(t, dir)
+		name := filepath.Join(copied, filepath.Base(tables[r.IntN(len(tables))]))
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for range 1 + r.IntN(3) {
+			b[r.IntN(len(b))] ^= 1 << r.IntN(8)
+		}
+		require.NoError(t, os.WriteFile(name, b, 0o600))
+		require.Error(t, Check(copied))
+		s, err := Open(Options{Dir: copied})
+		if err != nil {
+			var c *binfmt.CorruptError
+			require.ErrorAs(t, err, &c)
+			found++
+			continue
+		}
+		damaged := false
+		for i := range ops {
+			v, err := s.Get(latest, ops[i].Key, nil)
+			if err != nil {
+				damaged = true
+				continue
+			}
+			require.Equal(t, ops[i].Value, v)
+		}
+		if damaged {
+			found++
+		}
+		require.NoError(t, s.Close())
+	}
+	t.Logf("%d of 60 flips were met by reads", found)
+}
+
+func TestCloseWaitsAndRefuses(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), goleak.IgnoreAnyFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+	dir := t.TempDir()
+	s, err := Open(Options{Dir: dir})
+	require.NoError(t, err)
+	require.NoError(t, s.Apply([]Op{set(1, "a", "x")}))
+	_, err = Open(Options{Dir: dir})
+	require.Error(t, err, "the directory is locked")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for {
+				v, err := s.Get(1, []byte("a"), nil)
+				if err != nil {
+					require.ErrorIs(t, err, ErrClosed)
+					return
+				}
+				if !bytes.Equal(v, []byte("x")) {
+					panic("wrong value")
+				}
+			}
+		})
+	}
+	require.NoError(t, s.Close())
+	require.NoError(t, s.Close())
+	wg.Wait()
+	require.ErrorIs(t, s.Apply([]Op{set(2, "a", "y")}), ErrClosed)
+	require.ErrorIs(t, s.Sync(), ErrClosed)
+	require.ErrorIs(t, s.Scan(1, ScanOptions{}, nil), ErrClosed)
+	require.Error(t, Check(filepath.Join(dir, "none")))
+}

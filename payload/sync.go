@@ -1,0 +1,84 @@
+package payload
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Sync returns when everything applied before the call survives a power cut. Badger's own Sync covers
+// only the newest memtable log and no directory entry, so every file is synced by its path.
+func (s *Store) Sync() error {
+	if !s.enter() {
+		return ErrClosed
+	}
+	defer s.leave()
+	if err := s.db.Sync(); err != nil {
+		return fmt.Errorf("payload: sync: %w", err)
+	}
+	if err := s.syncFiles(); err != nil {
+		return err
+	}
+	adviseTables(s.o.Dir)
+	return nil
+}
+
+func (s *Store) syncFiles() error {
+	s.syncMu.Lock()
+	defer s.syncMu.Unlock()
+	for {
+		again, err := s.syncListed()
+		if err != nil {
+			return fmt.Errorf("payload: sync: %w", err)
+		}
+		if !again {
+			break
+		}
+	}
+	if err := syncPath(s.o.Dir); err != nil {
+		return fmt.Errorf("payload: sync: %w", err)
+	}
+	return nil
+}
+
+// syncListed syncs the files that are there now. A memtable log may vanish meanwhile because its
+// content moved to a new table, and a table because compaction replaced it: then it asks for
+// another round, which finds the new file.
+func (s *Store) syncListed() (again bool, err error) {
+	entries, err := os.ReadDir(s.o.Dir)
+	if err != nil {
+		return false, err
+	}
+	present := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		name := e.Name()
+		table := strings.HasSuffix(name, tableSuffix)
+		if name == "LOCK" || e.IsDir() || table && s.synced[name] {
+			present[name] = table
+			continue
+		}
+		err := syncPath(filepath.Join(s.o.Dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			again = true
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		present[name] = table
+	}
+	s.synced = present
+	return again, nil
+}
+
+// syncPath makes a file or directory durable.
+func syncPath(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
