@@ -2,11 +2,10 @@ package querylang
 
 import (
 	"bytes"
+	"unicode"
 
 	"github.com/isobath/isobath/filter"
 )
-
-const asciiSpace = " \t\n\r\v\f"
 
 // tagTerm is one tag of a list.
 type tagTerm struct {
@@ -97,7 +96,7 @@ func (p *parser) tag(closing byte) (t tagTerm, ok bool, err error) {
 		return tagTerm{}, false, p.syntaxAt(start)
 	}
 	if !t.prefix {
-		t.value = bytes.Trim(t.value, asciiSpace)
+		t.value = bytes.TrimSpace(t.value)
 	}
 	return t, len(t.value) > 0 || t.quoted, nil
 }
@@ -154,8 +153,8 @@ func (p *parser) bareTag(closing byte) (tagTerm, bool, error) {
 		}
 		out = append(out, c)
 	}
-	t := tagTerm{value: bytes.Trim(out, asciiSpace)}
-	left := len(out) - len(bytes.TrimLeft(out, asciiSpace))
+	t := tagTerm{value: bytes.TrimSpace(out)}
+	left := len(out) - len(bytes.TrimLeftFunc(out, unicode.IsSpace))
 	if star >= 0 && star == left+len(t.value)-1 {
 		if stars > 1 {
 			return tagTerm{}, false, p.syntaxAt(start)
