@@ -147,7 +147,7 @@ func (g *Graph) tryAdopt(node, child uint32, pr Probe, s *Scratch) bool {
 	mu := g.lock(node)
 	defer mu.Unlock()
 	row := g.row(node, 0)
-	if _, marks := used(row); marks >= g.m0/2 {
+	if _, marks := used(row); marks >= g.maxMarks() {
 		return false
 	}
 	return g.addLocked(node, row, (child+1)|linkMark, pr, s)
@@ -163,7 +163,7 @@ func (g *Graph) linkBack(node, ord uint32, level int, mark bool, pr Probe, s *Sc
 	row := g.row(node, level)
 	w := ord + 1
 	if mark {
-		if _, marks := used(row); marks < g.m0/2 {
+		if _, marks := used(row); marks < g.maxMarks() {
 			w |= linkMark
 		}
 	}
@@ -187,6 +187,9 @@ func (g *Graph) addLocked(node uint32, row []uint32, w uint32, pr Probe, s *Scra
 	}
 	return w&linkMark != 0
 }
+
+// maxMarks bounds the marked links a node takes, so that most of its row stays open to the selection. Three make a tree that branches.
+func (g *links) maxMarks() int { return max(g.m0/2, 3) }
 
 // used counts the links of a row and the marked ones among them.
 func used(row []uint32) (n, marks int) {

@@ -1,0 +1,85 @@
+package hnsw
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// some draws a bitset with the given share of n bits.
+func some(seed uint64, n int, share float64) []uint64 {
+	rng := rand.New(rand.NewPCG(seed, 3))
+	b := make([]uint64, (n+63)/64)
+	for i := range n {
+		if rng.Float64() < share {
+			b[i>>6] |= 1 << (i & 63)
+		}
+	}
+	return b
+}
+
+func TestFilteredRecall(t *testing.T) {
+	base, queries := clustered(11, 20060, 24, 300, 0.7).split(60)
+	g := build(t, base, Params{EfConstruction: 100, Seed: 5}, 2)
+	for _, share := range []float64{0.9, 0.5, 0.1, 0.01, 0.001} {
+		bits := some(uint64(1000*share), base.len(), share)
+		accept := func(o uint32) bool { return bits[o>>6]>>(o&63)&1 != 0 }
+		for _, c := range []struct {
+			name  string
+			o     SearchOptions
+			floor float64
+		}{
+			{"walk", SearchOptions{Ef: 80, Bits: bits, Want: 20}, 0.95},
+			{"walk by func", SearchOptions{Ef: 80, Accept: accept, Want: 20}, 0.95},
+			{"wide walk", SearchOptions{Ef: 80, Bits: bits}, 0.97},
+			{"two hops", SearchOptions{Ef: 80, Bits: bits, Want: 20, TwoHop: true}, 0.85},
+		} {
+			t.Run(fmt.Sprintf("%s %g", c.name, share), func(t *testing.T) {
+				f := measure(t, g, base, queries, 10, c.o, accept)
+				t.Logf("%+v", f)
+				require.Zero(t, f.short)
+				require.GreaterOrEqual(t, f.recall, c.floor)
+			})
+		}
+	}
+}
+
+// A filter that matches one far cluster is the case that breaks walks over matching nodes.
+func TestFilterOnOneFarCluster(t *testing.T) {
+	base, queries := clustered(12, 8040, 16, 2, 0.3).split(40)
+	bits := make([]uint64, (base.len()+63)/64)
+	accept := func(o uint32) bool { return squared(base.row(o), base.row(0)) < squared(base.row(1), base.row(0)) }
+	for i := range base.len() {
+		if accept(uint32(i)) {
+			bits[i>>6] |= 1 << (i & 63)
+		}
+	}
+	g := build(t, base, Params{Seed: 5}, 2)
+	for _, twoHop := range []bool{false, true} {
+		f := measure(t, g, base, queries, 10, SearchOptions{Ef: 60, Bits: bits, TwoHop: twoHop}, accept)
+		t.Logf("%+v", f)
+		require.Zero(t, f.short)
+		require.GreaterOrEqual(t, f.recall, 0.95)
+	}
+}
+
+func TestMaxVisitsEndsAFilteredSearch(t *testing.T) {
+	base := clustered(13, 5000, 8, 10, 0.5)
+	g := build(t, base, Params{Seed: 5}, 2)
+	none := make([]uint64, (base.len()+63)/64)
+	none[70] = 1
+	for _, twoHop := range []bool{false, true} {
+		s := NewScratch()
+		g.Search(base.query(base.row(9)), SearchOptions{Ef: 50, Bits: none, MaxVisits: 300, TwoHop: twoHop}, s)
+		require.Equal(t, !twoHop, s.Stats.Exhausted, "a two-hop walk starts at matching nodes too")
+		require.Less(t, s.Stats.Visited, 600)
+		got := g.Search(base.query(base.row(9)), SearchOptions{Ef: 50, Bits: none, TwoHop: twoHop}, s)
+		require.Len(t, got, 1, "without a bound the one match is found")
+		require.Equal(t, uint32(70*64), got[0].Ord)
+		require.False(t, s.Stats.Exhausted)
+	}
+	s := NewScratch()
+	require.Empty(t, g.Search(base.query(base.row(9)), SearchOptions{Ef: 50, Bits: []uint64{}}, s), "bits beyond the bitset are clear")
+}

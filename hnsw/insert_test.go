@@ -1,0 +1,94 @@
+package hnsw
+
+import (
+	"math"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSearchesRunBesideInserts(t *testing.T) {
+	n := 4000
+	if raceEnabled {
+		n = 1200
+	}
+	base := clustered(31, n, 16, 40, 0.6)
+	g, err := New(base.len(), Params{M: 8, EfConstruction: 60, Seed: 1})
+	require.NoError(t, err)
+	defer g.Free()
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		s, q := NewScratch(), base.query(base.row(7))
+		bits := some(1, n, 0.2)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			g.Search(q, SearchOptions{Ef: 30}, s)
+			g.Search(q, SearchOptions{Ef: 30, Bits: bits, TwoHop: true}, s)
+		}
+	})
+	insertFrom(t, g, base, 0, 4)
+	close(stop)
+	wg.Wait()
+	require.Equal(t, n, g.Len())
+	require.NoError(t, Check(g))
+	require.Equal(t, n, Reachable(g))
+	f := measure(t, g, base, &rows{16, base.data[:16*50]}, 10, SearchOptions{Ef: 60}, nil)
+	require.GreaterOrEqual(t, f.recall, 0.98)
+}
+
+func TestNoAllocationsInSteadyState(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the detector allocates")
+	}
+	base := clustered(32, 4000, 16, 40, 0.6)
+	g := build(t, base, Params{Seed: 1}, 2)
+	m, err := OpenMapped(encode(t, g, g.Order()))
+	require.NoError(t, err)
+	bits := some(1, base.len(), 0.1)
+	accept := func(o uint32) bool { return o%7 == 0 }
+	s, q := NewScratch(), base.query(base.row(7))
+	for _, r := range []Reader{g, m} {
+		for _, o := range []SearchOptions{{Ef: 100}, {Ef: 100, Bits: bits}, {Ef: 100, Bits: bits, TwoHop: true}, {Ef: 100, Accept: accept}} {
+			require.Zero(t, testing.AllocsPerRun(20, func() { r.Search(q, o, s) }))
+		}
+	}
+}
+
+func TestKeysOrderDistances(t *testing.T) {
+	inf := float32(math.Inf(1))
+	nan := inf - inf
+	ds := []float32{-inf, -3e38, -1, -1e-40, 0, 1e-40, 0.5, 1, 3e38, inf}
+	for i, d := range ds {
+		require.Equal(t, d, keyDistance(key(d, 5)))
+		require.Equal(t, uint32(5), keyOrd(key(d, 5)))
+		if i > 0 {
+			require.Less(t, key(ds[i-1], maxCapacity-1), key(d, 0))
+		}
+		require.Less(t, key(d, maxCapacity-1), key(nan, 0))
+		require.Less(t, key(d, maxCapacity-1), key(-nan, 0))
+	}
+}
+
+func TestParamsAreChecked(t *testing.T) {
+	for _, p := range []Params{{M: 1}, {M: 1000}, {M: -4}, {EfConstruction: 1 << 30}} {
+		_, err := New(10, p)
+		require.Error(t, err, "%+v", p)
+	}
+	_, err := New(maxCapacity+1, Params{})
+	require.Error(t, err)
+	for _, m := range []int{2, 3, 5, 256} {
+		base := clustered(33, 600, 8, 3, 1)
+		g := build(t, base, Params{M: m, EfConstruction: 40}, 2)
+		require.NoError(t, Check(g))
+		require.Equal(t, 600, Reachable(g))
+		mapped, err := OpenMapped(encode(t, g, g.Order()))
+		require.NoError(t, err)
+		require.NoError(t, mapped.Verify())
+	}
+}
