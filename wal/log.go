@@ -78,7 +78,7 @@ type Log struct {
 	last    uint64 // appended
 	durable uint64
 	proven  uint64 // highest number that the files themselves call durable
-	failed  error // why nothing can be changed any more
+	failed  error  // why nothing can be changed any more
 	damage  *binfmt.CorruptError
 }
 
