@@ -112,6 +112,10 @@ func codeRowsGeneric(q []int8, base []byte, stride int, ids []uint32, f *CodeFac
 		norm := math.Float32frombits(binary.LittleEndian.Uint32(factors[4:]))
 		// The conversions keep the compiler from fusing: every level rounds at the same places.
 		product := float32(dotU8S8Generic(row, q)-f.Bias) * float32(scale*f.Mul)
-		out[i] = float32(f.Add+float32(f.NormWeight*norm)) + float32(product)
+		distance := float32(f.Add+float32(f.NormWeight*norm)) + float32(product)
+		if !(distance < math.MaxFloat32) {
+			distance = math.MaxFloat32
+		}
+		out[i] = distance
 	}
 }

@@ -22,6 +22,9 @@ DATA tailMask<>+56(SB)/4, $0x00000000
 DATA tailMask<>+60(SB)/4, $0x00000000
 GLOBL tailMask<>(SB), RODATA|NOPTR, $64
 
+DATA mostDistance<>+0(SB)/4, $(340282350000000000000000000000000000000.0)
+GLOBL mostDistance<>(SB), RODATA|NOPTR, $4
+
 // func dotAVX512(a []float32, b []float32) float32
 // Requires: AVX, AVX512F, SSE
 TEXT ·dotAVX512(SB), NOSPLIT, $0-52
@@ -1633,6 +1636,7 @@ TEXT ·codeRowsAVX512(SB), NOSPLIT, $0-128
 	VBROADCASTSS mul+84(FP), X1
 	VBROADCASTSS add+88(FP), X2
 	VBROADCASTSS weight+92(FP), X3
+	VBROADCASTSS mostDistance<>+0(SB), X4
 	MOVQ         q_len+8(FP), R14
 	XORQ         BX, BX
 
@@ -1689,57 +1693,58 @@ block:
 	IMULQ   stride+48(FP), DX
 	ADDQ    base_base+24(FP), DX
 	XORQ    SI, SI
-	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
 
 line:
 	PREFETCHT0    (R8)(SI*1)
 	PREFETCHT0    (R10)(SI*1)
 	PREFETCHT0    (R12)(SI*1)
 	PREFETCHT0    (DX)(SI*1)
-	VMOVDQU64     (AX)(SI*1), Z8
-	VMOVDQU64     (DI)(SI*1), Z9
-	VPDPBUSD      Z8, Z9, Z4
-	VMOVDQU64     (R9)(SI*1), Z9
-	VPDPBUSD      Z8, Z9, Z5
-	VMOVDQU64     (R11)(SI*1), Z9
-	VPDPBUSD      Z8, Z9, Z6
-	VMOVDQU64     (R13)(SI*1), Z9
-	VPDPBUSD      Z8, Z9, Z7
+	VMOVDQU64     (AX)(SI*1), Z9
+	VMOVDQU64     (DI)(SI*1), Z10
+	VPDPBUSD      Z9, Z10, Z5
+	VMOVDQU64     (R9)(SI*1), Z10
+	VPDPBUSD      Z9, Z10, Z6
+	VMOVDQU64     (R11)(SI*1), Z10
+	VPDPBUSD      Z9, Z10, Z7
+	VMOVDQU64     (R13)(SI*1), Z10
+	VPDPBUSD      Z9, Z10, Z8
 	ADDQ          $0x40, SI
 	CMPQ          SI, R14
 	JL            line
-	VEXTRACTI64X4 $0x01, Z4, Y8
-	VPADDD        Y8, Y4, Y4
-	VEXTRACTI64X4 $0x01, Z5, Y8
-	VPADDD        Y8, Y5, Y5
-	VEXTRACTI64X4 $0x01, Z6, Y8
-	VPADDD        Y8, Y6, Y6
-	VEXTRACTI64X4 $0x01, Z7, Y8
-	VPADDD        Y8, Y7, Y7
-	VPHADDD       Y5, Y4, Y4
-	VPHADDD       Y7, Y6, Y6
-	VPHADDD       Y6, Y4, Y4
-	VEXTRACTI128  $0x01, Y4, X8
-	VPADDD        X8, X4, X4
-	VPSUBD        X0, X4, X4
-	VCVTDQ2PS     X4, X4
+	VEXTRACTI64X4 $0x01, Z5, Y9
+	VPADDD        Y9, Y5, Y5
+	VEXTRACTI64X4 $0x01, Z6, Y9
+	VPADDD        Y9, Y6, Y6
+	VEXTRACTI64X4 $0x01, Z7, Y9
+	VPADDD        Y9, Y7, Y7
+	VEXTRACTI64X4 $0x01, Z8, Y9
+	VPADDD        Y9, Y8, Y8
+	VPHADDD       Y6, Y5, Y5
+	VPHADDD       Y8, Y7, Y7
+	VPHADDD       Y7, Y5, Y5
+	VEXTRACTI128  $0x01, Y5, X9
+	VPADDD        X9, X5, X5
+	VPSUBD        X0, X5, X5
+	VCVTDQ2PS     X5, X5
 	MOVQ          stride+48(FP), DX
-	VMOVSD        -8(DI)(DX*1), X8
-	VMOVHPS       -8(R9)(DX*1), X8, X8
-	VMOVSD        -8(R11)(DX*1), X9
-	VMOVHPS       -8(R13)(DX*1), X9, X9
-	VSHUFPS       $0x88, X9, X8, X10
-	VSHUFPS       $0xdd, X9, X8, X8
-	VMULPS        X1, X10, X10
-	VMULPS        X10, X4, X4
-	VMULPS        X3, X8, X8
-	VADDPS        X2, X8, X8
-	VADDPS        X8, X4, X4
+	VMOVSD        -8(DI)(DX*1), X9
+	VMOVHPS       -8(R9)(DX*1), X9, X9
+	VMOVSD        -8(R11)(DX*1), X10
+	VMOVHPS       -8(R13)(DX*1), X10, X10
+	VSHUFPS       $0x88, X10, X9, X11
+	VSHUFPS       $0xdd, X10, X9, X9
+	VMULPS        X1, X11, X11
+	VMULPS        X11, X5, X5
+	VMULPS        X3, X9, X9
+	VADDPS        X2, X9, X9
+	VADDPS        X9, X5, X5
+	VMINPS        X4, X5, X5
 	MOVQ          out_base+96(FP), DX
-	VMOVUPS       X4, (DX)(BX*4)
+	VMOVUPS       X5, (DX)(BX*4)
 	MOVQ          ids_len+64(FP), SI
 	SUBQ          $0x04, SI
 	CMPQ          BX, SI
@@ -1764,6 +1769,7 @@ TEXT ·codeRowsAVX2(SB), NOSPLIT, $0-128
 	VBROADCASTSS mul+84(FP), X1
 	VBROADCASTSS add+88(FP), X2
 	VBROADCASTSS weight+92(FP), X3
+	VBROADCASTSS mostDistance<>+0(SB), X4
 	MOVQ         q_len+8(FP), R14
 	XORQ         BX, BX
 
@@ -1820,92 +1826,93 @@ block:
 	IMULQ   stride+48(FP), DX
 	ADDQ    base_base+24(FP), DX
 	XORQ    SI, SI
-	VPXOR   Y4, Y4, Y4
 	VPXOR   Y5, Y5, Y5
 	VPXOR   Y6, Y6, Y6
 	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
 
 line:
 	PREFETCHT0   (R8)(SI*1)
 	PREFETCHT0   (R10)(SI*1)
 	PREFETCHT0   (R12)(SI*1)
 	PREFETCHT0   (DX)(SI*1)
-	VPMOVSXBW    (AX)(SI*1), Y8
-	VPMOVZXBW    (DI)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y4, Y4
-	VPMOVZXBW    (R9)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y5, Y5
-	VPMOVZXBW    (R11)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y6, Y6
-	VPMOVZXBW    (R13)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y7, Y7
-	VPMOVSXBW    16(AX)(SI*1), Y8
-	VPMOVZXBW    16(DI)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y4, Y4
-	VPMOVZXBW    16(R9)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y5, Y5
-	VPMOVZXBW    16(R11)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y6, Y6
-	VPMOVZXBW    16(R13)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y7, Y7
-	VPMOVSXBW    32(AX)(SI*1), Y8
-	VPMOVZXBW    32(DI)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y4, Y4
-	VPMOVZXBW    32(R9)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y5, Y5
-	VPMOVZXBW    32(R11)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y6, Y6
-	VPMOVZXBW    32(R13)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y7, Y7
-	VPMOVSXBW    48(AX)(SI*1), Y8
-	VPMOVZXBW    48(DI)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y4, Y4
-	VPMOVZXBW    48(R9)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y5, Y5
-	VPMOVZXBW    48(R11)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y6, Y6
-	VPMOVZXBW    48(R13)(SI*1), Y9
-	VPMADDWD     Y8, Y9, Y9
-	VPADDD       Y9, Y7, Y7
+	VPMOVSXBW    (AX)(SI*1), Y9
+	VPMOVZXBW    (DI)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPMOVZXBW    (R9)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMOVZXBW    (R11)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPMOVZXBW    (R13)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPMOVSXBW    16(AX)(SI*1), Y9
+	VPMOVZXBW    16(DI)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPMOVZXBW    16(R9)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMOVZXBW    16(R11)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPMOVZXBW    16(R13)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPMOVSXBW    32(AX)(SI*1), Y9
+	VPMOVZXBW    32(DI)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPMOVZXBW    32(R9)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMOVZXBW    32(R11)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPMOVZXBW    32(R13)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VPMOVSXBW    48(AX)(SI*1), Y9
+	VPMOVZXBW    48(DI)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPMOVZXBW    48(R9)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMOVZXBW    48(R11)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VPMOVZXBW    48(R13)(SI*1), Y10
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y8, Y8
 	ADDQ         $0x40, SI
 	CMPQ         SI, R14
 	JL           line
-	VPHADDD      Y5, Y4, Y4
-	VPHADDD      Y7, Y6, Y6
-	VPHADDD      Y6, Y4, Y4
-	VEXTRACTI128 $0x01, Y4, X5
-	VPADDD       X5, X4, X4
-	VPSUBD       X0, X4, X4
-	VCVTDQ2PS    X4, X4
+	VPHADDD      Y6, Y5, Y5
+	VPHADDD      Y8, Y7, Y7
+	VPHADDD      Y7, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPADDD       X6, X5, X5
+	VPSUBD       X0, X5, X5
+	VCVTDQ2PS    X5, X5
 	MOVQ         stride+48(FP), DX
-	VMOVSD       -8(DI)(DX*1), X5
-	VMOVHPS      -8(R9)(DX*1), X5, X5
-	VMOVSD       -8(R11)(DX*1), X6
-	VMOVHPS      -8(R13)(DX*1), X6, X6
-	VSHUFPS      $0x88, X6, X5, X7
-	VSHUFPS      $0xdd, X6, X5, X5
-	VMULPS       X1, X7, X7
-	VMULPS       X7, X4, X4
-	VMULPS       X3, X5, X5
-	VADDPS       X2, X5, X5
-	VADDPS       X5, X4, X4
+	VMOVSD       -8(DI)(DX*1), X6
+	VMOVHPS      -8(R9)(DX*1), X6, X6
+	VMOVSD       -8(R11)(DX*1), X7
+	VMOVHPS      -8(R13)(DX*1), X7, X7
+	VSHUFPS      $0x88, X7, X6, X8
+	VSHUFPS      $0xdd, X7, X6, X6
+	VMULPS       X1, X8, X8
+	VMULPS       X8, X5, X5
+	VMULPS       X3, X6, X6
+	VADDPS       X2, X6, X6
+	VADDPS       X6, X5, X5
+	VMINPS       X4, X5, X5
 	MOVQ         out_base+96(FP), DX
-	VMOVUPS      X4, (DX)(BX*4)
+	VMOVUPS      X5, (DX)(BX*4)
 	MOVQ         ids_len+64(FP), SI
 	SUBQ         $0x04, SI
 	CMPQ         BX, SI

@@ -44,6 +44,7 @@ const CodeFactorBytes = 8
 //
 // in float32, where scale and norm are the two float32 values that end the row (its last [CodeFactorBytes] bytes before
 // the next row). The integer sum is as in [DotU8S8Rows]; q must be zero over the factors. Same bits at every level.
+// What would be +Inf or NaN, of huge rows, is the largest float32: very far, but fit to be compared.
 func CodeDistances(q []int8, base []byte, stride int, ids []uint32, f *CodeFactors, out []float32) {
 	if len(ids) == 0 {
 		return

@@ -5,10 +5,11 @@ import (
 	"math/bits"
 )
 
-// A rotation is a random orthogonal map that keeps the dimension: Kac-style rounds, each of random signs, a Hadamard
-// transform of the first or (in odd rounds) the last 2^k coordinates, 2^k ≤ dim, and, between rounds, a butterfly of
-// the two halves of the vector, without which 127 dimensions would hardly mix. It is a pure function of dim and seed: only additions, subtractions and products of float32, each rounded
-// once, in an order that every implementation keeps. So all of them give the same bits.
+// A rotation is a random orthogonal map that keeps the dimension: Kac-style rounds, each of random signs and a Hadamard
+// transform of the first or (in odd rounds) the last 2^k coordinates, 2^k ≤ dim; after half of the rounds comes a
+// butterfly of the two halves of the vector, without which 127 dimensions would hardly mix. It is a pure function of dim
+// and seed: only additions, subtractions and products of float32, each rounded once, in an order that every
+// implementation keeps. So all of them give the same bits.
 type rotation struct {
 	dim    int
 	size   int         // coordinates of the Hadamard transform, a power of two; 0: the rotation is the identity
@@ -48,7 +49,7 @@ func newRotation(dim int, seed uint64) *rotation {
 			if i >= from && i < from+ro.size {
 				scale = 1 / math.Sqrt(float64(ro.size))
 			}
-			if r > 0 && i < 2*ro.half { // what the butterfly before left out
+			if ro.mixesHalves(r-1) && i < 2*ro.half { // what the butterfly before left out
 				scale *= math.Sqrt2 / 2
 			}
 			if word>>(i%64)&1 != 0 {
@@ -68,18 +69,21 @@ func (ro *rotation) offset(r int) int {
 	return ro.dim - ro.size
 }
 
+// mixesHalves tells whether the butterfly follows round r: once both ends of the vector were transformed. Earlier, it
+// would carry a lone large coordinate around the transforms, which then stays large.
+func (ro *rotation) mixesHalves(r int) bool { return ro.half > 0 && r == rounds/2-1 }
+
 // rotate rotates x in place. len(x) is paddedDim(dim), zero from dim on.
 func (ro *rotation) rotate(x []float32) {
 	if ro.size == 0 {
 		return
 	}
-	k := activeKernels()
-	for r, scales := range ro.scales {
-		k.scale(x, scales)
+	for r, by := range ro.scales {
+		scale(x, by)
 		from := ro.offset(r)
-		k.hadamard(x[from : from+ro.size])
-		if ro.half > 0 && r+1 < len(ro.scales) {
-			k.butterfly(x[:ro.half], x[ro.half:2*ro.half])
+		hadamard(x[from : from+ro.size])
+		if ro.mixesHalves(r) {
+			butterfly(x[:ro.half], x[ro.half:2*ro.half])
 		}
 	}
 }

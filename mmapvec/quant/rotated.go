@@ -65,12 +65,11 @@ func (z *Rotated8) encode(dst []byte, row, x []float32) (scale, norm float32) {
 	}
 	exponent := load(x, row)
 	z.rotation.rotate(x)
-	k := activeKernels()
-	limit := k.maxAbs(x)
+	limit := maxAbs(x)
 	if !(limit > 0) {
 		limit = 1 // a zero row
 	}
-	xv, xx := k.round(dst[:len(x)], x, maxCode/limit) // the factors start at a multiple of 8 too
+	xv, xx := round(dst[:len(x)], x, maxCode/limit) // the factors start at a multiple of 8 too
 	clear(dst[z.params.Dim:])
 	return finish(xv, xx, exponent)
 }
@@ -78,7 +77,7 @@ func (z *Rotated8) encode(dst []byte, row, x []float32) (scale, norm float32) {
 // load copies row to x, zeros behind it, scaled by 2^-exponent so that squares neither overflow nor vanish.
 func load(x, row []float32) (exponent int) {
 	clear(x[copy(x, row):])
-	limit := activeKernels().maxAbs(x)
+	limit := maxAbs(x)
 	const small, large = 0x1p-50, 0x1p40
 	if limit == 0 || (limit > small && limit < large) {
 		return 0
@@ -152,17 +151,11 @@ func (q *rotated8Query) ResetCode(code []byte) {
 // fromCode takes the signed code from the row code, which may be the query's own buffer.
 func (q *rotated8Query) fromCode(code []byte, scale, norm float32) {
 	dim := q.z.params.Dim
-	dst, code := q.code[:dim], code[:dim]
-	var sum int32
-	for i, c := range code {
-		v := int8(c - codeZero)
-		dst[i] = v
-		sum += int32(v)
-	}
+	sum := signed(q.code, code, dim) - codeZero*dim
 	q.scale, q.norm = scale, norm
-	q.factors = distance.CodeFactors{Bias: codeZero * sum, Mul: -scale}
+	q.factors = distance.CodeFactors{Bias: int32(codeZero * sum), Mul: -scale}
 	if q.z.params.Metric == distance.L2 {
-		q.factors = distance.CodeFactors{Bias: codeZero * sum, Mul: -2 * scale, Add: norm, NormWeight: 1}
+		q.factors = distance.CodeFactors{Bias: int32(codeZero * sum), Mul: -2 * scale, Add: norm, NormWeight: 1}
 	}
 }
 

@@ -5,6 +5,8 @@
 package main
 
 import (
+	"math"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -14,6 +16,7 @@ func main() {
 	ConstraintExpr("amd64,!purego")
 
 	tailMask := maskTable()
+	mostDistance = ConstData("mostDistance", F32(math.MaxFloat32))
 	for _, metric := range []string{"dot", "l2", "l1"} {
 		pair(avx512{}, metric)
 		pair(avx2{tailMask}, metric)
@@ -45,6 +48,8 @@ type isa interface {
 	codeLine(q Register, off Register, rows [4]Register, acc [4]VecVirtual)
 	sum4Int(acc [4]VecVirtual) VecVirtual
 }
+
+var mostDistance Mem // the largest float32
 
 // rowBlock is how many rows are scored at once: enough independent sums to hide latencies, and the four sums fit one
 // XMM register.

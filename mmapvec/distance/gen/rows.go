@@ -208,7 +208,7 @@ func codeRows(s isa, fused bool) {
 	Doc(fmt.Sprintf("%s scores four code rows at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs %s.", name, s.needs()))
 	Pragma("noescape")
 	b := newBatch()
-	var bias, mul, add, weight VecVirtual
+	var bias, mul, add, weight, most VecVirtual
 	if fused {
 		bias, mul, add, weight = XMM(), XMM(), XMM(), XMM()
 		MOVL(param(Param("bias")), b.tmp.(GPVirtual).As32())
@@ -217,6 +217,8 @@ func codeRows(s isa, fused bool) {
 		VBROADCASTSS(param(Param("mul")), mul)
 		VBROADCASTSS(param(Param("add")), add)
 		VBROADCASTSS(param(Param("weight")), weight)
+		most = XMM()
+		VBROADCASTSS(mostDistance, most)
 	}
 	whole := GP64()
 	MOVQ(b.params["dim"], whole)
@@ -235,14 +237,14 @@ func codeRows(s isa, fused bool) {
 		JL(LabelRef("line"))
 		sums := s.sum4Int(acc).AsX()
 		if fused {
-			finish(b, sums, bias, mul, add, weight)
+			finish(b, sums, bias, mul, add, weight, most)
 		}
 		b.store(sums.(VecVirtual))
 	})
 }
 
 // finish turns four integer sums into distances, see CodeDistances.
-func finish(b *batch, sums Register, bias, mul, add, weight Register) {
+func finish(b *batch, sums, bias, mul, add, weight, most Register) {
 	VPSUBD(bias, sums, sums)
 	VCVTDQ2PS(sums, sums)
 	low, high, scale, norm := XMM(), XMM(), XMM(), XMM()
@@ -259,4 +261,5 @@ func finish(b *batch, sums Register, bias, mul, add, weight Register) {
 	VMULPS(weight, norm, norm)
 	VADDPS(add, norm, norm)
 	VADDPS(norm, sums, sums)
+	VMINPS(most, sums, sums) // the second source, most, wins over NaN
 }

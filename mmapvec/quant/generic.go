@@ -1,36 +1,10 @@
 package quant
 
-import (
-	"math"
+import "math"
 
-	"github.com/isobath/isobath/mmapvec/distance"
-)
+// The inner loops of encoding in plain Go: the definition. Faster ones give the same bits, see rotation.
 
-// kernels is one implementation of the inner loops of encoding. All give the same bits: see rotation.
-type kernels struct {
-	scale     func(x, by []float32)                                       // x[i] *= by[i]; whole groups of 8
-	hadamard  func(x []float32)                                           // unscaled, in place; len(x) is 2^k ≥ 8
-	butterfly func(a, b []float32)                                        // a, b = a+b, a-b
-	maxAbs    func(x []float32) float32                                   // NaN counts for nothing; whole groups of 8
-	round     func(dst []byte, x []float32, inv float32) (xv, xx float32) // see roundGeneric
-}
-
-var genericKernels = kernels{
-	scale:     scaleGeneric,
-	hadamard:  hadamardGeneric,
-	butterfly: butterflyGeneric,
-	maxAbs:    maxAbsGeneric,
-	round:     roundGeneric,
-}
-
-// activeKernels follows the level of package distance, which tests may force.
-func activeKernels() *kernels {
-	if distance.Level() == "generic" {
-		return &genericKernels
-	}
-	return machineKernels
-}
-
+// scaleGeneric multiplies x[i] by by[i]; whole groups of 8.
 func scaleGeneric(x, by []float32) {
 	by = by[:len(x)]
 	for i, s := range by {
@@ -38,6 +12,7 @@ func scaleGeneric(x, by []float32) {
 	}
 }
 
+// hadamardGeneric is the unscaled transform in place; len(x) is a power of two from 8.
 func hadamardGeneric(x []float32) {
 	for h := 1; h < len(x); h *= 2 {
 		for i := 0; i < len(x); i += 2 * h {
@@ -46,6 +21,7 @@ func hadamardGeneric(x []float32) {
 	}
 }
 
+// butterflyGeneric turns a, b into a+b, a-b.
 func butterflyGeneric(a, b []float32) {
 	b = b[:len(a)]
 	for i, x := range a {
@@ -54,6 +30,7 @@ func butterflyGeneric(a, b []float32) {
 	}
 }
 
+// maxAbsGeneric returns the largest |x[i]|; NaN counts for nothing; whole groups of 8.
 func maxAbsGeneric(x []float32) float32 {
 	var m float32
 	for _, v := range x {
@@ -92,4 +69,16 @@ func roundGeneric(dst []byte, x []float32, inv float32) (xv, xx float32) {
 
 func addLanes(l *[8]float32) float32 {
 	return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
+}
+
+// signedGeneric writes src[i]-128 to dst[i] for i < n, clears the rest of dst's block of 32 bytes, and returns Σ src[i],
+// i < n. dst may be src.
+func signedGeneric(dst []int8, src []byte, n int) int {
+	sum := 0
+	for i, c := range src[:n] {
+		dst[i] = int8(c - codeZero)
+		sum += int(c)
+	}
+	clear(dst[n : (n+31)&^31])
+	return sum
 }

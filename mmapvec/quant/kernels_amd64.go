@@ -1,0 +1,55 @@
+//go:build amd64 && !purego
+
+package quant
+
+import "github.com/isobath/isobath/mmapvec/distance"
+
+//go:generate go run -C ../../tools ../mmapvec/quant/gen/main.go ../mmapvec/quant/gen/hadamard.go -pkg quant -out ../mmapvec/quant/kernels_amd64.s -stubs ../mmapvec/quant/stubs_amd64.go
+
+// wide tells whether the AVX2 kernels are to be used: it follows the level of package distance, which tests may force.
+func wide() bool { return distance.Level() != "generic" }
+
+func scale(x, by []float32) {
+	if wide() {
+		scaleAVX2(x, by)
+		return
+	}
+	scaleGeneric(x, by)
+}
+
+func hadamard(x []float32) {
+	if wide() {
+		hadamardAVX2(x)
+		return
+	}
+	hadamardGeneric(x)
+}
+
+func butterfly(a, b []float32) {
+	if wide() {
+		butterflyAVX2(a, b)
+		return
+	}
+	butterflyGeneric(a, b)
+}
+
+func maxAbs(x []float32) float32 {
+	if wide() {
+		return maxAbsAVX2(x)
+	}
+	return maxAbsGeneric(x)
+}
+
+func round(dst []byte, x []float32, inv float32) (xv, xx float32) {
+	if wide() {
+		return roundAVX2(dst, x, inv)
+	}
+	return roundGeneric(dst, x, inv)
+}
+
+func signed(dst []int8, src []byte, n int) int {
+	if wide() {
+		return signedAVX2(dst, src, n)
+	}
+	return signedGeneric(dst, src, n)
+}

@@ -1,0 +1,150 @@
+package quant
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/isobath/isobath/mmapvec/distance"
+)
+
+// eachLevel runs the test with the plain kernels and with the faster ones.
+func eachLevel(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	for _, name := range distance.Levels() {
+		t.Run(name, func(t *testing.T) {
+			restore, err := distance.Force(name)
+			require.NoError(t, err)
+			defer restore()
+			test(t)
+		})
+	}
+}
+
+func gaussian(rng *rand.Rand, n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(rng.NormFloat64())
+	}
+	return v
+}
+
+func requireSameBits(t *testing.T, want, got []float32) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	for i := range want {
+		if math.Float32bits(want[i]) != math.Float32bits(got[i]) {
+			require.Failf(t, "other bits", "value %d: %v, want %v", i, got[i], want[i])
+		}
+	}
+}
+
+func TestKernelsGiveTheSameBits(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(1, 2))
+		for n := 8; n <= 4096; n *= 2 {
+			for off := range 3 {
+				x := gaussian(rng, n+off)[off:]
+				x[n/2] = 0
+				want := append([]float32(nil), x...)
+				hadamardGeneric(want)
+				hadamard(x)
+				requireSameBits(t, want, x)
+			}
+		}
+		for n := range 131 {
+			a, b := gaussian(rng, n), gaussian(rng, n)
+			wantA, wantB := append([]float32(nil), a...), append([]float32(nil), b...)
+			butterflyGeneric(wantA, wantB)
+			butterfly(a, b)
+			requireSameBits(t, wantA, a)
+			requireSameBits(t, wantB, b)
+		}
+		for n := 0; n <= 136; n += 8 {
+			testGroups(t, rng, n)
+		}
+	})
+}
+
+// testGroups checks the kernels that take whole groups of 8.
+func testGroups(t *testing.T, rng *rand.Rand, n int) {
+	t.Helper()
+	for _, special := range []float32{0, -0.5, 1e30, float32(math.NaN()), float32(math.Inf(-1))} {
+		x, by := gaussian(rng, n), gaussian(rng, n)
+		if n > 0 {
+			x[rng.IntN(n)] = special
+		}
+		want := append([]float32(nil), x...)
+		requireSameBits(t, []float32{maxAbsGeneric(x)}, []float32{maxAbs(x)})
+
+		wantCode, code := make([]byte, n), make([]byte, n+1)
+		code[n] = 42
+		wantV, wantX := roundGeneric(wantCode, x, 60)
+		gotV, gotX := round(code[:n], x, 60)
+		require.Equal(t, wantCode, code[:n])
+		require.EqualValues(t, 42, code[n])
+		if !math.IsNaN(float64(special)) {
+			requireSameBits(t, []float32{wantV, wantX}, []float32{gotV, gotX})
+			scaleGeneric(want, by)
+			scale(x, by)
+			requireSameBits(t, want, x)
+		}
+	}
+}
+
+func TestSignedAtEveryLength(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(3, 4))
+		for n := range 131 {
+			src, want, got := make([]byte, 160), make([]int8, 160), make([]int8, 160)
+			for i := range src {
+				src[i], want[i], got[i] = byte(rng.Uint32()), 42, 42
+			}
+			require.Equal(t, signedGeneric(want, src, n), signed(got, src, n))
+			require.Equal(t, want, got)
+		}
+	})
+}
+
+func TestRotationKeepsProducts(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(5, 6))
+		for _, dim := range []int{1, 7, 8, 9, 63, 64, 65, 100, 127, 128, 300, 768, 1000, 1536, 4095} {
+			ro := newRotation(dim, 99)
+			a, b := gaussian(rng, dim), gaussian(rng, dim)
+			x, y := make([]float32, paddedDim(dim)), make([]float32, paddedDim(dim))
+			copy(x, a)
+			copy(y, b)
+			ro.rotate(x)
+			ro.rotate(y)
+			for _, v := range x[dim:] {
+				require.Zero(t, v)
+			}
+			require.InDelta(t, distance.DotF32(a, b), distance.DotF32(x, y), 2e-6*float64(dim), "dim %d", dim)
+			require.InDelta(t, distance.DotF32(a, a), distance.DotF32(x, x), 2e-6*float64(dim), "dim %d", dim)
+		}
+	})
+}
+
+// A unit vector ends up spread over all coordinates, whatever the dimension: a random direction has its largest
+// coordinate near √(2·ln(dim)/dim).
+func TestRotationMixes(t *testing.T) {
+	for _, dim := range []int{16, 31, 33, 64, 65, 100, 127, 128, 255, 257, 768, 1536} {
+		ro := newRotation(dim, 7)
+		var worst, sum float64
+		for i := range dim {
+			x := make([]float32, paddedDim(dim))
+			x[i] = 1
+			ro.rotate(x)
+			most := float64(maxAbs(x))
+			worst = max(worst, most)
+			sum += most
+		}
+		expected := math.Sqrt(2 * math.Log(float64(dim)) / float64(dim))
+		t.Logf("dim %d: mean %.2f, worst %.2f of what is expected", dim, sum/float64(dim)/expected, worst/expected)
+		require.Less(t, sum/float64(dim), 1.2*expected, "dim %d", dim)
+		require.Less(t, worst, 1.6*expected, "dim %d", dim)
+	}
+}

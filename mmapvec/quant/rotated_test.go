@@ -1,0 +1,329 @@
+package quant
+
+import (
+	"encoding/hex"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/isobath/isobath/mmapvec/distance"
+)
+
+var rotatedMetrics = []distance.Metric{distance.Dot, distance.L2}
+
+func encodeAll(z Quantizer, rows [][]float32) []byte {
+	codes := make([]byte, len(rows)*z.Stride())
+	for i, row := range rows {
+		z.Encode(codes[i*z.Stride():][:z.Stride()], row)
+	}
+	return codes
+}
+
+func upTo(n int) []uint32 {
+	ids := make([]uint32, n)
+	for i := range ids {
+		ids[i] = uint32(i)
+	}
+	return ids
+}
+
+func TestStride(t *testing.T) {
+	for dim, want := range map[int]int{1: 64, 56: 64, 57: 128, 100: 128, 120: 128, 128: 192, 768: 832, 1536: 1600} {
+		require.Equal(t, want, NewRotated8(Params{Dim: dim}).Stride(), "dim %d", dim)
+	}
+}
+
+// The relative error of a product of two independent rows is about √(2/12)·step·length, with a step near 3·length/
+// (127·√dim): 0.01/√dim of the product of the lengths. Five times that is asked for; ErrorBound has to hold.
+func TestEstimates(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for _, dim := range []int{1, 2, 3, 7, 8, 9, 15, 16, 63, 64, 65, 100, 120, 121, 127, 128, 200, 384, 768, 1000, 1536} {
+			for _, m := range rotatedMetrics {
+				testEstimates(t, dim, m)
+			}
+		}
+	})
+}
+
+func testEstimates(t *testing.T, dim int, m distance.Metric) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(uint64(dim), 1))
+	z := NewRotated8(Params{Dim: dim, Metric: m, Seed: 5})
+	q, byCode := z.NewQuery(), z.NewQuery()
+	vector := gaussian(rng, dim)
+	rows := make([][]float32, 40)
+	for i := range rows {
+		rows[i] = gaussian(rng, dim)
+		for j := range rows[i] { // from the query itself to independent rows
+			share := float32(i) / float32(len(rows)-1)
+			rows[i][j] = share*rows[i][j] + (1-share)*vector[j]
+		}
+	}
+	codes := encodeAll(z, rows)
+	ids := upTo(len(rows))
+	out, outByCode := make([]float32, len(rows)), make([]float32, len(rows))
+	q.Reset(vector)
+	q.Distances(codes, ids, out)
+	byCode.ResetCode(encodeAll(z, [][]float32{vector}))
+	byCode.Distances(codes, ids, outByCode)
+	require.Equal(t, out, outByCode, "query and code are rounded alike")
+
+	length := math.Sqrt(float64(distance.DotF32(vector, vector)))
+	for i, row := range rows {
+		other := math.Sqrt(float64(distance.DotF32(row, row)))
+		tolerance := 0.05 * length * max(length, other) / math.Sqrt(float64(dim))
+		if m == distance.L2 {
+			tolerance *= 2
+		}
+		exact := m.Distance(vector, row)
+		require.InDelta(t, exact, out[i], tolerance, "dim %d %v row %d", dim, m, i)
+		require.LessOrEqual(t, math.Abs(float64(exact-out[i])), 1.5*float64(q.ErrorBound())+1e-5, "dim %d %v row %d", dim, m, i)
+		require.Equal(t, out[i], q.Distance(codes[i*z.Stride():][:z.Stride()]))
+	}
+}
+
+func TestErrorBoundIsRarelyExceeded(t *testing.T) {
+	for _, dim := range []int{3, 16, 100, 127, 768} {
+		for _, m := range rotatedMetrics {
+			rng := rand.New(rand.NewPCG(uint64(dim), 9))
+			z := NewRotated8(Params{Dim: dim, Metric: m, Seed: 5})
+			rows := make([][]float32, 2000)
+			for i := range rows {
+				rows[i] = gaussian(rng, dim)
+				distance.Normalize(rows[i])
+			}
+			codes := encodeAll(z, rows)
+			q, out, beyond, largest := z.NewQuery(), make([]float32, len(rows)), 0, 0.0
+			for _, vector := range rows[:20] {
+				q.Reset(vector)
+				q.Distances(codes, upTo(len(rows)), out)
+				for i, row := range rows {
+					ratio := math.Abs(float64(m.Distance(vector, row)-out[i])) / float64(q.ErrorBound())
+					largest = max(largest, ratio)
+					if ratio > 1 {
+						beyond++
+					}
+				}
+			}
+			t.Logf("dim %d %v: %d of %d beyond, largest %.2f of the bound", dim, m, beyond, 20*len(rows), largest)
+			require.LessOrEqual(t, beyond, 40, "one in a thousand")
+			require.Greater(t, largest, 0.1, "a bound that says nothing")
+		}
+	}
+}
+
+func TestDegenerateRows(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for _, dim := range []int{1, 2, 8, 9, 100, 128, 121} {
+		constant := func(x float32) []float32 { return slices.Repeat([]float32{x}, dim) }
+		oneHot := make([]float32, dim)
+		oneHot[dim-1] = -3
+		finite := [][]float32{constant(0), constant(1), constant(-7), oneHot, constant(1e-20), constant(1e18)}
+		extreme := [][]float32{constant(1e-44), constant(3e38), constant(nan), constant(inf), constant(-inf)}
+		for _, m := range rotatedMetrics {
+			z := NewRotated8(Params{Dim: dim, Metric: m, Seed: 1})
+			all := slices.Concat(finite, extreme)
+			codes := encodeAll(z, all)
+			q, out := z.NewQuery(), make([]float32, len(all))
+			for i, vector := range all {
+				q.Reset(vector)
+				q.Distances(codes, upTo(len(all)), out)
+				for j, got := range out {
+					require.False(t, math.IsNaN(float64(got)), "dim %d %v: %d to %d", dim, m, i, j)
+					if i >= len(finite) || j >= len(finite) {
+						continue
+					}
+					exact := float64(m.Distance(vector, all[j]))
+					if math.Abs(exact) > 1e37 {
+						continue
+					}
+					size := math.Sqrt(squared(vector) * squared(all[j]))
+					if m == distance.L2 {
+						size = max(squared(vector), squared(all[j]))
+					}
+					require.InDelta(t, exact, got, 0.05*size+2e-41, "dim %d %v: %d to %d", dim, m, i, j)
+				}
+			}
+		}
+	}
+}
+
+func squared(v []float32) (sum float64) {
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	return sum
+}
+
+func TestDuplicatesAreEquallyNear(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 8))
+	z := NewRotated8(Params{Dim: 100, Metric: distance.L2, Seed: 3})
+	row := gaussian(rng, 100)
+	codes := encodeAll(z, [][]float32{row, gaussian(rng, 100), row, row})
+	q, out := z.NewQuery(), make([]float32, 4)
+	q.Reset(row)
+	q.Distances(codes, upTo(4), out)
+	require.Equal(t, out[0], out[2])
+	require.Equal(t, out[0], out[3])
+	require.InDelta(t, 0, out[0], 1e-2)
+	require.Greater(t, out[1], float32(50))
+}
+
+// goldenCodes are CRC-32C sums of code rows. Codes live on disk: they must never change.
+var goldenCodes = map[int]uint32{
+	3: 0x4fc9b838, 8: 0x69ff9c6a, 100: 0xe2fd3ca6, 127: 0x3a0fcc71, 128: 0xcf874456, 768: 0x9cfbdd23, 1000: 0x2c2bd5d7,
+}
+
+func TestGoldenCodes(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		got := map[int]uint32{}
+		for dim := range goldenCodes {
+			z := NewRotated8(Params{Dim: dim, Metric: distance.L2, Seed: 0x15084711})
+			state := uint64(dim)
+			rows := make([][]float32, 20)
+			for i := range rows {
+				rows[i] = make([]float32, dim)
+				for j := range rows[i] {
+					rows[i][j] = float32(int32(splitMix64(&state)>>40)-1<<23) / (1 << 20)
+				}
+			}
+			got[dim] = crc32.Checksum(encodeAll(z, rows), crc32.MakeTable(crc32.Castagnoli))
+		}
+		require.Equal(t, goldenCodes, got)
+	})
+	z := NewRotated8(Params{Dim: 9, Metric: distance.Dot, Seed: 1})
+	code := encodeAll(z, [][]float32{{1, 2, 3, 4, 5, 6, 7, 8, 9}})
+	require.Equal(t, "019fa8604e56a0d96500000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000002e79bc3dff7f8e43", hex.EncodeToString(code))
+}
+
+func TestQueriesDoNotAllocate(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 10))
+	z := NewRotated8(Params{Dim: 100, Metric: distance.L2, Seed: 3})
+	vector, ids, out := gaussian(rng, 100), upTo(16), make([]float32, 16)
+	rows := make([][]float32, 16)
+	for i := range rows {
+		rows[i] = gaussian(rng, 100)
+	}
+	codes := encodeAll(z, rows)
+	q := z.NewQuery()
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		q.Reset(vector)
+		q.Distances(codes, ids, out)
+		q.ResetCode(codes[128:])
+		q.Distances(codes, ids[:3], out)
+		q.Distance(codes[:128])
+		q.ErrorBound()
+	}))
+}
+
+// clustered returns rows around few centres, as embeddings lie.
+func clustered(rng *rand.Rand, n, dim int) [][]float32 {
+	centres := make([][]float32, 50)
+	for i := range centres {
+		centres[i] = gaussian(rng, dim)
+	}
+	rows := make([][]float32, n)
+	for i := range rows {
+		rows[i] = gaussian(rng, dim)
+		for j, c := range centres[rng.IntN(len(centres))] {
+			rows[i][j] = c + 0.5*rows[i][j]
+		}
+	}
+	return rows
+}
+
+func nearest(distances []float32, k int) []int {
+	order := make([]int, len(distances))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		if distances[a] < distances[b] {
+			return -1
+		}
+		return 1
+	})
+	return order[:k]
+}
+
+func TestRecallAfterRescoring(t *testing.T) {
+	for _, dim := range []int{16, 100, 384} {
+		for _, m := range rotatedMetrics {
+			t.Run(fmt.Sprintf("%v %d", m, dim), func(t *testing.T) {
+				testRecall(t, dim, m)
+			})
+		}
+	}
+}
+
+func testRecall(t *testing.T, dim int, m distance.Metric) {
+	const n, queries, k, rescored = 4000, 40, 10, 30
+	rng := rand.New(rand.NewPCG(11, uint64(dim)))
+	rows := clustered(rng, n+queries, dim)
+	if m == distance.Dot {
+		for _, row := range rows {
+			distance.Normalize(row)
+		}
+	}
+	z := NewRotated8(Params{Dim: dim, Metric: m, Seed: 77})
+	codes := encodeAll(z, rows[:n])
+	q, estimates, exact := z.NewQuery(), make([]float32, n), make([]float32, n)
+	raw, found := 0, 0
+	for _, vector := range rows[n:] {
+		q.Reset(vector)
+		q.Distances(codes, upTo(n), estimates)
+		for i := range exact {
+			exact[i] = m.Distance(vector, rows[i])
+		}
+		truth, candidates := nearest(exact, k), nearest(estimates, rescored)
+		for _, i := range truth {
+			if slices.Contains(candidates[:k], i) {
+				raw++
+			}
+			if slices.Contains(candidates, i) {
+				found++
+			}
+		}
+	}
+	t.Logf("recall@10 without rescoring %.3f, with %.4f", float64(raw)/queries/k, float64(found)/queries/k)
+	require.GreaterOrEqual(t, float64(raw), 0.95*queries*k)
+	require.GreaterOrEqual(t, float64(found), 0.999*queries*k)
+}
+
+func TestNewRotated8Refuses(t *testing.T) {
+	require.Panics(t, func() { NewRotated8(Params{Dim: 4, Metric: distance.L1}) })
+	require.Panics(t, func() { NewRotated8(Params{}) })
+	require.Panics(t, func() { NewRotated8(Params{Dim: maxDim + 1}) })
+	z := NewRotated8(Params{Dim: 4})
+	require.Panics(t, func() { z.Encode(make([]byte, 64), make([]float32, 5)) })
+	require.Panics(t, func() { z.Encode(make([]byte, 63), make([]float32, 4)) })
+}
+
+func BenchmarkRotated8(b *testing.B) {
+	for _, dim := range []int{100, 768, 1536} {
+		z := NewRotated8(Params{Dim: dim, Metric: distance.L2, Seed: 7})
+		row := gaussian(rand.New(rand.NewPCG(1, 1)), dim)
+		code := encodeAll(z, [][]float32{row})
+		q := z.NewQuery()
+		b.Run(fmt.Sprintf("Encode/dim=%d", dim), func(b *testing.B) {
+			for b.Loop() {
+				z.Encode(code, row)
+			}
+		})
+		b.Run(fmt.Sprintf("ResetCode/dim=%d", dim), func(b *testing.B) {
+			for b.Loop() {
+				q.ResetCode(code)
+			}
+		})
+		b.Run(fmt.Sprintf("Distance/dim=%d", dim), func(b *testing.B) {
+			for b.Loop() {
+				q.Distance(code)
+			}
+		})
+	}
+}
