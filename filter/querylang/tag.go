@@ -69,7 +69,7 @@ func (f fieldRef) fold(tag []byte) string {
 	if f.CaseSensitive {
 		return string(tag)
 	}
-	return foldCase(string(tag))
+	return filter.Fold(string(tag))
 }
 
 // tag reads one tag and stops at '|' or the closing bracket. ok is false for an empty one.
