@@ -1,0 +1,275 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"path"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/isobath/isobath/engine/slots"
+	"github.com/isobath/isobath/engine/vectorindex"
+	"github.com/isobath/isobath/filter"
+)
+
+// checkpointer makes all stores agree on one sequence number and drops the log before it.
+type checkpointer struct {
+	mu      sync.Mutex // one checkpoint at a time
+	request chan chan error
+	seq     atomic.Uint64
+	last    atomic.Int64 // unix nanoseconds of the newest one
+	took    atomic.Int64
+}
+
+// cut is the applied state at one sequence number, on its way to disk.
+type cut struct {
+	m           *manifest
+	collections []*collectionCut
+}
+
+type collectionCut struct {
+	c      *Collection
+	entry  collectionEntry
+	filter *filter.Save // nil: unchanged since the last checkpoint
+	slots  *slots.Save
+}
+
+// checkpointLoop begins a checkpoint when the log is long or old enough.
+func (db *DB) checkpointLoop(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	began := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if db.Failed() != nil || db.published.load() == db.check.seq.Load() {
+			began = time.Now()
+			continue
+		}
+		if db.wal.Bytes() < db.opts.CheckpointBytes && time.Since(began) < db.opts.CheckpointAfter {
+			continue
+		}
+		if err := db.checkpoint(true); err != nil {
+			db.log.Error("checkpoint", "err", err)
+		}
+		began = time.Now()
+	}
+}
+
+// Checkpoint makes the state of now durable in all stores and drops the log before it.
+func (db *DB) Checkpoint(ctx context.Context) error {
+	if err := db.Barrier().Wait(ctx); err != nil {
+		return err
+	}
+	return db.checkpoint(false)
+}
+
+func (db *DB) checkpoint(freeSlots bool) error {
+	db.check.mu.Lock()
+	defer db.check.mu.Unlock()
+	began := time.Now()
+	var ct *cut
+	if err := db.onApplier(func() { ct = db.ap.cut() }); err != nil {
+		return err
+	}
+	old := db.manifest.get()
+	if err := db.writeManifest(ct); err != nil {
+		return errors.Join(err, db.onApplier(ct.giveUp))
+	}
+	if err := db.onApplier(func() { db.ap.finishCut(ct) }); err != nil {
+		return err
+	}
+	db.removeStale(ct, old)
+	db.check.seq.Store(ct.m.seq)
+	db.check.last.Store(time.Now().UnixNano())
+	db.check.took.Store(int64(time.Since(began)))
+	db.kv.SetDiscard(min(ct.m.seq, db.views.oldest(ct.m.seq)))
+	if err := db.wal.TruncatePrefix(ct.m.seq); err != nil {
+		return fmt.Errorf("engine: checkpoint at %d: log: %w", ct.m.seq, err)
+	}
+	db.log.Debug("checkpoint", slog.Uint64("seq", ct.m.seq), slog.Duration("took", time.Since(began)))
+	if freeSlots {
+		return db.freeSlots(ct)
+	}
+	return nil
+}
+
+// writeManifest makes the cut the state that recovery starts from.
+func (db *DB) writeManifest(ct *cut) error {
+	if err := db.writeCut(ct); err != nil {
+		return fmt.Errorf("engine: checkpoint at %d: %w", ct.m.seq, err)
+	}
+	return db.manifest.update(func(m *manifest) {
+		m.seq, m.nums, m.keyNum = ct.m.seq, ct.m.nums, ct.m.keyNum
+		m.databases, m.aliases, m.garbage = ct.m.databases, ct.m.aliases, ct.m.garbage
+		m.collections = map[uint32]collectionEntry{}
+		for _, cc := range ct.collections {
+			if !cc.c.discarded {
+				m.collections[cc.c.num] = cc.entry
+			}
+		}
+	})
+}
+
+// giveUp marks what was not saved as changed, for the next checkpoint.
+func (ct *cut) giveUp() {
+	for _, cc := range ct.collections {
+		cc.c.dirty = cc.c.dirty || cc.filter != nil
+	}
+}
+
+// cut copies the applied state, between two groups.
+func (ap *applier) cut() *cut {
+	m := newManifest()
+	m.seq, m.nums, m.keyNum = ap.seq, ap.nums, ap.keyNum
+	m.aliases = ap.aliases
+	m.garbage = ap.db.garbage.list()
+	for n, d := range ap.databases {
+		if d.generation != 0 {
+			m.databases[n] = d
+		}
+	}
+	ct := &cut{m: m}
+	for _, num := range slices.Sorted(maps.Keys(ap.collections)) {
+		c := ap.collections[num]
+		st := c.applied
+		cc := &collectionCut{c: c, entry: c.saved}
+		cc.entry.num, cc.entry.name, cc.entry.schema = num, c.name, st.schema
+		cc.entry.operation, cc.entry.fields, cc.entry.feed = st.operation, st.fields, st.feed
+		if c.dirty {
+			cc.filter, cc.slots = st.filter.BeginSave(), c.slots.BeginSave()
+			c.dirty = false
+		}
+		ct.collections = append(ct.collections, cc)
+	}
+	return ct
+}
+
+// writeCut writes and syncs everything that the new manifest will rely on.
+func (db *DB) writeCut(ct *cut) error {
+	for _, cc := range ct.collections {
+		if cc.filter == nil {
+			continue
+		}
+		if !cc.c.life.enter() {
+			continue // dropped meanwhile; the manifest will not name it
+		}
+		err := cc.write(db)
+		cc.c.life.leave()
+		if err != nil {
+			return fmt.Errorf("collection %q: %w", cc.c.name, err)
+		}
+	}
+	return db.kv.Sync()
+}
+
+func (cc *collectionCut) write(db *DB) (err error) {
+	for _, v := range cc.c.vectors {
+		if err := v.rows.Sync(); err != nil {
+			return err
+		}
+	}
+	dir := cc.c.stateDir()
+	if cc.entry.filter, err = cc.filter.Run(db.fs, dir, func() string { return db.manifest.file("filter") }); err != nil {
+		return err
+	}
+	cc.entry.slots, err = cc.slots.Run(db.fs, dir, func() string { return db.manifest.file("slots") })
+	return err
+}
+
+// finishCut lets the live state use the files that were written.
+func (ap *applier) finishCut(ct *cut) {
+	for _, cc := range ct.collections {
+		if cc.filter == nil || ap.collections[cc.c.num] != cc.c {
+			continue
+		}
+		cc.c.saved = cc.entry
+		cc.c.slots.FinishSave(cc.slots)
+		cc.c.applied.filter = cc.c.applied.filter.FinishSave(cc.filter)
+		ap.db.mu.Lock()
+		cc.c.pub.filter = cc.c.applied.filter
+		ap.db.mu.Unlock()
+	}
+}
+
+// removeStale deletes the state files that the old manifest named and the new one does not.
+func (db *DB) removeStale(ct *cut, old *manifest) {
+	for _, cc := range ct.collections {
+		if cc.filter == nil {
+			continue
+		}
+		was, is := old.collections[cc.c.num], cc.entry
+		keep := append(slices.Clone(is.filter.Files), is.slots.Files...)
+		for _, f := range append(slices.Clone(was.filter.Files), was.slots.Files...) {
+			if slices.Contains(keep, f) {
+				continue
+			}
+			if err := db.fs.Remove(path.Join(cc.c.stateDir(), f)); err != nil {
+				db.log.Warn("stale file stays", "file", f, "err", err)
+			}
+		}
+	}
+}
+
+// freeSlots logs which dead slots may be used again: their death lies before the checkpoint
+// and before every view, and no segment and no head names them. The record makes the moment
+// part of the log, so that a replay gives out the same slots.
+func (db *DB) freeSlots(ct *cut) error {
+	oldest := db.views.oldest(ct.m.seq)
+	for _, cc := range ct.collections {
+		var dead *roaring.Bitmap
+		if err := db.onApplier(func() { dead = cc.c.dead.Clone() }); err != nil {
+			return err
+		}
+		if dead.IsEmpty() || !cc.c.life.enter() {
+			continue
+		}
+		for _, v := range cc.c.vectors {
+			dead.AndNot(v.index.Named())
+		}
+		cc.c.life.leave()
+		free := roaring.New()
+		for it := dead.Iterator(); it.HasNext(); {
+			slot := it.Next()
+			if row, ok := cc.c.slots.Get(slot); ok && row.Death != 0 && row.Death <= min(ct.m.seq, oldest) {
+				free.Add(slot)
+			}
+		}
+		if free.IsEmpty() {
+			continue
+		}
+		set, err := free.ToBytes()
+		if err != nil {
+			return fmt.Errorf("engine: free slots: %w", err)
+		}
+		_, err = db.sequence(func() (op, error) { return opFreeSlots{cc.c.num, set}, nil })
+		if err != nil && !errors.Is(err, ErrClosed) {
+			return err
+		}
+	}
+	return nil
+}
+
+// commitSegments makes a new list of segments of one vector durable.
+func (db *DB) commitSegments(c *Collection, vector string, s vectorindex.Saved) error {
+	return db.manifest.update(func(m *manifest) {
+		if c.discarded {
+			return
+		}
+		segments := maps.Clone(m.segments[c.num])
+		if segments == nil {
+			segments = map[string]vectorindex.Saved{}
+		}
+		segments[vector] = s
+		m.segments[c.num] = segments
+	})
+}

@@ -1,0 +1,253 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/isobath/isobath/engine/slots"
+	"github.com/isobath/isobath/engine/vectorindex"
+	"github.com/isobath/isobath/filter"
+	"github.com/isobath/isobath/mmapvec"
+)
+
+// Collection is a set of points with named vectors, payloads and payload indexes; an FT index
+// is a collection whose points are fed by keys. Methods are safe for concurrent use.
+type Collection struct {
+	db   *DB
+	num  uint32
+	name string
+	dir  string
+
+	nextOperation uint64 // guarded by the sequencer's lock
+	filterOps     []*changeWatch
+
+	slots   *slots.Table
+	vectors map[string]*vectorStore
+	names   []string // of vectors, sorted
+
+	applied collectionState // the applier's own; readers use pub
+	pub     collectionState // guarded by db.mu
+
+	// The applier's own as well.
+	dirty bool            // changed since the last checkpoint
+	saved collectionEntry // files of the last checkpoint
+	dead  *roaring.Bitmap // slots that are dead and not yet free
+
+	discarded bool // dropped: never again in a manifest; guarded by the manifest's lock
+	working   atomic.Bool
+	life      lifetime
+}
+
+// collectionState is what one sequence number pins of a collection. The maps and bitmaps in
+// it are never changed once published: the applier replaces them.
+type collectionState struct {
+	schema    Schema
+	filter    *filter.State
+	fields    map[string]fieldDef
+	operation uint64
+	feed      *feedState // FT collections
+	dropped   bool
+}
+
+// vectorStore is one named vector: its rows and, once recovery is done, its index.
+type vectorStore struct {
+	name   string
+	params VectorParams
+	rows   *mmapvec.Store
+	index  *vectorindex.Index
+}
+
+func (db *DB) newCollection(num uint32, name string, schema Schema) *Collection {
+	return &Collection{
+		db: db, num: num, name: name,
+		dir:     path.Join(db.dir, "collections", strconv.FormatUint(uint64(num), 10)),
+		slots:   slots.New(),
+		vectors: map[string]*vectorStore{},
+		names:   slices.Sorted(maps.Keys(schema.Vectors)),
+		dead:    roaring.New(),
+		applied: collectionState{schema: schema, filter: filter.NewState(), fields: map[string]fieldDef{}},
+	}
+}
+
+// openRows opens the row stores. They take no disk space before the first row.
+func (c *Collection) openRows() error {
+	for i, name := range c.names {
+		params := c.applied.schema.Vectors[name]
+		dir := path.Join(c.dir, "v"+strconv.Itoa(i))
+		rows, err := mmapvec.Open(mmapvec.Options{FS: c.db.fs, Dir: dir, Dim: params.Size, Log: c.db.log})
+		if err != nil {
+			return fmt.Errorf("engine: rows of vector %q of collection %q: %w", name, c.name, err)
+		}
+		c.vectors[name] = &vectorStore{name: name, params: params, rows: rows}
+	}
+	return nil
+}
+
+// openIndexes opens the vector indexes over the applied state; saved names their segments.
+func (c *Collection) openIndexes(saved map[string]vectorindex.Saved) error {
+	for i, name := range c.names {
+		v := c.vectors[name]
+		o := vectorindex.Options{
+			Config: c.indexConfig(v.params),
+			FS:     c.db.fs,
+			Dir:    path.Join(c.dir, "v"+strconv.Itoa(i), "segments"),
+			Rows:   v.rows,
+			Commit: func(s vectorindex.Saved) error { return c.db.commitSegments(c, name, s) },
+			Log:    c.db.log.With("collection", c.name, "vector", name),
+		}
+		ix, problems, err := vectorindex.Open(o, saved[name], c.applied.filter.Has(name))
+		if err != nil {
+			return fmt.Errorf("engine: index of vector %q of collection %q: %w", name, c.name, err)
+		}
+		for _, p := range problems {
+			c.db.log.Warn("segment damaged, its graph is rebuilt", slog.String("collection", c.name), slog.Any("err", p))
+		}
+		v.index = ix
+	}
+	return nil
+}
+
+func (c *Collection) indexConfig(p VectorParams) vectorindex.Config {
+	schema := &c.applied.schema
+	return vectorindex.Config{
+		Dim:            p.Size,
+		Metric:         p.Distance.Metric(),
+		Seed:           codeSeed,
+		Flat:           p.Flat,
+		NoGraph:        p.NoGraph || schema.NoBackground || schema.IndexFromBytes < 0,
+		M:              p.M,
+		EfConstruct:    p.EfConstruct,
+		FullScanBytes:  p.FullScanBytes,
+		IndexFromBytes: max(schema.IndexFromBytes, 0),
+	}
+}
+
+// codeSeed is the seed of every rotation and of every graph's levels. It is fixed so that
+// codes can be copied between collections of one dimension.
+const codeSeed = 0x150ba7
+
+func (c *Collection) stateDir() string { return path.Join(c.dir, "state") }
+
+// close releases everything the collection holds.
+func (c *Collection) close() error {
+	var err error
+	for _, name := range c.names {
+		v := c.vectors[name]
+		if v == nil {
+			continue
+		}
+		if v.index != nil {
+			err = errors.Join(err, v.index.Close())
+		}
+		err = errors.Join(err, v.rows.Close())
+	}
+	return errors.Join(err, c.slots.Close())
+}
+
+// Name returns the name the collection was created with.
+func (c *Collection) Name() string { return c.name }
+
+// IsIndex says whether the collection is an FT index, fed by keys.
+func (c *Collection) IsIndex() bool { return c.published().feed != nil }
+
+// Schema returns what the collection was created with, and the configuration put later.
+func (c *Collection) Schema() Schema { return c.published().schema }
+
+// FieldParams returns the user's own words for a payload index, nil when there is none.
+func (c *Collection) FieldParams(name string) []byte { return c.published().fields[name].params }
+
+func (c *Collection) published() collectionState {
+	c.db.mu.RLock()
+	defer c.db.mu.RUnlock()
+	return c.pub
+}
+
+// Info returns the collection's counters.
+func (c *Collection) Info() CollectionInfo {
+	st := c.published()
+	info := CollectionInfo{
+		Name:      c.name,
+		Schema:    st.schema,
+		Points:    st.filter.Len(),
+		Vectors:   map[string]VectorInfo{},
+		Fields:    st.filter.Fields(),
+		Segments:  1,
+		Status:    Green,
+		Queue:     c.db.seq.queueLen(),
+		Operation: st.operation,
+	}
+	if st.dropped || !c.life.enter() {
+		return info
+	}
+	defer c.life.leave()
+	due, segments := false, 0
+	for _, name := range c.names {
+		v := c.vectors[name]
+		p := v.index.Pending()
+		live := int(st.filter.Has(name).GetCardinality())
+		graphed := min(live, max(0, p.Rows-p.Tail-p.Dead))
+		info.Vectors[name] = VectorInfo{
+			Params: v.params, Vectors: live, Indexed: graphed,
+			Tail: p.Tail, Segments: p.Segments, Deleted: p.Dead, RowBytes: v.rows.Bytes(), CodeBytes: v.index.MemoryBytes(),
+		}
+		due = due || p.Due
+		segments += p.Segments
+		info.DiskBytes += v.rows.Bytes()
+		for _, ref := range v.index.Saved().Segments {
+			info.DiskBytes += ref.Bytes
+		}
+	}
+	info.Segments = max(1, segments)
+	if st.feed != nil {
+		x := st.feed.info()
+		info.Index = &x
+		due = due || x.State == BackfillInProgress
+	}
+	for _, f := range st.fields {
+		due = due || !f.ready
+	}
+	switch {
+	case c.db.Failed() != nil:
+		info.Status, info.Err = Red, c.db.Failed().Error()
+	case due && st.schema.NoBackground:
+		info.Status = Grey
+	case due:
+		info.Status = Yellow
+	}
+	return info
+}
+
+// view is a pinned read state of one collection.
+type view struct {
+	c   *Collection
+	seq uint64
+	collectionState
+}
+
+// pin returns a view of the published state; release it.
+func (c *Collection) pin() (*view, error) {
+	c.db.mu.RLock()
+	defer c.db.mu.RUnlock()
+	if c.pub.dropped || !c.life.enter() {
+		return nil, ErrDropped
+	}
+	c.db.views.add(c.db.publishedSeq)
+	return &view{c: c, seq: c.db.publishedSeq, collectionState: c.pub}, nil
+}
+
+func (v *view) release() {
+	v.c.db.views.remove(v.seq)
+	v.c.life.leave()
+}
+
+// slotOf returns the slot of a point at the view.
+func (v *view) slotOf(id PointID) (uint32, bool, error) {
+	return readSlot(v.c.db.kv, v.seq, v.c.num, id)
+}

@@ -1,0 +1,315 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/isobath/isobath/internal/vfs"
+	"github.com/isobath/isobath/payload"
+	"github.com/isobath/isobath/wal"
+)
+
+// Options configures Open. The zero value is a database for everyday use.
+type Options struct {
+	// Log takes state changes and problems; default: discarded.
+	Log *slog.Logger
+	// Workers is the number of goroutines that build graphs in the background; default one
+	// less than the processors, at least one. Negative: none, for tools that only read.
+	Workers int
+	// StoreBytes bounds the memory of badger's tables and caches; default 48 MiB.
+	StoreBytes int64
+	// CheckpointBytes is the size of the log from which a checkpoint begins; default 256 MiB.
+	CheckpointBytes int64
+	// CheckpointAfter is the longest time between checkpoints while there are writes;
+	// default 5 minutes.
+	CheckpointAfter time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Workers == 0 {
+		o.Workers = max(1, runtime.NumCPU()-1)
+	}
+	if o.StoreBytes == 0 {
+		o.StoreBytes = 48 << 20
+	}
+	if o.CheckpointBytes == 0 {
+		o.CheckpointBytes = 256 << 20
+	}
+	if o.CheckpointAfter == 0 {
+		o.CheckpointAfter = 5 * time.Minute
+	}
+	return o
+}
+
+// DB is an open database. Methods are safe for concurrent use.
+type DB struct {
+	dir  string
+	opts Options
+	fs   vfs.FS
+	log  *slog.Logger
+	lock *flock.Flock
+	kv   kvStore
+	wal  *wal.Log
+
+	clock func() time.Time
+
+	seq          sequencer
+	seqDatabases [maxDatabases]database // as of the sequencer; guarded by seq.mu
+	durable      progress
+	published    progress
+	defineMu     sync.Mutex // one definition (collection, alias, index) at a time
+	ap           *applier
+	recovering   bool
+
+	mu           sync.RWMutex // publication: a reader pins under RLock, the applier publishes under Lock
+	catalog      catalog
+	databases    [maxDatabases]database
+	publishedSeq uint64
+
+	views    viewSet
+	garbage  garbage
+	manifest manifestStore
+	check    checkpointer
+	workers  workers
+
+	calls     chan func() // to the applier
+	applyDone chan struct{}
+
+	readOnly atomic.Pointer[error]
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+	closing  sync.Once
+	closeErr error
+	opened   OpenStats
+}
+
+// OpenStats says what Open had to do.
+type OpenStats struct {
+	Checkpoint uint64        // sequence number of the checkpoint found
+	Replayed   int           // log records applied after it
+	Took       time.Duration // until queries were served
+}
+
+// Open opens or creates the database in dir and holds the directory until Close. It returns
+// ErrLocked when another process holds it, *binfmt.CorruptError and its like when the
+// manifest cannot be used. Damage in the middle of the log opens the database read-only.
+func Open(dir string, o Options) (*DB, error) {
+	o = o.withDefaults()
+	if err := vfs.MkdirDurably(vfs.OS, dir); err != nil {
+		return nil, fmt.Errorf("engine: data directory: %w", err)
+	}
+	lock := flock.New(path.Join(dir, "LOCK"), flock.SetPermissions(0o600))
+	held, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("engine: lock of %s: %w", dir, err)
+	}
+	if !held {
+		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
+	}
+	db, err := openStores(dir, o, stores{
+		fs: vfs.OS,
+		kv: func() (kvStore, error) {
+			return payload.Open(payload.Options{Dir: path.Join(dir, "badger"), MemoryBytes: o.StoreBytes, Log: o.Log})
+		},
+	})
+	if err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	db.lock = lock
+	return db, nil
+}
+
+// stores are the two things below the engine that tests replace.
+type stores struct {
+	fs vfs.FS
+	kv func() (kvStore, error)
+}
+
+// openStores recovers the state and starts the goroutines.
+func openStores(dir string, o Options, s stores) (*DB, error) {
+	o = o.withDefaults()
+	db := &DB{dir: dir, opts: o, fs: s.fs, log: o.Log, clock: time.Now, catalog: newCatalog()}
+	db.seq.space.L = &db.seq.mu
+	db.seq.wake = make(chan struct{}, 1)
+	db.seq.overlay = newOverlay()
+	db.workers.wake = make(chan struct{}, 1)
+	db.check.request = make(chan chan error)
+	db.calls, db.applyDone = make(chan func()), make(chan struct{})
+	if err := db.recover(s); err != nil {
+		return nil, errors.Join(err, db.closeStores())
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	db.stop = stop
+	groups := make(chan uint64, 1)
+	db.start(func() { db.syncLoop(ctx, groups) })
+	db.start(func() { db.applyLoop(groups) })
+	db.start(func() { db.checkpointLoop(ctx) })
+	for range max(0, o.Workers) {
+		db.start(func() { db.workLoop(ctx) })
+	}
+	db.start(func() { db.garbageLoop(ctx) })
+	return db, nil
+}
+
+func (db *DB) start(fn func()) {
+	db.running.Add(1)
+	go func() {
+		defer db.running.Done()
+		fn()
+	}()
+}
+
+// syncLoop makes the log durable, again and again: the next group is what arrived during the
+// last fsync. It tells the applier how far it came.
+func (db *DB) syncLoop(ctx context.Context, groups chan<- uint64) {
+	defer close(groups)
+	for {
+		select {
+		case <-db.seq.wake:
+		case <-ctx.Done():
+			return
+		}
+		seq, err := db.wal.Sync()
+		if err != nil {
+			db.fail(fmt.Errorf("%w: log: %w", ErrReadOnly, err))
+			return
+		}
+		db.durable.advance(seq)
+		groups <- seq
+	}
+}
+
+// applyLoop applies and publishes what is durable, and runs what must stand between groups.
+func (db *DB) applyLoop(groups <-chan uint64) {
+	defer close(db.applyDone)
+	for {
+		select {
+		case seq, ok := <-groups:
+			if !ok {
+				return
+			}
+			db.applyUpTo(seq)
+		case call := <-db.calls:
+			call()
+		}
+	}
+}
+
+func (db *DB) applyUpTo(seq uint64) {
+	if db.Failed() != nil {
+		return
+	}
+	for {
+		group := db.seq.take(seq, nil)
+		if len(group) == 0 {
+			return
+		}
+		if err := db.ap.applyGroup(group); err != nil {
+			db.fail(fmt.Errorf("%w: %w", ErrReadOnly, err))
+			return
+		}
+		db.seq.applied(group)
+	}
+}
+
+// onApplier runs fn between two commit groups and waits for it.
+func (db *DB) onApplier(fn func()) error {
+	done := make(chan struct{})
+	select {
+	case db.calls <- func() { fn(); close(done) }:
+		<-done
+		return nil
+	case <-db.applyDone:
+		return ErrClosed
+	}
+}
+
+// fail turns the database read-only: err is what every later write gets.
+func (db *DB) fail(err error) {
+	if !db.readOnly.CompareAndSwap(nil, &err) {
+		return
+	}
+	db.log.Error("writes are refused from now on", "err", err)
+	db.seq.mu.Lock()
+	db.seq.failed = err
+	db.seq.space.Broadcast()
+	db.seq.mu.Unlock()
+	db.durable.fail(err)
+	db.published.fail(err)
+}
+
+// Failed returns why writes are refused, nil while they are not.
+func (db *DB) Failed() error {
+	if err := db.readOnly.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Close finishes what was sequenced, checkpoints, seals the graphs that are worth it and
+// releases the directory. It may be called twice.
+func (db *DB) Close() error {
+	db.closing.Do(func() { db.closeErr = db.close() })
+	return db.closeErr
+}
+
+// sealTime is how long Close may spend on sealing graphs.
+const sealTime = 5 * time.Second
+
+func (db *DB) close() error {
+	ctx := context.Background()
+	db.seq.mu.Lock()
+	db.seq.closed = true
+	db.seq.space.Broadcast()
+	db.seq.mu.Unlock()
+	var err error
+	if db.Failed() == nil {
+		if e := db.Barrier().Wait(ctx); e != nil {
+			err = e
+		}
+		sealing, cancel := context.WithTimeout(ctx, sealTime)
+		db.sealAll(sealing)
+		cancel()
+		if err == nil {
+			err = db.Checkpoint(ctx)
+		}
+	}
+	db.stop()
+	db.published.fail(ErrClosed)
+	db.durable.fail(ErrClosed)
+	db.running.Wait()
+	return errors.Join(err, db.closeStores())
+}
+
+func (db *DB) closeStores() error {
+	var err error
+	if db.ap != nil {
+		for _, c := range db.ap.collections {
+			c.life.close()
+			err = errors.Join(err, c.close())
+		}
+	}
+	if db.wal != nil {
+		err = errors.Join(err, db.wal.Close())
+	}
+	if db.kv != nil {
+		err = errors.Join(err, db.kv.Close())
+	}
+	if db.lock != nil {
+		err = errors.Join(err, db.lock.Unlock())
+	}
+	return err
+}
+
+var errNothing = errors.New("engine: nothing to do")

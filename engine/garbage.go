@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/isobath/isobath/payload"
+)
+
+// garbage lists the badger prefixes of dropped collections and flushed databases. Their keys
+// are deleted in a background pass of bounded rate; a restart begins it anew.
+type garbage struct {
+	mu       sync.Mutex
+	prefixes []garbagePrefix
+}
+
+type garbagePrefix struct {
+	prefix byte
+	num    uint32
+}
+
+const (
+	garbageBatch = 2000                  // keys deleted at once
+	garbagePause = 20 * time.Millisecond // between batches
+	garbageIdle  = time.Second           // between looks at an empty list
+)
+
+func (g *garbage) add(prefix byte, num uint32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if p := (garbagePrefix{prefix, num}); !slices.Contains(g.prefixes, p) {
+		g.prefixes = append(g.prefixes, p)
+	}
+}
+
+func (g *garbage) set(prefixes []garbagePrefix) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.prefixes = slices.Clone(prefixes)
+}
+
+func (g *garbage) list() []garbagePrefix {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.prefixes)
+}
+
+func (g *garbage) remove(p garbagePrefix) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.prefixes = slices.DeleteFunc(g.prefixes, func(x garbagePrefix) bool { return x == p })
+}
+
+func (db *DB) garbageLoop(ctx context.Context) {
+	for {
+		pause := garbageIdle
+		if list := db.garbage.list(); len(list) > 0 && db.Failed() == nil {
+			more, err := db.collect(list[0])
+			switch {
+			case err != nil:
+				db.log.Warn("keys of a dropped collection stay for now", "err", err)
+			case more:
+				pause = garbagePause
+			default:
+				db.garbage.remove(list[0])
+				pause = 0
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// collect deletes one batch of keys under p and says whether there may be more. The deletes
+// are not logged: until a checkpoint holds them the prefix stays on the list.
+func (db *DB) collect(p garbagePrefix) (more bool, err error) {
+	seq := db.published.load()
+	var ops []payload.Op
+	scan := payload.ScanOptions{Prefix: storeKey(nil, p.prefix, p.num, nil), KeysOnly: true}
+	err = db.kv.Scan(seq, scan, func(key, _ []byte) (bool, error) {
+		ops = append(ops, payload.Op{Key: slices.Clone(key), Seq: seq, Delete: true})
+		return len(ops) < garbageBatch, nil
+	})
+	if err != nil || len(ops) == 0 {
+		return false, err
+	}
+	return true, db.kv.Apply(ops)
+}

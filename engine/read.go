@@ -1,0 +1,379 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/isobath/isobath/filter"
+	"github.com/isobath/isobath/mmapvec"
+	"github.com/isobath/isobath/payload"
+)
+
+// Stop, returned by the function given to Each, ends it without an error.
+var Stop = errors.New("engine: stop")
+
+// ctxRows is the number of rows after which a loop looks at its context.
+const ctxRows = 2048
+
+// Get returns the points that exist, in the order of ids, each once.
+func (c *Collection) Get(ctx context.Context, ids []PointID, f Fetch) ([]Hit, error) {
+	v, err := c.pin()
+	if err != nil {
+		return nil, err
+	}
+	defer v.release()
+	r, err := v.reader(f)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	hits := make([]Hit, 0, min(len(ids), 1024))
+	seen := make(map[PointID]struct{}, min(len(ids), 1024))
+	for i, id := range ids {
+		if i%ctxRows == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if _, again := seen[id]; again {
+			continue
+		}
+		seen[id] = struct{}{}
+		slot, ok, err := v.slotOf(id)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		h, err := r.hit(id, slot)
+		if err != nil {
+			return nil, err
+		}
+		hits = append(hits, h)
+	}
+	return hits, nil
+}
+
+// ScrollRequest selects a page of points by ascending id.
+type ScrollRequest struct {
+	Filter filter.Expr // nil: every point
+	From   *PointID    // first id, inclusive; it need not exist
+	Limit  int
+	Fetch  Fetch
+}
+
+// Scroll returns a page and the first id of the next one, nil at the end.
+func (c *Collection) Scroll(ctx context.Context, req ScrollRequest) (hits []Hit, next *PointID, err error) {
+	err = c.walk(ctx, req.Filter, req.From, req.Fetch, func(r *pointReader, id PointID, slot uint32) error {
+		if len(hits) >= req.Limit {
+			next = &id
+			return Stop
+		}
+		h, err := r.hit(id, slot)
+		hits = append(hits, h)
+		return err
+	})
+	return hits, next, err
+}
+
+// Each calls fn with every point that matches f (nil: every point), by ascending id, all as of
+// one moment. fn may keep the hit.
+func (c *Collection) Each(ctx context.Context, f filter.Expr, fetch Fetch, fn func(*Hit) error) error {
+	return c.walk(ctx, f, nil, fetch, func(r *pointReader, id PointID, slot uint32) error {
+		h, err := r.hit(id, slot)
+		if err != nil {
+			return err
+		}
+		return fn(&h)
+	})
+}
+
+// Count returns the number of points that match f (nil: every point).
+func (c *Collection) Count(ctx context.Context, f filter.Expr) (int, error) {
+	v, err := c.pin()
+	if err != nil {
+		return 0, err
+	}
+	defer v.release()
+	if f == nil {
+		return v.filter.Len(), nil
+	}
+	set, err := v.matches(ctx, f)
+	if err != nil {
+		return 0, err
+	}
+	return int(set.GetCardinality()), nil
+}
+
+// walk visits the points that match f from an id on, by ascending id.
+func (c *Collection) walk(ctx context.Context, f filter.Expr, from *PointID, fetch Fetch, visit func(r *pointReader, id PointID, slot uint32) error) error {
+	v, err := c.pin()
+	if err != nil {
+		return err
+	}
+	defer v.release()
+	r, err := v.reader(fetch)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	set, residual, err := v.resolve(f)
+	if err != nil {
+		return err
+	}
+	var match *filter.Predicate
+	if residual != nil {
+		if match, err = compile(residual); err != nil {
+			return err
+		}
+	}
+	n := 0
+	each := func(id PointID, slot uint32) error {
+		if n++; n%ctxRows == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if match != nil {
+			ok, err := r.evaluate(match, id, slot)
+			if err != nil || !ok {
+				return err
+			}
+		}
+		return visit(r, id, slot)
+	}
+	if set != nil && set.GetCardinality() <= uint64(max(sortedWalk, v.filter.Len()/walkShare)) {
+		err = v.walkSorted(set, from, each)
+	} else {
+		err = v.walkStore(set, from, each)
+	}
+	if errors.Is(err, Stop) {
+		return nil
+	}
+	return err
+}
+
+// A set of at most sortedWalk slots, or of one walkShare-th of the points, is sorted by id;
+// for larger ones all ids are visited in the store's order.
+const (
+	sortedWalk = 4096
+	walkShare  = 16
+)
+
+func (v *view) walkSorted(set *roaring.Bitmap, from *PointID, each func(PointID, uint32) error) error {
+	type entry struct {
+		id   PointID
+		slot uint32
+	}
+	entries := make([]entry, 0, set.GetCardinality())
+	for it := set.Iterator(); it.HasNext(); {
+		slot := it.Next()
+		row, ok := v.c.slots.Get(slot)
+		if ok && (from == nil || row.ID.Compare(*from) >= 0) {
+			entries = append(entries, entry{row.ID, slot})
+		}
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return a.id.Compare(b.id) })
+	for _, e := range entries {
+		if err := each(e.id, e.slot); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *view) walkStore(set *roaring.Bitmap, from *PointID, each func(PointID, uint32) error) error {
+	scan := payload.ScanOptions{Prefix: storeKey(nil, prefixSlot, v.c.num, nil)}
+	if from != nil {
+		scan.From = storeIDKey(nil, prefixSlot, v.c.num, *from)
+	}
+	return v.c.db.kv.Scan(v.seq, scan, func(key, value []byte) (bool, error) {
+		id, err := payload.DecodeKeyID(key[storePrefixBytes:])
+		if err != nil || len(value) != 4 {
+			return false, fmt.Errorf("engine: slot entry of collection %q is damaged: %w", v.c.name, err)
+		}
+		slot := binary.BigEndian.Uint32(value)
+		if set != nil && !set.Contains(slot) {
+			return true, nil
+		}
+		return true, each(id, slot)
+	})
+}
+
+// resolve returns the slots that f admits (nil: all) and what is left to evaluate on them.
+func (v *view) resolve(f filter.Expr) (*roaring.Bitmap, filter.Expr, error) {
+	if f == nil {
+		return nil, nil, nil
+	}
+	if err := filter.Check(f); err != nil {
+		return nil, nil, &InputError{fmt.Sprintf("filter: %v", err)}
+	}
+	r, err := v.filter.Resolve(f, v.slotOf)
+	if err != nil {
+		return nil, nil, fmt.Errorf("engine: filter: %w", err)
+	}
+	return r.Set, r.Residual, nil
+}
+
+// matches returns exactly the slots that match f, read only; payloads are read where no index
+// answers.
+func (v *view) matches(ctx context.Context, f filter.Expr) (*roaring.Bitmap, error) {
+	set, residual, err := v.resolve(f)
+	if err != nil {
+		return nil, err
+	}
+	if set == nil {
+		set = v.filter.All()
+	}
+	if residual == nil {
+		return set, nil
+	}
+	return v.evaluateAll(ctx, set, residual)
+}
+
+// evaluateAll returns the slots of set whose points satisfy e.
+func (v *view) evaluateAll(ctx context.Context, set *roaring.Bitmap, e filter.Expr) (*roaring.Bitmap, error) {
+	match, err := compile(e)
+	if err != nil {
+		return nil, err
+	}
+	r, err := v.reader(Fetch{})
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	out := roaring.New()
+	n := 0
+	for it := set.Iterator(); it.HasNext(); {
+		slot := it.Next()
+		if n++; n%ctxRows == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		row, ok := v.c.slots.Get(slot)
+		if !ok {
+			continue
+		}
+		ok, err := r.evaluate(match, row.ID, slot)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out.Add(slot)
+		}
+	}
+	return out, nil
+}
+
+// pointReader fetches what a read wants of points, at one view.
+type pointReader struct {
+	v     *view
+	fetch Fetch
+	rows  map[string]*mmapvec.View
+	names []string
+}
+
+// reader prepares fetching; it returns *VectorNameError. Close it.
+func (v *view) reader(f Fetch) (*pointReader, error) {
+	r := &pointReader{v: v, fetch: f}
+	if !f.Vectors {
+		return r, nil
+	}
+	r.names = f.VectorNames
+	if r.names == nil {
+		r.names = v.c.names
+	}
+	r.rows = make(map[string]*mmapvec.View, len(r.names))
+	for _, name := range r.names {
+		vs := v.c.vectors[name]
+		if vs == nil {
+			r.close()
+			return nil, &VectorNameError{name}
+		}
+		if r.rows[name] == nil {
+			r.rows[name] = vs.rows.View()
+		}
+	}
+	return r, nil
+}
+
+func (r *pointReader) close() {
+	for _, view := range r.rows {
+		view.Release()
+	}
+}
+
+// hit reads one point.
+func (r *pointReader) hit(id PointID, slot uint32) (Hit, error) {
+	h := Hit{ID: id}
+	if row, ok := r.v.c.slots.Get(slot); ok {
+		h.Version = row.Version
+	}
+	if err := r.payload(&h); err != nil {
+		return h, err
+	}
+	if r.fetch.Vectors {
+		h.Vectors = make(Vectors, len(r.names))
+		for _, name := range r.names {
+			if !r.v.filter.Has(name).Contains(slot) {
+				continue
+			}
+			row, err := r.rows[name].Row(slot)
+			if err != nil {
+				return h, fmt.Errorf("engine: vector of point %s: %w", id, err)
+			}
+			h.Vectors[name] = slices.Clone(row)
+		}
+	}
+	return h, nil
+}
+
+func (r *pointReader) payload(h *Hit) error {
+	feed := r.v.feed
+	if !r.fetch.Payload && feed == nil {
+		return nil
+	}
+	doc, ok, err := readPayload(r.v.c.db.kv, r.v.seq, r.v.c.num, h.ID)
+	if err != nil || !ok {
+		return err
+	}
+	if feed != nil {
+		h.Key = doc
+		if r.fetch.Document {
+			key := storeKey(nil, prefixDocument, feed.generation, h.Key)
+			h.Document, _, err = readDocument(r.v.c.db.kv, r.v.seq, key)
+		}
+		return err
+	}
+	if r.fetch.Include != nil || r.fetch.Exclude != nil {
+		if doc, err = payload.Project(doc, r.fetch.Include, r.fetch.Exclude); err != nil {
+			return fmt.Errorf("engine: payload of point %s: %w", h.ID, err)
+		}
+	}
+	h.Payload = doc
+	return nil
+}
+
+// evaluate reads a point's payload and evaluates a filter on it.
+func (r *pointReader) evaluate(match *filter.Predicate, id PointID, slot uint32) (bool, error) {
+	doc, _, err := readPayload(r.v.c.db.kv, r.v.seq, r.v.c.num, id)
+	if err != nil {
+		return false, err
+	}
+	if r.v.feed != nil {
+		doc = nil // the stored bytes are the key
+	}
+	return match.Eval(&viewPoint{r.v, id, slot, doc}), nil
+}
+
+// viewPoint is a point at a view, for evaluating filters.
+type viewPoint struct {
+	v    *view
+	id   PointID
+	slot uint32
+	doc  []byte
+}
+
+func (p *viewPoint) ID() PointID                { return p.id }
+func (p *viewPoint) Payload() []byte            { return p.doc }
+func (p *viewPoint) HasVector(name string) bool { return p.v.filter.Has(name).Contains(p.slot) }

@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/isobath/isobath/engine/slots"
+	"github.com/isobath/isobath/filter"
+	"github.com/isobath/isobath/internal/binfmt"
+	"github.com/isobath/isobath/wal"
+)
+
+// recover brings the database to the state of its last durable record: the manifest names the
+// checkpoint, the log what came after. Replay rewrites every record unconditionally.
+func (db *DB) recover(s stores) (err error) {
+	began := time.Now()
+	if err := db.manifest.open(db.fs, db.dir); err != nil {
+		return err
+	}
+	if db.kv, err = s.kv(); err != nil {
+		return fmt.Errorf("engine: open badger: %w", err)
+	}
+	if db.wal, err = wal.Open(wal.Options{FS: db.fs, Dir: path.Join(db.dir, "wal"), Log: db.log}); err != nil {
+		return fmt.Errorf("engine: open log: %w", err)
+	}
+	m := db.manifest.get()
+	db.recovering = true
+	if err := db.loadCheckpoint(m); err != nil {
+		return err
+	}
+	damage, err := db.replay(m)
+	if err != nil {
+		return err
+	}
+	db.recovering = false
+	for _, num := range slices.Sorted(maps.Keys(db.ap.collections)) {
+		c := db.ap.collections[num]
+		if err := c.openIndexes(m.segments[num]); err != nil {
+			return err
+		}
+		c.nextOperation = c.applied.operation
+	}
+	if err := db.startSequencer(); err != nil {
+		return err
+	}
+	if damage != nil {
+		db.fail(fmt.Errorf("%w: %w", ErrReadOnly, damage))
+	}
+	db.opened.Checkpoint, db.opened.Took = m.seq, time.Since(began)
+	db.log.Info("database opened", slog.Uint64("checkpoint", m.seq), slog.Int("replayed", db.opened.Replayed),
+		slog.Int("collections", len(db.ap.collections)), slog.Duration("took", db.opened.Took))
+	return nil
+}
+
+// startSequencer lets the sequencer go on where the log ends.
+func (db *DB) startSequencer() error {
+	last := db.ap.seq
+	if db.wal.Last() < last {
+		if err := db.wal.SetStart(last + 1); err != nil {
+			return fmt.Errorf("engine: log: %w", err)
+		}
+	}
+	db.seq.log, db.seq.last = db.wal, last
+	db.seq.nums, db.seq.keyNum = db.ap.nums, db.ap.keyNum
+	db.seqDatabases = db.ap.databases
+	db.durable.init(last)
+	db.check.seq.Store(db.manifest.get().seq)
+	if db.manifest.fresh {
+		return db.manifest.update(func(*manifest) {})
+	}
+	return nil
+}
+
+// loadCheckpoint opens the collections as of the manifest's sequence number.
+func (db *DB) loadCheckpoint(m *manifest) error {
+	ap := newApplier(db)
+	db.ap = ap
+	ap.seq, ap.nums, ap.keyNum = m.seq, m.nums, m.keyNum
+	ap.aliases = m.aliases
+	db.catalog.aliases = m.aliases
+	for n, d := range m.databases {
+		ap.databases[n] = d
+	}
+	db.databases, db.publishedSeq = ap.databases, m.seq
+	db.published.init(m.seq)
+	db.garbage.set(m.garbage)
+	if err := db.removeUnknown(m); err != nil {
+		return err
+	}
+	for _, num := range slices.Sorted(maps.Keys(m.collections)) {
+		if err := db.loadCollection(m.collections[num]); err != nil {
+			return fmt.Errorf("engine: collection %q: %w", m.collections[num].name, err)
+		}
+	}
+	return nil
+}
+
+func (db *DB) loadCollection(e collectionEntry) (err error) {
+	c := db.newCollection(e.num, e.name, e.schema)
+	c.saved = e
+	c.applied.fields, c.applied.operation, c.applied.feed = e.fields, e.operation, e.feed
+	if e.filter.Meta != nil {
+		if c.applied.filter, err = filter.Load(db.fs, c.stateDir(), e.filter); err != nil {
+			return fmt.Errorf("payload indexes: %w", err)
+		}
+	}
+	if e.slots.Meta != nil {
+		if c.slots, err = slots.Load(db.fs, c.stateDir(), e.slots); err != nil {
+			return fmt.Errorf("slots: %w", err)
+		}
+	}
+	c.dead = deadSlots(c.slots.High(), c.applied.filter.All(), c.slots.FreeSet())
+	if err := c.openRows(); err != nil {
+		return err
+	}
+	db.ap.collections[c.num] = c
+	if e.feed != nil {
+		db.ap.feeds = append(db.ap.feeds, c)
+	}
+	c.pub = c.applied
+	db.catalog.add(c)
+	return nil
+}
+
+// replay applies the log after the checkpoint. Damage in the log's middle ends it early and
+// is returned apart: what came before is served, nothing is written any more.
+func (db *DB) replay(m *manifest) (damage error, err error) {
+	if first := db.wal.First(); first > m.seq+1 && db.wal.Last() >= first {
+		return nil, &binfmt.CorruptError{File: "wal", Err: fmt.Errorf("log begins at record %d, the checkpoint is at %d", first, m.seq)}
+	}
+	if d := db.wal.Damage(); d != nil {
+		damage = d
+	}
+	if db.wal.Last() <= m.seq {
+		return damage, nil
+	}
+	var group []queued
+	var bytes int64
+	run := func() error {
+		if len(group) == 0 {
+			return nil
+		}
+		err := db.ap.applyGroup(group)
+		group, bytes = group[:0], 0
+		return err
+	}
+	err = db.wal.Replay(m.seq+1, func(r wal.Record) error {
+		o, err := decodeOp(r.Kind, slices.Clone(r.Data))
+		if err != nil {
+			return err
+		}
+		db.opened.Replayed++
+		group = append(group, queued{seq: r.Seq, op: o})
+		if bytes += int64(len(r.Data)); bytes < maxGroupBytes && len(group) < maxGroupRecords {
+			return nil
+		}
+		return run()
+	})
+	return damage, errors.Join(err, run())
+}
+
+// maxGroupRecords bounds a commit group of replay.
+const maxGroupRecords = 8192
+
+// removeUnknown deletes files that no manifest knows: what a crash left half made.
+func (db *DB) removeUnknown(m *manifest) error {
+	dirs, err := db.fs.List(path.Join(db.dir, "collections"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("engine: list collections: %w", err)
+	}
+	for _, dir := range dirs {
+		num, err := strconv.ParseUint(dir, 10, 32)
+		if err != nil {
+			db.log.Warn("foreign file among the collections", "file", dir)
+			continue
+		}
+		e := m.collections[uint32(num)]
+		known := append(slices.Clone(e.filter.Files), e.slots.Files...)
+		state := path.Join(db.dir, "collections", dir, "state")
+		files, err := db.fs.List(state)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("engine: list %s: %w", state, err)
+		}
+		for _, f := range files {
+			if !slices.Contains(known, f) {
+				if err := db.fs.Remove(path.Join(state, f)); err != nil {
+					return fmt.Errorf("engine: remove left-over: %w", err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// discard releases a dropped collection: its files go as soon as no view needs them, its keys
+// in badger in a background pass.
+func (db *DB) discard(c *Collection) {
+	db.garbage.add(prefixSlot, c.num)
+	db.garbage.add(prefixPayload, c.num)
+	db.start(func() {
+		c.life.close()
+		err := c.close()
+		err = errors.Join(err, db.manifest.update(func(m *manifest) {
+			c.discarded = true
+			delete(m.collections, c.num)
+			delete(m.segments, c.num)
+		}))
+		if err == nil {
+			err = db.fs.RemoveAll(c.dir)
+		}
+		if err != nil {
+			db.log.Warn("files of a dropped collection stay", "collection", c.name, "err", err)
+		}
+	})
+}
+
+// deadSlots returns the slots below high that are neither alive nor free.
+func deadSlots(high uint32, live, free *roaring.Bitmap) *roaring.Bitmap {
+	dead := roaring.New()
+	dead.AddRange(0, uint64(high))
+	dead.AndNot(live)
+	dead.AndNot(free)
+	return dead
+}

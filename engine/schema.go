@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/isobath/isobath/filter"
+	"github.com/isobath/isobath/mmapvec/distance"
+)
+
+// Distance is the similarity measure of a named vector.
+type Distance uint8
+
+// Distances. Numbers are stored on disk and never reused.
+const (
+	Cosine    Distance = 1 // rows are normalised on write; a zero vector is kept
+	Dot       Distance = 2
+	Euclid    Distance = 3
+	Manhattan Distance = 4
+)
+
+// Metric returns the kernel metric that orders rows under d.
+func (d Distance) Metric() distance.Metric {
+	switch d {
+	case Euclid:
+		return distance.L2
+	case Manhattan:
+		return distance.L1
+	default:
+		return distance.Dot
+	}
+}
+
+// VectorParams describes one named vector of a collection.
+type VectorParams struct {
+	Size     int // components, 1..65536
+	Distance Distance
+	Flat     bool // exact search always, no graph (FT: VECTOR FLAT)
+	NoGraph  bool // m: 0
+	// M is the number of links of a node (16); EfConstruct the beam of the graph build (100).
+	M, EfConstruct int
+	// FullScanBytes is the size in raw bytes below which a search scans (default 10 000 KiB).
+	FullScanBytes int64
+	OnDisk        bool // rows and codes stay mapped; placement is a hint for now
+}
+
+// Schema is what a collection is created with.
+type Schema struct {
+	Vectors map[string]VectorParams
+	// IndexFromBytes is the size in raw bytes from which a graph is built; 0 means the
+	// default (10 000 KiB), negative never.
+	IndexFromBytes int64
+	// NoBackground switches background work off for the collection.
+	NoBackground bool
+	// Config is kept for the protocol layer, byte for byte; the engine never reads it.
+	Config []byte
+}
+
+// FieldType is the type of an attribute of an FT index.
+type FieldType uint8
+
+// Types of FT attributes. Numbers are stored on disk and never reused.
+const (
+	FieldTag     FieldType = 1
+	FieldNumeric FieldType = 2
+	FieldText    FieldType = 3 // kept as a blob; no terms are indexed yet
+	FieldVector  FieldType = 4
+)
+
+// IndexField is one attribute of an FT index.
+type IndexField struct {
+	Source, Alias string // name inside the document; name in queries
+	Type          FieldType
+	Separator     byte // TAG; 0 means ','
+	CaseSensitive bool // TAG
+	IndexEmpty    bool // TAG: empty strings are indexed
+	NoIndex       bool
+	Vector        VectorParams // VECTOR
+	// Options is kept for FT.INFO, byte for byte; the engine never reads it.
+	Options []byte
+}
+
+// IndexDef defines an FT index: a collection fed by the documents of a logical database.
+type IndexDef struct {
+	Name     string
+	Database int
+	Prefixes [][]byte // none: every key
+	Fields   []IndexField
+	SkipScan bool
+	Created  time.Time
+	// Options is kept for FT.INFO, byte for byte; the engine never reads it.
+	Options []byte
+}
+
+// BackfillState is the state of the scan that fills a new FT index.
+type BackfillState uint8
+
+// States of a backfill. Numbers are stored on disk and never reused.
+const (
+	BackfillCompleted  BackfillState = 1
+	BackfillInProgress BackfillState = 2
+	BackfillPaused     BackfillState = 3
+	BackfillFailed     BackfillState = 4
+)
+
+// IndexFailures counts the conversion failures of one FT attribute since creation.
+type IndexFailures struct {
+	Count     uint64
+	LastError string // "" when none
+	LastKey   []byte
+}
+
+// IndexInfo is the state of an FT index.
+type IndexInfo struct {
+	Def      IndexDef
+	State    BackfillState
+	Progress float64 // 0..1
+	Err      string  // reason of a failed backfill
+	Failures IndexFailures
+	ByField  map[string]IndexFailures // by alias
+}
+
+// FieldInfo is a payload index and the number of points that have a value in it.
+type FieldInfo = filter.FieldInfo
+
+// VectorInfo is the state of one named vector.
+type VectorInfo struct {
+	Params    VectorParams
+	Vectors   int   // live vectors
+	Indexed   int   // vectors in a graph
+	Tail      int   // vectors not yet in a graph, found by scan
+	Segments  int   // sealed segments
+	Deleted   int   // dead vectors still named by a segment
+	RowBytes  int64 // on disk
+	CodeBytes int64 // anonymous memory of codes and links
+}
+
+// Status of a collection as HTTP shows it.
+type Status uint8
+
+// Statuses: Green at rest, Yellow while background work is running or due, Grey when it is
+// due but switched off, Red after a failure.
+const (
+	Green Status = iota + 1
+	Yellow
+	Grey
+	Red
+)
+
+// CollectionInfo is a snapshot of a collection's counters.
+type CollectionInfo struct {
+	Name      string
+	Schema    Schema
+	Points    int
+	Vectors   map[string]VectorInfo
+	Fields    []FieldInfo
+	Segments  int
+	Status    Status
+	Err       string // with Red
+	Queue     int    // logged, not yet applied writes of the database
+	Operation uint64 // last operation number
+	DiskBytes int64
+	Index     *IndexInfo // FT collections
+}

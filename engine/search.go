@@ -1,0 +1,221 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/isobath/isobath/engine/vectorindex"
+	"github.com/isobath/isobath/filter"
+)
+
+// SearchRequest asks for the K points whose vectors are nearest to Query.
+type SearchRequest struct {
+	Vector       string    // name of the vector
+	Query        []float32 // of the vector's size; normalised by the engine under Cosine
+	Filter       filter.Expr
+	K            int
+	Ef           int     // breadth of the walk; 0: the vector's EfConstruct
+	Exact        bool    // compare with every vector
+	IndexedOnly  bool    // leave out what no graph holds yet, unless it is small
+	Oversampling float64 // candidates that are rescored, in multiples of K; 0: what the codes need
+	Exclude      []PointID
+	Fetch        Fetch
+}
+
+// SearchResult holds hits by ascending distance, ties by ascending id.
+type SearchResult struct {
+	Hits  []Hit
+	Stats SearchStats
+}
+
+// SearchStats explain a search: plan, counters and stage times.
+type SearchStats struct {
+	vectorindex.Stats
+	Evaluated            int // payloads read for conditions without an index
+	Filter, Index, Fetch time.Duration
+}
+
+// candidateBound is the number of candidates up to which conditions without an index are
+// evaluated on what the index finds; beyond, all payloads are read once.
+const candidateBound = 4096
+
+// Search returns K hits whenever K points match. It returns *VectorNameError,
+// *DimensionError, *InputError or ctx's error.
+func (c *Collection) Search(ctx context.Context, req SearchRequest) (*SearchResult, error) {
+	v, err := c.pin()
+	if err != nil {
+		return nil, err
+	}
+	defer v.release()
+	if err := v.schema.checkVector(req.Vector, req.Query); err != nil {
+		return nil, err
+	}
+	if req.K < 1 {
+		return nil, &InputError{fmt.Sprintf("k is %d, must be 1 or larger", req.K)}
+	}
+	r, err := v.reader(req.Fetch)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	s := &search{v: v, r: r, req: &req, store: c.vectors[req.Vector], res: &SearchResult{}}
+	s.query = s.store.params.stored(slices.Clone(req.Query))
+	if err := s.run(ctx); err != nil {
+		return nil, err
+	}
+	return s.res, nil
+}
+
+// search is one search on its way.
+type search struct {
+	v     *view
+	r     *pointReader
+	req   *SearchRequest
+	store *vectorStore
+	query []float32
+	res   *SearchResult
+}
+
+type found struct {
+	id       PointID
+	slot     uint32
+	distance float32
+}
+
+func (s *search) run(ctx context.Context) error {
+	began := time.Now()
+	set, residual, err := s.v.resolve(s.req.Filter)
+	if err != nil {
+		return err
+	}
+	s.res.Stats.Filter = time.Since(began)
+	began = time.Now()
+	var hits []found
+	if residual == nil {
+		hits, err = s.index(ctx, set, s.req.K+len(s.req.Exclude))
+		hits = s.exclude(hits)
+	} else {
+		hits, err = s.evaluated(ctx, set, residual)
+	}
+	if err != nil {
+		return err
+	}
+	s.res.Stats.Index = time.Since(began)
+	began = time.Now()
+	s.res.Hits = make([]Hit, 0, len(hits))
+	for _, f := range hits {
+		h, err := s.r.hit(f.id, f.slot)
+		if err != nil {
+			return err
+		}
+		h.Distance = f.distance
+		s.res.Hits = append(s.res.Hits, h)
+	}
+	s.res.Stats.Fetch = time.Since(began)
+	return nil
+}
+
+// index asks the vector index for the k nearest slots of set (nil: all).
+func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found, error) {
+	has := s.v.filter.Has(s.req.Vector)
+	k = min(k, int(has.GetCardinality())) // nothing is allocated by the number asked for
+	if k == 0 {
+		return nil, nil
+	}
+	seq, table := s.v.seq, s.v.c.slots
+	req := vectorindex.Request{
+		Query: s.query, K: k, Ef: cmp.Or(s.req.Ef, s.store.params.EfConstruct), Exact: s.req.Exact, IndexedOnly: s.req.IndexedOnly, Oversampling: s.req.Oversampling,
+		Candidates: int(has.GetCardinality()),
+		Visible:    func(slot uint32) bool { return table.Visible(slot, seq) },
+	}
+	if set != nil {
+		req.Filter = roaring.And(set, has)
+	}
+	iv := s.store.index.View()
+	defer iv.Release()
+	results, stats, err := iv.Search(ctx, req, nil)
+	s.res.Stats.Stats = stats
+	if err != nil {
+		return nil, fmt.Errorf("engine: search: %w", err)
+	}
+	hits := make([]found, 0, len(results))
+	for _, r := range results {
+		row, ok := table.Get(r.Slot)
+		if !ok {
+			return nil, fmt.Errorf("engine: search: slot %d has no point", r.Slot)
+		}
+		hits = append(hits, found{row.ID, r.Slot, r.Distance})
+	}
+	slices.SortFunc(hits, func(a, b found) int {
+		return cmp.Or(cmp.Compare(a.distance, b.distance), a.id.Compare(b.id))
+	})
+	return hits, nil
+}
+
+// exclude drops excluded points and what is beyond K.
+func (s *search) exclude(hits []found) []found {
+	if len(s.req.Exclude) > 0 {
+		hits = slices.DeleteFunc(hits, func(f found) bool { return slices.Contains(s.req.Exclude, f.id) })
+	}
+	return hits[:min(len(hits), s.req.K)]
+}
+
+// evaluated searches under conditions that no index answers: candidates are evaluated nearest
+// first, more of them each round; when many fail, all payloads are read once.
+func (s *search) evaluated(ctx context.Context, set *roaring.Bitmap, residual filter.Expr) ([]found, error) {
+	match, err := compile(residual)
+	if err != nil {
+		return nil, err
+	}
+	checked := 0
+	var hits []found
+	for k := 2*s.req.K + len(s.req.Exclude); k <= candidateBound; k *= 4 {
+		candidates, err := s.index(ctx, set, k)
+		if err != nil {
+			return nil, err
+		}
+		hits = hits[:0]
+		for _, f := range candidates {
+			s.res.Stats.Evaluated++
+			ok, err := s.r.evaluate(match, f.id, f.slot)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				hits = append(hits, f)
+			}
+		}
+		hits = s.exclude(hits)
+		if len(hits) >= s.req.K || len(candidates) < k {
+			return hits, nil
+		}
+		if len(candidates) == checked {
+			return hits, nil
+		}
+		checked = len(candidates)
+	}
+	if set == nil {
+		set = s.v.filter.All()
+	}
+	s.res.Stats.Evaluated += int(set.GetCardinality())
+	exact, err := s.v.evaluateAll(ctx, set, residual)
+	if err != nil {
+		return nil, err
+	}
+	hits, err = s.index(ctx, exact, s.req.K+len(s.req.Exclude))
+	return s.exclude(hits), err
+}
+
+// Vector returns a point's stored vector; ok is false when the point or the vector is absent.
+func (c *Collection) Vector(ctx context.Context, id PointID, name string) (v []float32, ok bool, err error) {
+	hits, err := c.Get(ctx, []PointID{id}, Fetch{Vectors: true, VectorNames: []string{name}})
+	if err != nil || len(hits) == 0 {
+		return nil, false, err
+	}
+	v, ok = hits[0].Vectors[name]
+	return v, ok, nil
+}

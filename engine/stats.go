@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"runtime/metrics"
+	"time"
+
+	"github.com/isobath/isobath/internal/mmap"
+)
+
+// Stats are the database's counters for metrics and INFO.
+type Stats struct {
+	Sequenced      uint64 // newest sequence number given out
+	Durable        uint64
+	Published      uint64
+	Queue          int // operations between the log and publication
+	QueueBytes     int64
+	LogBytes       int64
+	Checkpoint     uint64    // sequence number of the newest one
+	CheckpointTime time.Time // zero when there was none since the start
+	CheckpointTook time.Duration
+	Views          int
+	Keys           int // documents of all databases
+	Open           OpenStats
+	// Memory by component in bytes: "go_heap", "off_heap" (slots, heads and tails reserve it,
+	// only what is touched is resident), "filter_deltas", "store" (badger's tables and caches,
+	// their bound).
+	Memory map[string]int64
+	// Disk by component in bytes: "log", "store", "rows", "graphs".
+	Disk map[string]int64
+}
+
+// Stats returns the counters of now.
+func (db *DB) Stats() Stats {
+	s := Stats{
+		Durable: db.durable.load(), Published: db.published.load(), LogBytes: db.wal.Bytes(), Checkpoint: db.check.seq.Load(),
+		CheckpointTook: time.Duration(db.check.took.Load()), Views: db.views.count(), Open: db.opened,
+		Memory: map[string]int64{}, Disk: map[string]int64{},
+	}
+	if t := db.check.last.Load(); t != 0 {
+		s.CheckpointTime = time.Unix(0, t)
+	}
+	db.seq.mu.Lock()
+	s.Sequenced, s.Queue, s.QueueBytes = db.seq.last, len(db.seq.queue), db.seq.bytes
+	for _, d := range db.seqDatabases {
+		s.Keys += d.keys
+	}
+	db.seq.mu.Unlock()
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	s.Memory["go_heap"] = int64(sample[0].Value.Uint64())
+	s.Memory["off_heap"] = mmap.Allocated()
+	s.Memory["store"] = db.opts.StoreBytes
+	s.Disk["log"] = s.LogBytes
+	s.Disk["store"] = db.kv.Stats().TableBytes
+	for _, c := range db.allCollections() {
+		s.Memory["filter_deltas"] += c.published().filter.Memory()
+		info := c.Info()
+		for _, v := range info.Vectors {
+			s.Disk["rows"] += v.RowBytes
+			s.Disk["graphs"] += v.CodeBytes
+		}
+	}
+	return s
+}

@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/isobath/isobath/mmapvec/distance"
+)
+
+// Bounds of a schema.
+const (
+	maxVectorSize = 65536
+	maxM          = 512
+	maxEf         = 1 << 20
+	maxVectors    = 256
+	maxNameBytes  = 255
+	maxDatabases  = 256
+)
+
+func (p VectorParams) validate() error {
+	switch {
+	case p.Size < 1 || p.Size > maxVectorSize:
+		return &InputError{fmt.Sprintf("vector size %d is not from 1 to %d", p.Size, maxVectorSize)}
+	case p.Distance < Cosine || p.Distance > Manhattan:
+		return &InputError{fmt.Sprintf("unknown distance %d", p.Distance)}
+	case p.M < 0 || p.M > maxM:
+		return &InputError{fmt.Sprintf("M %d is not from 0 to %d", p.M, maxM)}
+	case p.EfConstruct < 0 || p.EfConstruct > maxEf:
+		return &InputError{fmt.Sprintf("ef_construct %d is not from 0 to %d", p.EfConstruct, maxEf)}
+	}
+	return nil
+}
+
+func (s Schema) validate() error {
+	if len(s.Vectors) > maxVectors {
+		return fmt.Errorf("%w: %d named vectors, at most %d", ErrLimit, len(s.Vectors), maxVectors)
+	}
+	for name, p := range s.Vectors {
+		if err := p.validate(); err != nil {
+			return fmt.Errorf("vector %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// checkVector makes sure that v fits the named vector: its size, and every component finite.
+func (s Schema) checkVector(name string, v []float32) error {
+	p, ok := s.Vectors[name]
+	if !ok {
+		return &VectorNameError{name}
+	}
+	if len(v) != p.Size {
+		return &DimensionError{Name: name, Want: p.Size, Got: len(v)}
+	}
+	if i := slices.IndexFunc(v, notFinite); i >= 0 {
+		return &InputError{fmt.Sprintf("vector component [%d] is not a finite number", i)}
+	}
+	return nil
+}
+
+func notFinite(x float32) bool {
+	return math.Float32bits(x)&0x7f800000 == 0x7f800000 // exponent all ones: Inf or NaN
+}
+
+// stored returns the form in which v is kept: normalised in place under Cosine.
+func (p VectorParams) stored(v []float32) []float32 {
+	if p.Distance == Cosine {
+		distance.Normalize(v)
+	}
+	return v
+}

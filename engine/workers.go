@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+)
+
+// workers build graphs, payload indexes and backfills in the background, one bounded slice of
+// one collection after the other, so that collections share the processors fairly.
+type workers struct {
+	wake chan struct{}
+}
+
+// workIdle is the time between looks for work that becomes due without a write, such as
+// sealing a head that has gone quiet.
+const workIdle = 500 * time.Millisecond
+
+func (db *DB) wakeWorkers() {
+	select {
+	case db.workers.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (db *DB) workLoop(ctx context.Context) {
+	for ctx.Err() == nil {
+		did := false
+		for _, c := range db.allCollections() {
+			if ctx.Err() != nil {
+				return
+			}
+			did = c.workSlice(ctx) || did
+		}
+		if did {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-db.workers.wake:
+		case <-time.After(workIdle):
+		}
+	}
+}
+
+// allCollections returns every collection, by number.
+func (db *DB) allCollections() []*Collection {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	list := make([]*Collection, 0, len(db.catalog.byNum))
+	for _, num := range slices.Sorted(maps.Keys(db.catalog.byNum)) {
+		list = append(list, db.catalog.byNum[num])
+	}
+	return list
+}
+
+// workSlice does one slice of what is due and says whether there was any.
+func (c *Collection) workSlice(ctx context.Context) bool {
+	if !c.due() || !c.working.CompareAndSwap(false, true) {
+		return false
+	}
+	defer c.working.Store(false)
+	if !c.life.enter() {
+		return false
+	}
+	defer c.life.leave()
+	did := false
+	step := func(fn func(context.Context) (bool, error)) {
+		ok, err := fn(ctx)
+		if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrClosed) {
+			c.db.log.Error("background work", "collection", c.name, "err", err)
+			return
+		}
+		did = did || ok
+	}
+	step(c.nextIndexStep)
+	step(c.nextFieldStep)
+	if c.published().schema.NoBackground {
+		return did
+	}
+	for _, name := range c.names {
+		step(c.vectors[name].index.Work)
+	}
+	return did
+}
+
+// due says whether the collection may have work; it is asked often and answers cheaply.
+func (c *Collection) due() bool {
+	st := c.published()
+	if st.dropped {
+		return false
+	}
+	if st.feed != nil && st.feed.state == BackfillInProgress {
+		return true
+	}
+	for _, f := range st.fields {
+		if !f.ready {
+			return true
+		}
+	}
+	return !st.schema.NoBackground && (st.filter.Len() > 0 || st.operation > 0)
+}
+
+// sealAll seals the heads that are worth it, within ctx.
+func (db *DB) sealAll(ctx context.Context) {
+	for _, c := range db.allCollections() {
+		if !c.life.enter() {
+			continue
+		}
+		for _, name := range c.names {
+			if err := c.vectors[name].index.SealAll(ctx); err != nil && ctx.Err() == nil {
+				db.log.Warn("head not sealed, its graph is built again at the next start", "collection", c.name, "err", err)
+			}
+		}
+		c.life.leave()
+	}
+}
