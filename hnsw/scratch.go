@@ -1,6 +1,9 @@
 package hnsw
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // Candidate is a node that a search found.
 type Candidate struct {
@@ -31,6 +34,7 @@ type Scratch struct {
 	touched []uint32 // words of seen that are not zero
 	ids     []uint32 // unseen neighbours of one hop
 	out     []float32
+	near    []uint64 // keys of a hop's nodes that may enter the pool
 	queue   []uint64 // heap of a filtered walk
 	results []uint64 // sorted accepted nodes of a filtered walk
 	found   []Candidate
@@ -57,6 +61,7 @@ func (s *Scratch) fit(g *links, ef, rowMax int) {
 	if len(s.ids) < rowMax+8 {
 		s.ids = make([]uint32, rowMax+8)
 		s.out = make([]float32, rowMax+8)
+		s.near = make([]uint64, rowMax+8)
 	}
 }
 
@@ -85,16 +90,15 @@ func keyOrd(k uint64) uint32 { return uint32(k) >> 1 }
 
 // insertKey puts k into the sorted pool, dropping the last of a full one, and returns its position and the new length.
 // The caller has compared k with the last key of a full pool. cap(pool) > limit.
+//
+//go:noinline
 func insertKey(pool []uint64, n, limit int, k uint64) (pos, length int) {
-	lo, span := 0, n
-	for span > 0 {
-		half := span >> 1
-		if pool[lo+half] < k {
-			lo += half + 1
-			span -= half + 1
-		} else {
-			span = half
-		}
+	lo := 0
+	for span := n; span > 0; {
+		half := (span + 1) >> 1
+		_, below := bits.Sub64(pool[lo+half-1], k, 0) // no branch: it would be mispredicted half the time
+		lo += half & -int(below)
+		span -= half
 	}
 	if n < limit {
 		n++

@@ -1,6 +1,9 @@
 package hnsw
 
-import "sync/atomic"
+import (
+	"math/bits"
+	"sync/atomic"
+)
 
 // SearchOptions say how wide a search is and which nodes it may return.
 type SearchOptions struct {
@@ -77,7 +80,7 @@ func (g *links) descend(q Scorer, entry uint32, top, bottom int, s *Scratch) uin
 // It returns their keys, sorted. This loop is where a query spends its time.
 func (g *links) walk(q Scorer, start uint64, level, ef int, s *Scratch) []uint64 {
 	pool, seen, touched := s.pool[:ef+1], s.seen, s.touched
-	ids, out := s.ids, s.out
+	ids, out, near := s.ids, s.out, s.near
 	limit := g.limit
 	e := keyOrd(start)
 	pool[0] = start
@@ -112,16 +115,33 @@ func (g *links) walk(q Scorer, start uint64, level, ef int, s *Scratch) []uint64
 		}
 		next := at + 1
 		if m > 0 {
+			for next < n && pool[next]&1 != 0 {
+				next++
+			}
+			if next < n && level == 0 {
+				g.touch(keyOrd(pool[next])) // its links arrive while the distances are computed
+			}
 			q.Distances(ids[:m], out[:m])
 			scored += m
-			for i, v := range ids[:m] {
-				c := key(out[i], v)
-				if c >= worst {
+			c := 0
+			for i, d := range out[:m] {
+				k := key(d, ids[i])
+				near[c] = k
+				_, nearer := bits.Sub64(k, worst, 0)
+				c += int(nearer)
+			}
+			for _, k := range near[:c] {
+				if k >= worst {
 					continue
 				}
 				var p int
-				p, n = insertKey(pool, n, ef, c)
-				next = min(next, p)
+				p, n = insertKey(pool, n, ef, k)
+				if p < next {
+					next = p
+					if level == 0 {
+						g.touch(keyOrd(k))
+					}
+				}
 				if n == ef {
 					worst = pool[ef-1]
 				}
@@ -135,4 +155,9 @@ func (g *links) walk(q Scorer, start uint64, level, ef int, s *Scratch) []uint64
 	s.Stats.Distances += scored
 	s.Stats.Visited += scored + 1
 	return pool[:n]
+}
+
+// touch loads the row of a node without using it.
+func (g *links) touch(ord uint32) {
+	prefetch(&g.level0[int(ord)*g.stride])
 }
