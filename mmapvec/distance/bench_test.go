@@ -59,6 +59,11 @@ func BenchmarkDotU8S8Rows(b *testing.B) {
 	benchmarkGather(b, 128, func(base []byte, ids []uint32) { DotU8S8Rows(q, base, 128, ids, out) })
 }
 
+func BenchmarkCodeDistancesL1(b *testing.B) {
+	q, out := make([]float32, 112), make([]float32, benchHop)
+	benchmarkGather(b, 128, func(base []byte, ids []uint32) { CodeDistancesL1(q, 100, base, 128, ids, out) })
+}
+
 func BenchmarkRowsF32(b *testing.B) {
 	for _, dim := range []int{100, 768} {
 		b.Run(fmt.Sprint("dim=", dim), func(b *testing.B) {

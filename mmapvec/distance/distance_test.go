@@ -228,6 +228,35 @@ func requireSameFloat(t *testing.T, want, got float32) {
 	require.Equal(t, math.Float32bits(want), math.Float32bits(got), "got %v, want %v", got, want)
 }
 
+func TestCodeDistancesL1(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(5, 5))
+		const rows = 9
+		for dim := range 131 {
+			stride := (dim+15)&^15 + CodeFactorBytes + rng.IntN(3)
+			base := make([]byte, rows*stride)
+			for i := range base {
+				base[i] = byte(rng.Uint32())
+			}
+			for i := range rows {
+				copy(rowF32(base[stride-CodeFactorBytes:], stride, uint32(i), 2), []float32{rng.Float32(), rng.Float32() - 100})
+			}
+			q := floatsAt((dim+15)&^15, 4, func() float32 { return float32(rng.NormFloat64()) })
+			for n := range 14 {
+				ids := randomIDs(rng, n, rows)
+				want, got := make([]float32, n), make([]float32, n+1)
+				got[n] = 42
+				codeRowsL1Generic(q, dim, base, stride, ids, want)
+				CodeDistancesL1(q, dim, base, stride, ids, got)
+				require.EqualValues(t, 42, got[n], "wrote beyond the results")
+				for i := range want {
+					require.InDelta(t, want[i], got[i], 1e-6*float64(dim)*400, "dim %d", dim)
+				}
+			}
+		}
+	})
+}
+
 func TestBatchesRefuseRowsOutside(t *testing.T) {
 	q, out := make([]float32, 16), make([]float32, 4)
 	base := make([]byte, 4*64)

@@ -119,3 +119,20 @@ func codeRowsGeneric(q []int8, base []byte, stride int, ids []uint32, f *CodeFac
 		out[i] = distance
 	}
 }
+
+func codeRowsL1Generic(q []float32, dim int, base []byte, stride int, ids []uint32, out []float32) {
+	for i, id := range ids {
+		row := base[int(id)*stride:][:stride]
+		factors := row[stride-CodeFactorBytes:]
+		scale := math.Float32frombits(binary.LittleEndian.Uint32(factors))
+		offset := math.Float32frombits(binary.LittleEndian.Uint32(factors[4:]))
+		var sum float32
+		for j, x := range q[:dim] {
+			sum += abs(scale*float32(row[j]) + offset - x)
+		}
+		if !(sum < math.MaxFloat32) {
+			sum = math.MaxFloat32
+		}
+		out[i] = sum
+	}
+}

@@ -33,6 +33,13 @@ func TestKernelsDoNotReadBeyondTheirInput(t *testing.T) {
 				m.Distance(q, rowF32(rows, 4*dim, 4, dim))
 			}
 		}
+		for _, dim := range []int{1, 16, 17, 100, 112} {
+			padded := (dim + CodeGroup - 1) &^ (CodeGroup - 1)
+			rows, query := beforeGuard(t, 5*(padded+CodeFactorBytes)), beforeGuard(t, 4*padded)
+			q := unsafe.Slice((*float32)(unsafe.Pointer(&query[0])), padded)
+			var out [6]float32
+			CodeDistancesL1(q, dim, rows, padded+CodeFactorBytes, []uint32{4, 3, 2, 1, 0, 4}, out[:])
+		}
 		for _, length := range []int{64, 128, 832} {
 			rows, query := beforeGuard(t, 5*length), beforeGuard(t, length)
 			q := unsafe.Slice((*int8)(unsafe.Pointer(&query[0])), length)

@@ -4,7 +4,7 @@ package distance
 
 import "golang.org/x/sys/cpu"
 
-//go:generate go run -C ../../tools ../mmapvec/distance/gen/main.go ../mmapvec/distance/gen/isa.go ../mmapvec/distance/gen/pair.go ../mmapvec/distance/gen/rows.go -pkg distance -out ../mmapvec/distance/kernels_amd64.s -stubs ../mmapvec/distance/stubs_amd64.go
+//go:generate go run -C ../../tools ../mmapvec/distance/gen/main.go ../mmapvec/distance/gen/codel1.go ../mmapvec/distance/gen/isa.go ../mmapvec/distance/gen/pair.go ../mmapvec/distance/gen/rows.go -pkg distance -out ../mmapvec/distance/kernels_amd64.s -stubs ../mmapvec/distance/stubs_amd64.go
 
 func widestLevel() level {
 	x := &cpu.X86
@@ -131,4 +131,23 @@ func codeRows(q []int8, base []byte, stride int, ids []uint32, f *CodeFactors, o
 		return
 	}
 	codeRowsAVX2(q, base, stride, ids, f.Bias, f.Mul, f.Add, f.NormWeight, out, ahead(len(q)))
+}
+
+func codeRowsL1(q []float32, dim int, base []byte, stride int, ids []uint32, out []float32) {
+	if active == levelGeneric || dim == 0 {
+		codeRowsL1Generic(q, dim, base, stride, ids, out)
+		return
+	}
+	if len(ids) < blockRows {
+		var results [blockRows]float32
+		block := fewIDs(ids)
+		codeRowsL1(q, dim, base, stride, block[:], results[:])
+		copy(out, results[:len(ids)])
+		return
+	}
+	if active == levelAVX512 {
+		codeRowsL1AVX512(q[:dim], base, stride, ids, out, ahead(dim))
+		return
+	}
+	codeRowsL1AVX2(q[:dim], base, stride, ids, out, ahead(dim))
 }

@@ -1925,3 +1925,360 @@ line:
 done:
 	VZEROUPPER
 	RET
+
+// func codeRowsL1AVX512(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·codeRowsL1AVX512(SB), NOSPLIT, $0-112
+	MOVQ q_base+0(FP), AX
+	MOVQ ids_base+56(FP), CX
+	MOVQ q_len+8(FP), R15
+	XORQ BX, BX
+
+first:
+	CMPQ  BX, ahead+104(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ        BX, BX
+	VPTERNLOGD  $0xff, Z0, Z0, Z0
+	VPSRLD      $0x01, Z0, Z0
+	MOVQ        q_len+8(FP), DX
+	ANDQ        $0x0f, DX
+	XORQ        SI, SI
+	BTSQ        DX, SI
+	DECQ        SI
+	KMOVW       SI, K1
+	VMOVDQA32.Z Z0, K1, Z1
+	ANDQ        $-16, R15
+
+block:
+	MOVL         (CX)(BX*4), DI
+	IMULQ        stride+48(FP), DI
+	ADDQ         base_base+24(FP), DI
+	MOVL         4(CX)(BX*4), R9
+	IMULQ        stride+48(FP), R9
+	ADDQ         base_base+24(FP), R9
+	MOVL         8(CX)(BX*4), R11
+	IMULQ        stride+48(FP), R11
+	ADDQ         base_base+24(FP), R11
+	MOVL         12(CX)(BX*4), R13
+	IMULQ        stride+48(FP), R13
+	ADDQ         base_base+24(FP), R13
+	MOVQ         BX, DX
+	ADDQ         ahead+104(FP), DX
+	MOVQ         ids_len+64(FP), SI
+	SUBQ         $0x04, SI
+	CMPQ         DX, SI
+	CMOVQGT      SI, DX
+	MOVL         (CX)(DX*4), R8
+	IMULQ        stride+48(FP), R8
+	ADDQ         base_base+24(FP), R8
+	MOVL         4(CX)(DX*4), R10
+	IMULQ        stride+48(FP), R10
+	ADDQ         base_base+24(FP), R10
+	MOVL         8(CX)(DX*4), R12
+	IMULQ        stride+48(FP), R12
+	ADDQ         base_base+24(FP), R12
+	MOVL         12(CX)(DX*4), R14
+	IMULQ        stride+48(FP), R14
+	ADDQ         base_base+24(FP), R14
+	XORQ         SI, SI
+	MOVQ         stride+48(FP), DX
+	VPXORD       Z2, Z2, Z2
+	VBROADCASTSS -8(DI)(DX*1), Z6
+	VBROADCASTSS -4(DI)(DX*1), Z10
+	VPXORD       Z3, Z3, Z3
+	VBROADCASTSS -8(R9)(DX*1), Z7
+	VBROADCASTSS -4(R9)(DX*1), Z11
+	VPXORD       Z4, Z4, Z4
+	VBROADCASTSS -8(R11)(DX*1), Z8
+	VBROADCASTSS -4(R11)(DX*1), Z12
+	VPXORD       Z5, Z5, Z5
+	VBROADCASTSS -8(R13)(DX*1), Z9
+	VBROADCASTSS -4(R13)(DX*1), Z13
+	CMPQ         SI, R15
+	JGE          tail
+
+vectors:
+	PREFETCHT0  (R8)(SI*1)
+	PREFETCHT0  (R10)(SI*1)
+	PREFETCHT0  (R12)(SI*1)
+	PREFETCHT0  (R14)(SI*1)
+	VPMOVZXBD   (DI)(SI*1), Z14
+	VCVTDQ2PS   Z14, Z14
+	VFMADD213PS Z10, Z6, Z14
+	VSUBPS      (AX)(SI*4), Z14, Z14
+	VPANDD      Z0, Z14, Z14
+	VADDPS      Z14, Z2, Z2
+	VPMOVZXBD   (R9)(SI*1), Z14
+	VCVTDQ2PS   Z14, Z14
+	VFMADD213PS Z11, Z7, Z14
+	VSUBPS      (AX)(SI*4), Z14, Z14
+	VPANDD      Z0, Z14, Z14
+	VADDPS      Z14, Z3, Z3
+	VPMOVZXBD   (R11)(SI*1), Z14
+	VCVTDQ2PS   Z14, Z14
+	VFMADD213PS Z12, Z8, Z14
+	VSUBPS      (AX)(SI*4), Z14, Z14
+	VPANDD      Z0, Z14, Z14
+	VADDPS      Z14, Z4, Z4
+	VPMOVZXBD   (R13)(SI*1), Z14
+	VCVTDQ2PS   Z14, Z14
+	VFMADD213PS Z13, Z9, Z14
+	VSUBPS      (AX)(SI*4), Z14, Z14
+	VPANDD      Z0, Z14, Z14
+	VADDPS      Z14, Z5, Z5
+	ADDQ        $0x10, SI
+	CMPQ        SI, R15
+	JL          vectors
+
+tail:
+	CMPQ        SI, q_len+8(FP)
+	JE          sum
+	PREFETCHT0  (R8)(SI*1)
+	PREFETCHT0  (R10)(SI*1)
+	PREFETCHT0  (R12)(SI*1)
+	PREFETCHT0  (R14)(SI*1)
+	VPMOVZXBD   (DI)(SI*1), Z14
+	VCVTDQ2PS   Z14, Z14
+	VFMADD213PS Z10, Z6, Z14
+	VSUBPS      (AX)(SI*4), Z14, Z14
+	VPANDD      Z1, Z14, Z14
+	VADDPS      Z14, Z2, Z2
+	VPMOVZXBD   (R9)(SI*1), Z14
+	VCVTDQ2PS   Z14, Z14
+	VFMADD213PS Z11, Z7, Z14
+	VSUBPS      (AX)(SI*4), Z14, Z14
+	VPANDD      Z1, Z14, Z14
+	VADDPS      Z14, Z3, Z3
+	VPMOVZXBD   (R11)(SI*1), Z14
+	VCVTDQ2PS   Z14, Z14
+	VFMADD213PS Z12, Z8, Z14
+	VSUBPS      (AX)(SI*4), Z14, Z14
+	VPANDD      Z1, Z14, Z14
+	VADDPS      Z14, Z4, Z4
+	VPMOVZXBD   (R13)(SI*1), Z14
+	VCVTDQ2PS   Z14, Z14
+	VFMADD213PS Z13, Z9, Z14
+	VSUBPS      (AX)(SI*4), Z14, Z14
+	VPANDD      Z1, Z14, Z14
+	VADDPS      Z14, Z5, Z5
+
+sum:
+	VEXTRACTF64X4 $0x01, Z2, Y6
+	VADDPS        Y6, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y6
+	VADDPS        Y6, Y3, Y3
+	VEXTRACTF64X4 $0x01, Z4, Y6
+	VADDPS        Y6, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z5, Y6
+	VADDPS        Y6, Y5, Y5
+	VHADDPS       Y3, Y2, Y2
+	VHADDPS       Y5, Y4, Y4
+	VHADDPS       Y4, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X6
+	VADDPS        X6, X2, X2
+	VBROADCASTSS  mostDistance<>+0(SB), X14
+	VMINPS        X14, X2, X2
+	MOVQ          out_base+80(FP), DX
+	VMOVUPS       X2, (DX)(BX*4)
+	MOVQ          ids_len+64(FP), SI
+	SUBQ          $0x04, SI
+	CMPQ          BX, SI
+	JGE           done
+	ADDQ          $0x04, BX
+	CMPQ          BX, SI
+	CMOVQGT       SI, BX
+	JMP           block
+
+done:
+	VZEROUPPER
+	RET
+
+// func codeRowsL1AVX2(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·codeRowsL1AVX2(SB), NOSPLIT, $0-112
+	MOVQ q_base+0(FP), AX
+	MOVQ ids_base+56(FP), CX
+	MOVQ q_len+8(FP), R15
+	XORQ BX, BX
+
+first:
+	CMPQ  BX, ahead+104(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ     BX, BX
+	VPCMPEQD Y0, Y0, Y0
+	VPSRLD   $0x01, Y0, Y0
+	MOVQ     q_len+8(FP), DX
+	ANDQ     $0x07, DX
+	NEGQ     DX
+	LEAQ     tailMask<>+0(SB), SI
+	VMOVDQU  32(SI)(DX*4), Y1
+	VPAND    Y0, Y1, Y1
+	ANDQ     $-8, R15
+
+block:
+	MOVL         (CX)(BX*4), DI
+	IMULQ        stride+48(FP), DI
+	ADDQ         base_base+24(FP), DI
+	MOVL         4(CX)(BX*4), R9
+	IMULQ        stride+48(FP), R9
+	ADDQ         base_base+24(FP), R9
+	MOVL         8(CX)(BX*4), R11
+	IMULQ        stride+48(FP), R11
+	ADDQ         base_base+24(FP), R11
+	MOVL         12(CX)(BX*4), R13
+	IMULQ        stride+48(FP), R13
+	ADDQ         base_base+24(FP), R13
+	MOVQ         BX, DX
+	ADDQ         ahead+104(FP), DX
+	MOVQ         ids_len+64(FP), SI
+	SUBQ         $0x04, SI
+	CMPQ         DX, SI
+	CMOVQGT      SI, DX
+	MOVL         (CX)(DX*4), R8
+	IMULQ        stride+48(FP), R8
+	ADDQ         base_base+24(FP), R8
+	MOVL         4(CX)(DX*4), R10
+	IMULQ        stride+48(FP), R10
+	ADDQ         base_base+24(FP), R10
+	MOVL         8(CX)(DX*4), R12
+	IMULQ        stride+48(FP), R12
+	ADDQ         base_base+24(FP), R12
+	MOVL         12(CX)(DX*4), R14
+	IMULQ        stride+48(FP), R14
+	ADDQ         base_base+24(FP), R14
+	XORQ         SI, SI
+	MOVQ         stride+48(FP), DX
+	VPXOR        Y2, Y2, Y2
+	VBROADCASTSS -8(DI)(DX*1), Y6
+	VBROADCASTSS -4(DI)(DX*1), Y10
+	VPXOR        Y3, Y3, Y3
+	VBROADCASTSS -8(R9)(DX*1), Y7
+	VBROADCASTSS -4(R9)(DX*1), Y11
+	VPXOR        Y4, Y4, Y4
+	VBROADCASTSS -8(R11)(DX*1), Y8
+	VBROADCASTSS -4(R11)(DX*1), Y12
+	VPXOR        Y5, Y5, Y5
+	VBROADCASTSS -8(R13)(DX*1), Y9
+	VBROADCASTSS -4(R13)(DX*1), Y13
+	CMPQ         SI, R15
+	JGE          tail
+
+vectors:
+	PREFETCHT0  (R8)(SI*1)
+	PREFETCHT0  (R10)(SI*1)
+	PREFETCHT0  (R12)(SI*1)
+	PREFETCHT0  (R14)(SI*1)
+	VPMOVZXBD   (DI)(SI*1), Y14
+	VCVTDQ2PS   Y14, Y14
+	VFMADD213PS Y10, Y6, Y14
+	VSUBPS      (AX)(SI*4), Y14, Y14
+	VANDPS      Y0, Y14, Y14
+	VADDPS      Y14, Y2, Y2
+	VPMOVZXBD   (R9)(SI*1), Y14
+	VCVTDQ2PS   Y14, Y14
+	VFMADD213PS Y11, Y7, Y14
+	VSUBPS      (AX)(SI*4), Y14, Y14
+	VANDPS      Y0, Y14, Y14
+	VADDPS      Y14, Y3, Y3
+	VPMOVZXBD   (R11)(SI*1), Y14
+	VCVTDQ2PS   Y14, Y14
+	VFMADD213PS Y12, Y8, Y14
+	VSUBPS      (AX)(SI*4), Y14, Y14
+	VANDPS      Y0, Y14, Y14
+	VADDPS      Y14, Y4, Y4
+	VPMOVZXBD   (R13)(SI*1), Y14
+	VCVTDQ2PS   Y14, Y14
+	VFMADD213PS Y13, Y9, Y14
+	VSUBPS      (AX)(SI*4), Y14, Y14
+	VANDPS      Y0, Y14, Y14
+	VADDPS      Y14, Y5, Y5
+	ADDQ        $0x08, SI
+	CMPQ        SI, R15
+	JL          vectors
+
+tail:
+	CMPQ        SI, q_len+8(FP)
+	JE          sum
+	PREFETCHT0  (R8)(SI*1)
+	PREFETCHT0  (R10)(SI*1)
+	PREFETCHT0  (R12)(SI*1)
+	PREFETCHT0  (R14)(SI*1)
+	VPMOVZXBD   (DI)(SI*1), Y14
+	VCVTDQ2PS   Y14, Y14
+	VFMADD213PS Y10, Y6, Y14
+	VSUBPS      (AX)(SI*4), Y14, Y14
+	VANDPS      Y1, Y14, Y14
+	VADDPS      Y14, Y2, Y2
+	VPMOVZXBD   (R9)(SI*1), Y14
+	VCVTDQ2PS   Y14, Y14
+	VFMADD213PS Y11, Y7, Y14
+	VSUBPS      (AX)(SI*4), Y14, Y14
+	VANDPS      Y1, Y14, Y14
+	VADDPS      Y14, Y3, Y3
+	VPMOVZXBD   (R11)(SI*1), Y14
+	VCVTDQ2PS   Y14, Y14
+	VFMADD213PS Y12, Y8, Y14
+	VSUBPS      (AX)(SI*4), Y14, Y14
+	VANDPS      Y1, Y14, Y14
+	VADDPS      Y14, Y4, Y4
+	VPMOVZXBD   (R13)(SI*1), Y14
+	VCVTDQ2PS   Y14, Y14
+	VFMADD213PS Y13, Y9, Y14
+	VSUBPS      (AX)(SI*4), Y14, Y14
+	VANDPS      Y1, Y14, Y14
+	VADDPS      Y14, Y5, Y5
+
+sum:
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y5, Y4, Y4
+	VHADDPS      Y4, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VBROADCASTSS mostDistance<>+0(SB), X14
+	VMINPS       X14, X2, X2
+	MOVQ         out_base+80(FP), DX
+	VMOVUPS      X2, (DX)(BX*4)
+	MOVQ         ids_len+64(FP), SI
+	SUBQ         $0x04, SI
+	CMPQ         BX, SI
+	JGE          done
+	ADDQ         $0x04, BX
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET

@@ -19,3 +19,7 @@ func dotU8S8Rows(q []int8, base []byte, stride int, ids []uint32, out []int32) {
 func codeRows(q []int8, base []byte, stride int, ids []uint32, f *CodeFactors, out []float32) {
 	codeRowsGeneric(q, base, stride, ids, f, out)
 }
+
+func codeRowsL1(q []float32, dim int, base []byte, stride int, ids []uint32, out []float32) {
+	codeRowsL1Generic(q, dim, base, stride, ids, out)
+}

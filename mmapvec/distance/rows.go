@@ -57,6 +57,25 @@ func CodeDistances(q []int8, base []byte, stride int, ids []uint32, f *CodeFacto
 	codeRows(q, base, stride, ids, f, out)
 }
 
+// CodeGroup is what [CodeDistancesL1] reads at a time: queries and codes are padded to a multiple of it.
+const CodeGroup = 16
+
+// CodeDistancesL1 writes to out[i] the Manhattan distance of the first dim values of q to the decoded row at
+// base[ids[i]*stride], whose values are scale·code + offset: two float32 values that end the row. What lies between the
+// dim codes and the next multiple of [CodeGroup] is read, not counted; in q too. Sums in float32, in another order at
+// each level; what would be +Inf or NaN is the largest float32.
+func CodeDistancesL1(q []float32, dim int, base []byte, stride int, ids []uint32, out []float32) {
+	if len(ids) == 0 {
+		return
+	}
+	padded := (dim + CodeGroup - 1) &^ (CodeGroup - 1)
+	if dim < 0 || len(q) < padded || stride < padded+CodeFactorBytes {
+		panic("distance: query or code rows without padding")
+	}
+	checkRows(stride, base, stride, ids, len(out))
+	codeRowsL1(q, dim, base, stride, ids, out)
+}
+
 func checkCodeLength(n int) {
 	if n%64 != 0 || n > 1<<16 {
 		panic("distance: length of the query code is no multiple of 64 or above 65536")

@@ -83,3 +83,13 @@ func codeRowsAVX512(q []int8, base []byte, stride int, ids []uint32, bias int32,
 //
 //go:noescape
 func codeRowsAVX2(q []int8, base []byte, stride int, ids []uint32, bias int32, mul float32, add float32, weight float32, out []float32, ahead int)
+
+// codeRowsL1AVX512 decodes and scores four rows at a time, a vector of codes each; the tail counts under a mask, but is read: len(q) rounded up to 16 codes. At least four ids. Needs AVX-512 F, BW, VL and VNNI.
+//
+//go:noescape
+func codeRowsL1AVX512(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+
+// codeRowsL1AVX2 decodes and scores four rows at a time, a vector of codes each; the tail counts under a mask, but is read: len(q) rounded up to 16 codes. At least four ids. Needs AVX2 and FMA.
+//
+//go:noescape
+func codeRowsL1AVX2(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)

@@ -270,7 +270,7 @@ func testRecall(t *testing.T, dim int, m distance.Metric) {
 			distance.Normalize(row)
 		}
 	}
-	z := NewRotated8(Params{Dim: dim, Metric: m, Seed: 77})
+	z := New(Params{Dim: dim, Metric: m, Seed: 77})
 	codes := encodeAll(z, rows[:n])
 	q, estimates, exact := z.NewQuery(), make([]float32, n), make([]float32, n)
 	raw, found := 0, 0

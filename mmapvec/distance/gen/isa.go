@@ -55,6 +55,20 @@ func (avx512) accumulate(metric string, c, q Register, row Op, acc, tmp Register
 	}
 }
 
+// tailAbs is c for the first n % 16 elements, zero for the others.
+func (s avx512) tailAbs(c, n Register) Register {
+	k, abs := s.tail(n), ZMM()
+	VMOVDQA32_Z(c, k, abs)
+	return abs
+}
+
+func (avx512) and(mask, v Register) { VPANDD(mask, v, v) }
+
+func (avx512) widen(m Mem, dst Register) {
+	VPMOVZXBD(m, dst)
+	VCVTDQ2PS(dst, dst)
+}
+
 func (avx512) sum4(acc [4]VecVirtual) VecVirtual {
 	for _, a := range acc {
 		high := YMM()
@@ -147,6 +161,19 @@ func (avx2) accumulate(metric string, c, q Register, row Op, acc, tmp Register) 
 		VANDPS(c, tmp, tmp)
 		VADDPS(tmp, acc, acc)
 	}
+}
+
+func (s avx2) tailAbs(c, n Register) Register {
+	abs := s.tail(n)
+	VPAND(c, abs, abs)
+	return abs
+}
+
+func (avx2) and(mask, v Register) { VANDPS(mask, v, v) }
+
+func (avx2) widen(m Mem, dst Register) {
+	VPMOVZXBD(m, dst)
+	VCVTDQ2PS(dst, dst)
 }
 
 func (avx2) sum4(acc [4]VecVirtual) VecVirtual { return sum4Floats(acc) }

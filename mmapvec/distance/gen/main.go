@@ -29,6 +29,8 @@ func main() {
 		codeRows(avx512{}, fused)
 		codeRows(avx2{}, fused)
 	}
+	codeRowsL1(avx512{})
+	codeRowsL1(avx2{tailMask})
 	Generate()
 }
 
@@ -39,13 +41,16 @@ type isa interface {
 	floats() int        // in a vector
 	vector() VecVirtual // a new register
 	zero(v Register)
-	constants(metric string) Register                                   // what accumulate needs, or nil
-	tail(n Register) Register                                           // mask of the last n % floats() elements; clobbers n
+	constants(metric string) Register                                   // what accumulate needs, or nil; for l1 the mask of all but the sign
+	tail(n Register) Register                                           // mask of the first n % floats() elements; clobbers n
+	tailAbs(c, n Register) Register                                     // constants("l1") under that mask; clobbers n
 	load(m Mem, dst Register)                                           // a whole vector
 	loadTail(m Mem, mask, dst Register)                                 // the rest, zeros behind
 	accumulate(metric string, c, q Register, row Op, acc, tmp Register) // row may be memory
-	sum4(acc [4]VecVirtual) VecVirtual                                  // of floats, to the four lanes of an XMM register
-	codeLine(q Register, off Register, rows [4]Register, acc [4]VecVirtual)
+	and(mask, v Register)
+	widen(m Mem, dst Register)         // bytes to floats
+	sum4(acc [4]VecVirtual) VecVirtual // of floats, to the four lanes of an XMM register
+	codeLine(q, off Register, rows [4]Register, acc [4]VecVirtual)
 	sum4Int(acc [4]VecVirtual) VecVirtual
 }
 

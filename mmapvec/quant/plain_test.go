@@ -1,0 +1,108 @@
+package quant
+
+import (
+	"encoding/hex"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/isobath/isobath/mmapvec/distance"
+)
+
+func TestNewPicksByMetric(t *testing.T) {
+	require.IsType(t, &Rotated8{}, New(Params{Dim: 3, Metric: distance.Dot}))
+	require.IsType(t, &Rotated8{}, New(Params{Dim: 3, Metric: distance.L2}))
+	require.IsType(t, &Plain8{}, New(Params{Dim: 3, Metric: distance.L1}))
+	require.Panics(t, func() { NewPlain8(Params{Dim: 3, Metric: distance.L2}) })
+	require.Panics(t, func() { NewPlain8(Params{Dim: 0, Metric: distance.L1}) })
+}
+
+// Every value is off by at most half a step of its row, so a distance by at most dim/2 of them.
+func TestPlainEstimates(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for _, dim := range []int{1, 2, 3, 15, 16, 17, 56, 57, 100, 112, 113, 128, 300, 768} {
+			rng := rand.New(rand.NewPCG(uint64(dim), 1))
+			z := NewPlain8(Params{Dim: dim, Metric: distance.L1})
+			require.Zero(t, z.Stride()%64)
+			rows := make([][]float32, 40)
+			for i := range rows {
+				rows[i] = gaussian(rng, dim)
+			}
+			codes, out := encodeAll(z, rows), make([]float32, len(rows))
+			q := z.NewQuery()
+			for _, vector := range rows[:5] {
+				q.Reset(vector)
+				q.Distances(codes, upTo(len(rows)), out)
+				for i, row := range rows {
+					half := 0.5 * float64(slices.Max(row)-slices.Min(row)) / 255 * float64(dim)
+					exact := float64(distance.L1F32(vector, row))
+					require.InDelta(t, exact, out[i], half+1e-4*float64(dim)/100)
+					require.Equal(t, out[i], q.Distance(codes[i*z.Stride():]))
+					require.LessOrEqual(t, math.Abs(exact-float64(out[i])), 2*float64(q.ErrorBound())+1e-4*float64(dim)/100)
+				}
+			}
+			q.ResetCode(codes)
+			require.InDelta(t, 0, q.Distance(codes), 1e-4*float64(dim))
+		}
+	})
+}
+
+func TestPlainDegenerateRows(t *testing.T) {
+	const dim = 20
+	constant := func(x float32) []float32 { return slices.Repeat([]float32{x}, dim) }
+	huge := constant(3e38)
+	huge[3] = -3e38
+	all := [][]float32{
+		constant(0), constant(-7), constant(1e-44), constant(1e30), huge,
+		constant(float32(math.NaN())), constant(float32(math.Inf(-1))), constant(float32(math.Inf(1))),
+	}
+	z := NewPlain8(Params{Dim: dim, Metric: distance.L1})
+	codes, out := encodeAll(z, all), make([]float32, len(all))
+	q := z.NewQuery()
+	for i, vector := range all {
+		q.Reset(vector)
+		q.Distances(codes, upTo(len(all)), out)
+		for j, got := range out {
+			require.False(t, math.IsNaN(float64(got)), "%d to %d", i, j)
+			if i < 4 && j < 4 {
+				require.InEpsilon(t, 1+distance.L1F32(vector, all[j]), 1+got, 1e-5, "%d to %d", i, j)
+			}
+		}
+	}
+}
+
+func TestPlainRecallAfterRescoring(t *testing.T) {
+	testRecall(t, 100, distance.L1)
+}
+
+func TestPlainGoldenCode(t *testing.T) {
+	z := NewPlain8(Params{Dim: 9, Metric: distance.L1})
+	code := encodeAll(z, [][]float32{{-1, 2, 3.3, 4, 5, 6, 7, 8, 9}})
+	require.Equal(t, "004c6e7f99b2cce5ff0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000a1a0203d000080bf", hex.EncodeToString(code))
+}
+
+// Any bytes are a code: damage gives wrong estimates, never a panic or a NaN.
+func FuzzCodesFromDisk(f *testing.F) {
+	f.Add([]byte("\x00\x01\xff"), uint8(9))
+	f.Add([]byte("\xff\xff\xff\x7f\xff\xff\x80\xff"), uint8(100))
+	f.Fuzz(func(t *testing.T, data []byte, d uint8) {
+		for _, m := range []distance.Metric{distance.Dot, distance.L2, distance.L1} {
+			z := New(Params{Dim: int(d) + 1, Metric: m, Seed: 1})
+			code := make([]byte, z.Stride())
+			for i := range code {
+				if len(data) > 0 {
+					code[len(code)-1-i] = data[i%len(data)]
+				}
+			}
+			q := z.NewQuery()
+			q.Reset(make([]float32, int(d)+1))
+			require.False(t, math.IsNaN(float64(q.Distance(code))))
+			q.ResetCode(code)
+			require.False(t, math.IsNaN(float64(q.Distance(code))))
+			q.ErrorBound()
+		}
+	})
+}
