@@ -3,6 +3,7 @@ package distance
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -255,6 +256,36 @@ func TestCodeDistancesL1(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestLongBatches(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 6))
+	const rows, stride = 50, 128
+	base := make([]byte, rows*stride)
+	for i := range base {
+		base[i] = byte(rng.Uint32() & 0x3f)
+	}
+	q, code := floatsAt(30, 0, rng.Float32), make([]int8, stride)
+	for i := range code[:100] {
+		code[i] = int8(i)
+	}
+	for _, n := range []int{1023, 1024, 1025, 1027, 5000} {
+		ids := randomIDs(rng, n, rows)
+		floats, sums, scores, decoded := make([]float32, n), make([]int32, n), make([]float32, n), make([]float32, n)
+		RowsF32(L2, q, base, stride, ids, floats)
+		DotU8S8Rows(code, base, stride, ids, sums)
+		CodeDistances(code, base, stride, ids, &CodeFactors{Mul: 1}, scores)
+		CodeDistancesL1(floatsAt(112, 0, rng.Float32), 100, base, stride, ids, decoded)
+		var sum [1]int32
+		for i, id := range ids {
+			require.Equal(t, rowDistance(L2, q, rowF32(base, stride, id, 30)), floats[i])
+			dotU8S8RowsGeneric(code, base, stride, ids[i:i+1], sum[:])
+			require.Equal(t, sum[0], sums[i])
+			first := slices.Index(ids, id)
+			require.Equal(t, scores[first], scores[i])
+			require.Equal(t, decoded[first], decoded[i])
+		}
+	}
 }
 
 func TestBatchesRefuseRowsOutside(t *testing.T) {

@@ -7,11 +7,17 @@ func RowsF32(m Metric, q []float32, base []byte, stride int, ids []uint32, out [
 	if len(ids) == 0 {
 		return
 	}
-	checkRows(len(q)*4, base, stride, ids, len(out))
+	checkRows(4*len(q), base, stride, ids, len(out))
 	if m > L1 {
 		panic("distance: unknown metric " + m.String())
 	}
-	floatRows(m, q, base, stride, ids, out)
+	for n := callRows(4 * len(q)); ; ids, out = ids[n:], out[n:] {
+		n = min(n, len(ids))
+		floatRows(m, q, base, stride, ids[:n], out)
+		if n == len(ids) {
+			return
+		}
+	}
 }
 
 // DotU8S8Rows writes to out[i] the exact Σ row[j]·q[j] of the uint8 codes that start at base[ids[i]*stride]. len(q) is a
@@ -24,7 +30,13 @@ func DotU8S8Rows(q []int8, base []byte, stride int, ids []uint32, out []int32) {
 	}
 	checkCodeLength(len(q))
 	checkRows(len(q), base, stride, ids, len(out))
-	dotU8S8Rows(q, base, stride, ids, out)
+	for n := callRows(len(q)); ; ids, out = ids[n:], out[n:] {
+		n = min(n, len(ids))
+		dotU8S8Rows(q, base, stride, ids[:n], out)
+		if n == len(ids) {
+			return
+		}
+	}
 }
 
 // CodeFactors turn the integer dot product of a query and a code row into a distance, see [CodeDistances].
@@ -54,7 +66,13 @@ func CodeDistances(q []int8, base []byte, stride int, ids []uint32, f *CodeFacto
 		panic("distance: code rows without factors")
 	}
 	checkRows(max(stride, len(q)), base, stride, ids, len(out))
-	codeRows(q, base, stride, ids, f, out)
+	for n := callRows(len(q)); ; ids, out = ids[n:], out[n:] {
+		n = min(n, len(ids))
+		codeRows(q, base, stride, ids[:n], f, out)
+		if n == len(ids) {
+			return
+		}
+	}
 }
 
 // CodeGroup is what [CodeDistancesL1] reads at a time: queries and codes are padded to a multiple of it.
@@ -73,7 +91,20 @@ func CodeDistancesL1(q []float32, dim int, base []byte, stride int, ids []uint32
 		panic("distance: query or code rows without padding")
 	}
 	checkRows(stride, base, stride, ids, len(out))
-	codeRowsL1(q, dim, base, stride, ids, out)
+	for n := callRows(dim); ; ids, out = ids[n:], out[n:] {
+		n = min(n, len(ids))
+		codeRowsL1(q, dim, base, stride, ids[:n], out)
+		if n == len(ids) {
+			return
+		}
+	}
+}
+
+// callRows is how many rows one call of a kernel scores. Assembly cannot be preempted, and a garbage collection waits
+// for it: so much is done in some tens of microseconds.
+func callRows(rowBytes int) int {
+	const callBytes, mostRows, leastRows = 256 << 10, 1024, 8
+	return min(max(callBytes/max(rowBytes, 1), leastRows), mostRows)
 }
 
 func checkCodeLength(n int) {
