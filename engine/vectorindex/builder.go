@@ -1,0 +1,113 @@
+package vectorindex
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/isobath/isobath/hnsw"
+)
+
+// builder inserts ords into graphs, a batch at a time. It is for one goroutine, which spreads a batch over workers.
+type builder struct {
+	space   codeSpace
+	workers []buildWorker
+	batch   int // ords of the next batch
+}
+
+type buildWorker struct {
+	probe   hnsw.Probe
+	scratch *hnsw.Scratch
+}
+
+const (
+	serialInserts = 256 // the first nodes of a graph are inserted one by one: in parallel they would not find each other
+	firstBatch    = 64
+	maxBatch      = 8192
+	sliceTime     = 25 * time.Millisecond // aim of one batch
+)
+
+// aim makes codes, by ord, what is built over.
+func (b *builder) aim(ix *Index, codes []byte) {
+	b.space = codeSpace{quantizer: ix.quantizer, codes: codes, stride: ix.stride}
+	if b.workers == nil {
+		b.workers = make([]buildWorker, ix.o.Parallelism)
+		b.batch = firstBatch
+	}
+	for i := range b.workers {
+		w := &b.workers[i]
+		if w.scratch == nil {
+			w.scratch = hnsw.NewScratch()
+			w.probe = b.space.NewProbe()
+		}
+		w.probe.(*codeProbe).space = &b.space
+	}
+}
+
+// rest drops the codes, which may be freed now.
+func (b *builder) rest() { b.space.codes = nil }
+
+// insert inserts one batch of the ords from to to-1 of the codes aimed at and returns the first ord that is left.
+func (b *builder) insert(g *hnsw.Graph, from, to int) (int, error) {
+	to = min(to, from+b.batch)
+	begun := time.Now()
+	workers := b.workers
+	if from < serialInserts {
+		workers = workers[:1]
+		to = min(to, serialInserts)
+	}
+	var next atomic.Int64
+	next.Store(int64(from))
+	errs := make([]error, len(workers))
+	var wg sync.WaitGroup
+	for i := range workers {
+		wg.Go(func() {
+			for {
+				ord := int(next.Add(1)) - 1
+				if ord >= to {
+					return
+				}
+				if err := g.Insert(uint32(ord), workers[i].probe, workers[i].scratch); err != nil {
+					errs[i] = err
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return from, err
+	}
+	switch took := time.Since(begun); {
+	case took < sliceTime/2 && to-from == b.batch:
+		b.batch = min(2*b.batch, maxBatch)
+	case took > 2*sliceTime:
+		b.batch = max(b.batch/2, firstBatch)
+	}
+	return to, nil
+}
+
+// insertTail inserts one batch of the oldest tail into its head graph.
+func (ix *Index) insertTail(p *part) error {
+	g := p.graph.Load()
+	if g == nil {
+		var err error
+		if g, err = hnsw.New(p.capacity, ix.graphParams()); err != nil {
+			return err
+		}
+		p.graph.Store(g)
+	}
+	ix.build.aim(ix, p.codes)
+	defer ix.build.rest()
+	walked, err := ix.build.insert(g, int(p.walked.Load()), p.len())
+	if err != nil {
+		return err
+	}
+	p.walked.Store(uint32(walked))
+	return nil
+}
+
+func (ix *Index) graphParams() hnsw.Params {
+	return hnsw.Params{M: ix.o.M, EfConstruction: ix.o.EfConstruct, Seed: ix.o.Seed, Workers: ix.o.Parallelism}
+}

@@ -1,0 +1,112 @@
+package vectorindex
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// One writer appends and kills, two workers index, three readers search, all at once. A reader knows a range of slots
+// that are visible to it throughout and asks for rows that are stored: it must find them.
+func TestSearchesBesideAppendsKillsAndWork(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.SealRows, o.EfConstruct, o.SealIdle = 400, 24, -1 })
+	const total, step, kept = 2400, 40, 200
+	all := make([][]float32, total)
+	for i := range all {
+		all[i] = w.vector(w.heart)
+		w.rows[uint32(i)] = all[i]
+		w.live.Add(uint32(i))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var published, oldest atomic.Uint32 // visible are slots in oldest..published-1, and the first kept ones
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := w.ix.Work(context.Background()); err != nil {
+					t.Error(err)
+					return
+				}
+				_ = w.ix.Pending()
+				_ = w.ix.Saved()
+			}
+		})
+	}
+	for reader := range 3 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(3, uint64(reader)))
+			for ctx.Err() == nil {
+				if err := searchOnce(w, rng, all, &published, &oldest, kept); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for from := 0; from < total; from += step {
+		var slots []uint32
+		for slot := from; slot < from+step; slot++ {
+			slots = append(slots, uint32(slot))
+		}
+		require.NoError(t, w.o.Rows.Write(slots, all[from:from+step]))
+		require.NoError(t, w.ix.Append(slots, all[from:from+step]))
+		published.Store(uint32(from + step))
+		if from >= 3*kept {
+			dead := slots[:0]
+			for slot := from - 2*kept; slot < from-2*kept+step; slot++ {
+				dead = append(dead, uint32(slot))
+				w.live.Remove(uint32(slot))
+			}
+			oldest.Store(uint32(from - 2*kept + step))
+			w.ix.Kill(dead)
+			_ = w.ix.Named()
+		}
+	}
+	stop()
+	wg.Wait()
+	w.work()
+	w.wantComplete()
+	w.wantRecall("afterwards", 0.95, Request{})
+}
+
+// searchOnce searches a stored row that is visible before and after.
+func searchOnce(w *world, rng *rand.Rand, all [][]float32, published, oldest *atomic.Uint32, kept uint32) error {
+	to := published.Load()
+	if to == 0 {
+		return nil
+	}
+	from := oldest.Load()
+	v := w.ix.View()
+	defer v.Release()
+	slot := rng.Uint32N(min(to, kept))
+	if to-from > kept && rng.IntN(2) == 0 {
+		slot = to - 1 - rng.Uint32N(kept/2) // dies much later
+	}
+	visible := func(s uint32) bool { return s < to && (s >= from || s < kept) }
+	got, stats, err := v.Search(context.Background(), Request{Query: all[slot], K: 5, Ef: 200, Visible: visible}, nil)
+	if err != nil {
+		return err
+	}
+	for _, g := range got {
+		if g.Slot == slot && g.Distance == 0 && len(got) == 5 {
+			return nil
+		}
+	}
+	return &lostError{slot: slot, published: to, stats: stats, got: got}
+}
+
+type lostError struct {
+	slot, published uint32
+	stats           Stats
+	got             []Result
+}
+
+func (e *lostError) Error() string {
+	return fmt.Sprintf("stored row %d not found among %v; published %d, %+v", e.slot, e.got, e.published, e.stats)
+}

@@ -1,0 +1,16 @@
+package vectorindex
+
+import (
+	"context"
+	"testing"
+)
+
+// forcePlan makes searches follow plan instead of their own until the test ends; "" for their own.
+func forcePlan(t testing.TB, plan Plan) {
+	forcedPlan = plan
+	t.Cleanup(func() { forcedPlan = "" })
+}
+
+func contextWithCancel(t testing.TB) (context.Context, context.CancelFunc) {
+	return context.WithCancel(t.Context())
+}

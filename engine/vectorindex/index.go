@@ -1,0 +1,524 @@
+package vectorindex
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/isobath/isobath/internal/vfs"
+	"github.com/isobath/isobath/mmapvec/quant"
+)
+
+// ErrClosed is returned by calls on a closed index.
+var ErrClosed = errors.New("vectorindex: closed")
+
+// Index is the index of one named vector. See the package comment for who may call what.
+type Index struct {
+	o         Options
+	quantizer quant.Quantizer // nil: Flat
+	kind      codeKind
+	stride    int
+	scratch   sync.Pool // of *scratch
+
+	workMu sync.Mutex // one slice of work at a time; guards the fields up to writeMu
+	build  builder
+	merge  *merge
+	turn   int
+	broken error // Commit failed: which list of segments is durable is unknown
+
+	writeMu    sync.Mutex // Append, and what else changes the last part
+	lastAppend atomic.Int64
+	merging    atomic.Int64 // bytes that the running merge needs
+
+	deadMu sync.Mutex
+	dead   *roaring.Bitmap // slots that are dead and named
+	named  *roaring.Bitmap // Flat only: slots that are named
+
+	mu        sync.RWMutex // guards the fields below; load and pin are one step
+	current   *sources
+	committed *Saved // what Saved answers while Commit runs, else nil
+	nextFile  uint64
+	problems  []error
+	closed    bool
+}
+
+// Open maps the segments of saved and puts the slots of live that no segment holds into memory, from their rows. live
+// are the slots that have this vector and are alive. A segment that is absent, damaged or of another kind does not
+// prevent opening: it is among problems, its slots are indexed again.
+func Open(o Options, saved Saved, live *roaring.Bitmap) (ix *Index, problems []error, err error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, nil, err
+	}
+	ix = &Index{o: o, dead: roaring.New(), named: roaring.New(), nextFile: saved.NextFile}
+	ix.quantizer, ix.kind = newQuantizer(&ix.o.Config)
+	if ix.quantizer != nil {
+		ix.stride = ix.quantizer.Stride()
+	}
+	ix.scratch.New = func() any { return newScratch(ix.quantizer) }
+	segments, problems := ix.openSegments(saved)
+	ix.current = newSources(segments, nil)
+	covered := roaring.New()
+	for _, sg := range segments {
+		covered.Or(sg.set)
+		sg.dead.Store(int64(sg.set.GetCardinality() - sg.set.AndCardinality(live)))
+	}
+	ix.dead = roaring.AndNot(covered, live)
+	if err := ix.appendRows(roaring.AndNot(live, covered)); err != nil {
+		return nil, nil, errors.Join(err, ix.Close())
+	}
+	ix.lastAppend.Store(0)
+	if err := ix.removeUnnamed(); err != nil {
+		return nil, nil, errors.Join(err, ix.Close())
+	}
+	ix.problems = problems
+	return ix, problems, nil
+}
+
+func (ix *Index) openSegments(saved Saved) (segments []*segment, problems []error) {
+	seen := roaring.New()
+	for _, ref := range saved.Segments {
+		ix.nextFile = max(ix.nextFile, ref.ID+1)
+		sg, err := openSegment(ix.o.FS, ix.o.Dir, ref, ix.o.InRAM)
+		switch {
+		case err != nil:
+		case !sg.fits(&ix.o.Config, ix.kind, ix.stride):
+			err = fmt.Errorf("vectorindex: segment %s holds other codes than configured", ref.File)
+		case seen.Intersects(sg.set):
+			err = fmt.Errorf("vectorindex: segment %s holds slots of another segment", ref.File)
+		}
+		if err != nil {
+			if sg != nil {
+				err = errors.Join(err, sg.close())
+			}
+			ix.o.Log.Warn("segment dropped, rebuilding it", "file", ref.File, "rows", ref.Rows, "err", err)
+			problems = append(problems, err)
+			continue
+		}
+		seen.Or(sg.set)
+		segments = append(segments, sg)
+	}
+	return segments, problems
+}
+
+// removeUnnamed removes segment files that no segment in use has: those of writes that no manifest saw, and those whose
+// last user was killed before the removal.
+func (ix *Index) removeUnnamed() error {
+	names, err := ix.o.FS.List(ix.o.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("vectorindex: list segments: %w", err)
+	}
+	inUse := func(name string) bool {
+		return slices.ContainsFunc(ix.current.segments, func(sg *segment) bool { return sg.ref.File == name })
+	}
+	for _, name := range names {
+		base := strings.TrimSuffix(name, vfs.TempSuffix)
+		if strings.HasSuffix(base, segmentSuffix) && !inUse(name) {
+			if err := ix.o.FS.Remove(path.Join(ix.o.Dir, name)); err != nil {
+				return fmt.Errorf("vectorindex: remove an unused segment: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// appendRows appends the slots of set from their rows. A damaged row is left out: it is a problem of its own.
+func (ix *Index) appendRows(set *roaring.Bitmap) error {
+	if set.IsEmpty() {
+		return nil
+	}
+	const chunk = 4096
+	view := ix.o.Rows.View()
+	if view == nil {
+		return ErrClosed
+	}
+	defer view.Release()
+	slots := make([]uint32, chunk)
+	flat := make([]float32, chunk*ix.o.Dim)
+	rows := make([][]float32, chunk)
+	for it := set.ManyIterator(); ; {
+		n := it.NextMany(slots)
+		if n == 0 {
+			return nil
+		}
+		for i := range rows[:n] {
+			rows[i] = flat[i*ix.o.Dim : (i+1)*ix.o.Dim]
+		}
+		kept := 0
+		for _, slot := range slots[:n] {
+			row, err := view.Row(slot)
+			if err != nil {
+				ix.report(fmt.Errorf("vectorindex: row of slot %d is not indexed: %w", slot, err))
+				continue
+			}
+			copy(rows[kept], row)
+			slots[kept] = slot
+			kept++
+		}
+		if err := ix.Append(slots[:kept], rows[:kept]); err != nil {
+			return err
+		}
+	}
+}
+
+func (ix *Index) report(err error) {
+	ix.o.Log.Error("vector index damaged", "err", err)
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	if len(ix.problems) < 100 {
+		ix.problems = append(ix.problems, err)
+	}
+}
+
+// Problems returns what was found damaged since Open, and at Open.
+func (ix *Index) Problems() []error {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	return slices.Clone(ix.problems)
+}
+
+// Append adds vectors that are not dead, in record order; rows are normalised already where cosine is meant, and copied.
+// When it returns, views taken from then on find them. A slot that a segment names already, which happens at replay, is
+// the same row: it is taken for alive again.
+func (ix *Index) Append(slots []uint32, rows [][]float32) error {
+	if len(slots) != len(rows) {
+		return fmt.Errorf("vectorindex: append %d slots with %d rows", len(slots), len(rows))
+	}
+	ix.writeMu.Lock()
+	defer ix.writeMu.Unlock()
+	if slots, rows = ix.revive(slots, rows); len(slots) == 0 {
+		return nil
+	}
+	ix.lastAppend.Store(time.Now().UnixNano())
+	for len(slots) > 0 {
+		p, err := ix.tailLocked()
+		if err != nil {
+			return err
+		}
+		n := min(len(slots), p.room())
+		p.append(slots[:n], rows[:n], ix.quantizer, ix.o.Parallelism)
+		slots, rows = slots[n:], rows[n:]
+	}
+	return nil
+}
+
+// revive returns what of slots and rows no source names yet. writeMu is held.
+func (ix *Index) revive(slots []uint32, rows [][]float32) ([]uint32, [][]float32) {
+	ix.deadMu.Lock()
+	defer ix.deadMu.Unlock()
+	s := ix.pin()
+	defer s.release()
+	for i, slot := range slots {
+		if !ix.isNamedLocked(s, slot) {
+			if ix.o.Flat {
+				ix.named.Add(slot)
+			}
+			continue
+		}
+		freshSlots, freshRows := slices.Clone(slots[:i]), slices.Clone(rows[:i]) // rare: from here on pick
+		for j := i; j < len(slots); j++ {
+			if ix.isNamedLocked(s, slots[j]) {
+				if ix.dead.CheckedRemove(slots[j]) {
+					ix.countDead(s, slots[j], -1)
+				}
+				continue
+			}
+			if ix.o.Flat {
+				ix.named.Add(slots[j])
+			}
+			freshSlots, freshRows = append(freshSlots, slots[j]), append(freshRows, rows[j])
+		}
+		return freshSlots, freshRows
+	}
+	return slots, rows
+}
+
+// isNamedLocked tells whether a source names slot. deadMu is held.
+func (ix *Index) isNamedLocked(s *sources, slot uint32) bool {
+	if ix.o.Flat {
+		return ix.named.Contains(slot)
+	}
+	for _, p := range s.parts {
+		if _, ok := p.find(slot); ok {
+			return true
+		}
+	}
+	for _, sg := range s.segments {
+		if sg.set.Contains(slot) {
+			return true
+		}
+	}
+	return false
+}
+
+// tailLocked returns a part with room for at least one row. writeMu is held.
+func (ix *Index) tailLocked() (*part, error) {
+	ix.mu.RLock()
+	closed, p := ix.closed, ix.current.tail()
+	ix.mu.RUnlock()
+	if closed {
+		return nil, ErrClosed
+	}
+	if p != nil && p.room() > 0 {
+		return p, nil
+	}
+	next, err := newPart(ix.o.SealRows, ix.stride)
+	if err != nil {
+		return nil, err
+	}
+	if p != nil {
+		p.frozen.Store(true)
+	}
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	ix.swapLocked(ix.current.segments, append(slices.Clone(ix.current.parts), next))
+	return next, nil
+}
+
+// swapLocked makes a new list of sources the current one. mu is held for writing.
+func (ix *Index) swapLocked(segments []*segment, parts []*part) {
+	old := ix.current
+	ix.current = newSources(segments, parts)
+	old.release()
+}
+
+// pin returns the current sources; the caller releases them.
+func (ix *Index) pin() *sources {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	ix.current.retain()
+	return ix.current
+}
+
+// Kill tells that slots are dead for every view to come, after that is published. It only counts: what a search returns
+// is decided by the caller's Filter and Visible. Slots that are not named are ignored.
+func (ix *Index) Kill(slots []uint32) {
+	ix.deadMu.Lock()
+	defer ix.deadMu.Unlock()
+	s := ix.pin()
+	defer s.release()
+	for _, slot := range slots {
+		if !ix.dead.Contains(slot) && ix.countDead(s, slot, 1) {
+			ix.dead.Add(slot)
+		}
+	}
+}
+
+// countDead adds by to the dead of the source that names slot and tells whether there is one. deadMu is held.
+func (ix *Index) countDead(s *sources, slot uint32, by int64) bool {
+	if ix.o.Flat {
+		return ix.named.Contains(slot)
+	}
+	for _, p := range s.parts {
+		if _, ok := p.find(slot); ok {
+			p.dead.Add(by)
+			return true
+		}
+	}
+	for _, sg := range s.segments {
+		if sg.set.Contains(slot) {
+			sg.dead.Add(by)
+			return true
+		}
+	}
+	return false
+}
+
+// recountLocked sets the dead counts of new sources. deadMu is held.
+func (ix *Index) recountLocked(segments []*segment, parts []*part) {
+	for _, sg := range segments {
+		sg.dead.Store(int64(sg.set.AndCardinality(ix.dead)))
+	}
+	for _, p := range parts {
+		set := roaring.New()
+		p.named(set)
+		p.dead.Store(int64(set.AndCardinality(ix.dead)))
+	}
+}
+
+// Named returns the slots that a part or segment names, dead ones included: these must not be given to other rows. The
+// engine asks under the lock that it holds over Saved and the writing of its manifest.
+func (ix *Index) Named() *roaring.Bitmap {
+	if ix.o.Flat {
+		ix.deadMu.Lock()
+		defer ix.deadMu.Unlock()
+		return ix.named.Clone()
+	}
+	s := ix.pin()
+	defer s.release()
+	set := roaring.New()
+	for _, sg := range s.segments {
+		set.Or(sg.set)
+	}
+	for _, p := range s.parts {
+		p.named(set)
+	}
+	return set
+}
+
+// Saved returns what the manifest has to keep. See Options.Commit for the lock that goes with it.
+func (ix *Index) Saved() Saved {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	if ix.committed != nil {
+		return *ix.committed
+	}
+	return ix.savedLocked(ix.current.segments)
+}
+
+func (ix *Index) savedLocked(segments []*segment) Saved {
+	s := Saved{NextFile: ix.nextFile}
+	for _, sg := range segments {
+		s.Segments = append(s.Segments, sg.ref)
+	}
+	return s
+}
+
+// Pending tells what background work is left.
+func (ix *Index) Pending() Pending {
+	s := ix.pin()
+	defer s.release()
+	p := Pending{Segments: len(s.segments), Rows: s.rows(), Dead: ix.deadRows(s)}
+	for _, sg := range s.segments {
+		p.IndexedRows += sg.rows
+	}
+	for _, pt := range s.parts {
+		walked := int(pt.walked.Load())
+		p.Head += walked
+		p.Tail += pt.len() - walked
+		p.IndexedRows += walked
+	}
+	p.Building = p.Tail > 0 && ix.wantsGraph(s)
+	if !p.Building {
+		p.IndexedRows = p.Rows
+	}
+	p.Due = ix.due(s)
+	return p
+}
+
+func (ix *Index) deadRows(s *sources) int {
+	if ix.o.Flat {
+		ix.deadMu.Lock()
+		defer ix.deadMu.Unlock()
+		return int(ix.dead.GetCardinality())
+	}
+	return s.deadRows()
+}
+
+// wantsGraph tells whether the index is large enough for graphs.
+func (ix *Index) wantsGraph(s *sources) bool {
+	return !ix.o.Flat && !ix.o.NoGraph && ix.o.rawBytes(s.rows()-s.deadRows()) >= ix.o.IndexFromBytes
+}
+
+// MemoryBytes estimates the anonymous memory in use: parts, a running merge, segments held in memory.
+func (ix *Index) MemoryBytes() int64 {
+	s := ix.pin()
+	defer s.release()
+	n := ix.merging.Load()
+	for _, p := range s.parts {
+		n += int64(p.len()) * int64(p.stride+4+16)
+		if g := p.graph.Load(); g != nil {
+			n += g.Bytes()
+		}
+	}
+	for _, sg := range s.segments {
+		if sg.memory != nil {
+			n += int64(len(sg.memory.Bytes()))
+		}
+	}
+	return n
+}
+
+// Close frees everything. Work that runs is waited for; views that are still held keep what they need.
+func (ix *Index) Close() error {
+	ix.workMu.Lock()
+	defer ix.workMu.Unlock()
+	ix.writeMu.Lock()
+	defer ix.writeMu.Unlock()
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	if ix.closed {
+		return nil
+	}
+	ix.closed = true
+	if ix.merge != nil {
+		ix.merge.free()
+		ix.merge = nil
+	}
+	ix.swapLocked(nil, nil)
+	return nil
+}
+
+// change is a new list of sources: what goes, and what comes in its place.
+type change struct {
+	dropSegments, addSegments []*segment
+	dropParts, addParts       []*part // the added ones are frozen and take the place of the first dropped
+}
+
+// commit makes the list of segments durable and the sources current. In between Saved answers the new list already.
+// Dead slots that no source names any more are forgotten. workMu is held.
+func (ix *Index) commit(c change) error {
+	ix.mu.Lock()
+	segments := append(without(ix.current.segments, c.dropSegments...), c.addSegments...)
+	saved := ix.savedLocked(segments)
+	ix.committed = &saved
+	ix.mu.Unlock()
+	if err := ix.o.Commit(saved); err != nil {
+		ix.broken = fmt.Errorf("vectorindex: commit segments: %w", err)
+		ix.mu.Lock()
+		ix.committed = nil
+		ix.mu.Unlock()
+		return ix.broken
+	}
+	ix.deadMu.Lock()
+	defer ix.deadMu.Unlock()
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	ix.recountLocked(c.addSegments, c.addParts)
+	for _, sg := range c.dropSegments {
+		sg.doomed.Store(true)
+	}
+	ix.swapLocked(segments, replace(ix.current.parts, c.dropParts, c.addParts))
+	ix.committed = nil
+	ix.forgetLocked()
+	return nil
+}
+
+// replace returns list with add in place of the first of drop, or in front, and without the others of drop.
+func replace(list, drop, add []*part) []*part {
+	at := 0
+	if len(drop) > 0 {
+		at = max(0, slices.Index(list, drop[0]))
+	}
+	out := append(slices.Clone(list[:at]), add...)
+	return without(append(out, list[at:]...), drop...)
+}
+
+// forgetLocked drops dead slots that no source names. deadMu and mu are held.
+func (ix *Index) forgetLocked() {
+	if ix.dead.IsEmpty() || ix.o.Flat {
+		return
+	}
+	kept := roaring.New()
+	for _, sg := range ix.current.segments {
+		kept.Or(roaring.And(sg.set, ix.dead))
+	}
+	for _, p := range ix.current.parts {
+		set := roaring.New()
+		p.named(set)
+		set.And(ix.dead)
+		kept.Or(set)
+	}
+	ix.dead = kept
+}

@@ -1,0 +1,122 @@
+package vectorindex
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/isobath/isobath/internal/vfs"
+	"github.com/isobath/isobath/mmapvec"
+	"github.com/isobath/isobath/mmapvec/distance"
+)
+
+// Config says what an index is. Dim, Metric and Seed are for ever: a segment with others is rebuilt from the rows at
+// Open. All else may change on reopen; M and EfConstruct rebuild the graphs in the background, old ones serve meanwhile.
+type Config struct {
+	Dim    int             // floats in a row
+	Metric distance.Metric // cosine is Dot over normalised rows
+	Seed   uint64          // of the codes' rotation and of the graphs' levels
+
+	Flat    bool // no codes and no graph: every search is exact
+	NoGraph bool // codes without a graph
+
+	M           int // links per node and level, twice that on level 0; default 16
+	EfConstruct int // breadth of the search for neighbours when a node is inserted; default 128
+
+	// FullScanBytes is the size of all live raw vectors below which every search is exact, and the size of a filter's
+	// matches below which they are scanned. Default 10 000 KiB; negative: never.
+	FullScanBytes int64
+	// IndexFromBytes is the size of all live raw vectors from which graphs are built. Default FullScanBytes's default;
+	// negative: from the first.
+	IndexFromBytes int64
+	// SealRows is the number of rows of a full part. Default: 256 MiB of raw vectors, within 65 536 to 262 144 rows.
+	SealRows int
+	// MergeBytes bounds the anonymous memory of a merge; merges that need more are not begun. Default: no bound.
+	MergeBytes int64
+	// InRAM copies codes and graphs of segments to anonymous memory instead of reading the mapped file.
+	InRAM bool
+}
+
+// Options are everything else that Open needs.
+type Options struct {
+	Config
+	FS vfs.FS
+	// Dir holds the segment files of this index and nothing else; it is made when the first one is written. Open
+	// removes segment files that saved does not name.
+	Dir  string
+	Rows *mmapvec.Store // the rows by slot; they are written before Append is called for them
+	// Commit makes a new list of segments durable: the engine writes its manifest. After an error no segment is
+	// written or removed any more. The engine must hold one lock over "Saved() and writing the manifest", so that no
+	// older list is written after a newer one. Default: nothing to do.
+	Commit func(Saved) error
+	// Parallelism is the number of goroutines of one Work slice and of encoding. Default GOMAXPROCS.
+	Parallelism int
+	// SealIdle is how long after the last Append an unfilled head is sealed. Default 3 s; negative: at once.
+	SealIdle time.Duration
+	Log      *slog.Logger
+}
+
+// Saved is what the engine's manifest keeps of an index.
+type Saved struct {
+	Segments []SegmentRef
+	NextFile uint64 // number of the next segment file
+}
+
+// SegmentRef names one segment file.
+type SegmentRef struct {
+	File  string // base name in Options.Dir
+	ID    uint64 // file id, also in its header
+	Rows  int
+	Bytes int64 // file size
+}
+
+const (
+	defaultThresholdBytes = 10_000 << 10
+	sealRawBytes          = 256 << 20
+	minSealRows           = 64 << 10
+	maxSealRows           = 256 << 10
+	maxDim                = 1<<16 - 64
+)
+
+func (o Options) withDefaults() Options {
+	o.M = cmp.Or(o.M, 16)
+	o.EfConstruct = cmp.Or(o.EfConstruct, 128)
+	o.FullScanBytes = max(0, cmp.Or(o.FullScanBytes, defaultThresholdBytes))
+	o.IndexFromBytes = max(0, cmp.Or(o.IndexFromBytes, defaultThresholdBytes))
+	if o.SealRows == 0 && o.Dim > 0 {
+		o.SealRows = min(max(sealRawBytes/(4*o.Dim), minSealRows), maxSealRows)
+	}
+	o.Parallelism = cmp.Or(o.Parallelism, runtime.GOMAXPROCS(0))
+	o.SealIdle = cmp.Or(o.SealIdle, 3*time.Second)
+	if o.Commit == nil {
+		o.Commit = func(Saved) error { return nil }
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func (o Options) validate() error {
+	var errs []error
+	bad := func(cond bool, format string, args ...any) {
+		if cond {
+			errs = append(errs, fmt.Errorf("vectorindex: "+format, args...))
+		}
+	}
+	bad(o.Dim < 1 || o.Dim > maxDim, "dimension %d is not within 1 to %d", o.Dim, maxDim)
+	bad(o.Metric > distance.L1, "unknown metric %d", o.Metric)
+	bad(o.M < 2 || o.M > 1024, "M %d is not within 2 to 1024", o.M)
+	bad(o.EfConstruct < 1, "EfConstruct %d is below 1", o.EfConstruct)
+	bad(o.SealRows < 1 || o.SealRows > 1<<26, "SealRows %d is not within 1 to 2^26", o.SealRows)
+	bad(o.Parallelism < 1, "Parallelism %d is below 1", o.Parallelism)
+	bad(o.FS == nil, "no file system")
+	bad(o.Rows == nil, "no rows")
+	return errors.Join(errs...)
+}
+
+// rawBytes is the size of n raw vectors.
+func (c *Config) rawBytes(n int) int64 { return int64(n) * int64(c.Dim) * 4 }

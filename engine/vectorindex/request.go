@@ -1,0 +1,70 @@
+package vectorindex
+
+import "github.com/RoaringBitmap/roaring/v2"
+
+// Request is one search.
+type Request struct {
+	Query []float32 // normalised already where cosine is meant
+	K     int
+	Ef    int  // breadth of the walk; default 100; raised to K where smaller
+	Exact bool // compare with every row
+	// IndexedOnly leaves out what no graph holds yet, unless it is small.
+	IndexedOnly bool
+	// Filter is the exact set of slots that may be results, live and with this vector; nil means no filter. It is read
+	// only.
+	Filter *roaring.Bitmap
+	// Candidates is the number of slots that may be results where the caller knows it, 0 otherwise. It only saves the
+	// search for results that cannot exist.
+	Candidates int
+	// Visible tells whether a slot may be a result; nil means every one. It is called often.
+	Visible func(slot uint32) bool
+	// Oversampling raises the number of candidates that are rescored to Oversampling*K. Default and least: what the
+	// codes need.
+	Oversampling float64
+}
+
+// Result is one neighbour. Distance is exact: computed from the row.
+type Result struct {
+	Slot     uint32
+	Distance float32
+}
+
+// Plan names how a search went.
+type Plan string
+
+// The plans of a search.
+const (
+	PlanEmpty    Plan = "empty"           // nothing to search
+	PlanExact    Plan = "exact scan"      // of rows
+	PlanMatches  Plan = "scan of matches" // of a filter's matches, on codes
+	PlanCodes    Plan = "scan of codes"   // of all codes
+	PlanWalk     Plan = "walk"            // of graphs, and a scan of the tail
+	PlanFiltered Plan = "filtered walk"   // results are matches only
+	PlanTwoHop   Plan = "two-hop walk"    // steps and results are matches only
+)
+
+// Stats explain one search.
+type Stats struct {
+	Plan      Plan
+	Fallback  bool // the walk found too few and a scan followed
+	Matches   int  // of the filter
+	Sources   int  // segments and parts searched
+	Visited   int  // nodes seen by walks
+	Hops      int  // nodes expanded
+	Distances int  // distances computed on codes
+	Scanned   int  // of these in scans
+	Rescored  int  // exact distances of candidates
+	RowsRead  int  // rows read, exact scans included
+}
+
+// Pending is what background work is left.
+type Pending struct {
+	Tail        int  // live and dead rows that no graph holds
+	Head        int  // rows in graphs in memory
+	Segments    int  // sealed segments
+	IndexedRows int  // rows in graphs, or in no need of one
+	Rows        int  // all rows, dead ones included
+	Dead        int  // dead rows that still take space
+	Building    bool // the tail waits for a graph: searches are slower than they will be
+	Due         bool // Work has something to do
+}

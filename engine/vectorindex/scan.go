@@ -1,0 +1,159 @@
+package vectorindex
+
+import "github.com/isobath/isobath/mmapvec/distance"
+
+// ctxRows is how many rows a scan reads between two looks at its context.
+const ctxRows = 8192
+
+// proceed counts n rows and returns the context's error now and then.
+func (sc *scratch) proceed(n int) error {
+	if sc.deadline -= n; sc.deadline > 0 {
+		return nil
+	}
+	sc.deadline = ctxRows
+	return sc.ctx.Err()
+}
+
+// scanCodes scans the codes of everything that matches.
+func (sc *scratch) scanCodes() error {
+	for _, sg := range sc.v.s.segments {
+		if err := sc.scanSegment(sg); err != nil {
+			return err
+		}
+	}
+	for i, p := range sc.v.s.parts {
+		n, walked := sc.v.counts[i], int(p.walked.Load())
+		n = max(sc.limit(p, n, walked), min(walked, n))
+		var err error
+		if sc.scansAll(n) {
+			err = sc.scanRange(p.slots, p.codes, 0, n)
+		} else {
+			err = sc.scanMatches(p.codes, func(slot uint32) (uint32, bool) {
+				ord, ok := p.bySlot.get(slot)
+				return ord, ok && int(ord) < n
+			})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (sc *scratch) scanSegment(sg *segment) error {
+	if sc.scansAll(sg.rows) {
+		return sc.scanRange(sg.slots, sg.codes, 0, sg.rows)
+	}
+	hint := 0
+	return sc.scanMatches(sg.codes, func(slot uint32) (uint32, bool) { return sg.bySlot.find(slot, &hint) })
+}
+
+// scansAll tells whether a source of n rows is better scanned from end to end than by looking up the matches.
+func (sc *scratch) scansAll(n int) bool { return sc.r.Filter == nil || sc.matches > n }
+
+// scanRange scans the codes of ords from to to-1, one after the other in memory.
+func (sc *scratch) scanRange(slots []uint32, codes []byte, from, to int) error {
+	for ; from < to; from += scanBatch {
+		n := min(scanBatch, to-from)
+		stride := sc.v.ix.stride
+		sc.scorer.query.Distances(codes[from*stride:(from+n)*stride], sc.iota[:n], sc.out)
+		for i, d := range sc.out[:n] {
+			if sc.near.takes(d) && sc.allowed(slots[from+i]) {
+				sc.near.push(slots[from+i], d)
+			}
+		}
+		sc.stats.Distances += n
+		sc.stats.Scanned += n
+		if err := sc.proceed(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scanMatches scans the codes of the filter's matches that find knows.
+func (sc *scratch) scanMatches(codes []byte, find func(slot uint32) (ord uint32, ok bool)) error {
+	for it := sc.r.Filter.ManyIterator(); ; {
+		k := it.NextMany(sc.slots[:scanBatch])
+		if k == 0 {
+			return nil
+		}
+		n := 0
+		for _, slot := range sc.slots[:k] {
+			if ord, ok := find(slot); ok {
+				sc.slots[n], sc.ords[n] = slot, ord
+				n++
+			}
+		}
+		sc.scorer.query.Distances(codes, sc.ords[:n], sc.out)
+		for i, d := range sc.out[:n] {
+			if slot := sc.slots[i]; sc.near.takes(d) && (sc.r.Visible == nil || sc.r.Visible(slot)) {
+				sc.near.push(slot, d)
+			}
+		}
+		sc.stats.Distances += n
+		sc.stats.Scanned += n
+		if err := sc.proceed(k); err != nil {
+			return err
+		}
+	}
+}
+
+// scanRows compares with the rows themselves: those of the filter, or all.
+func (sc *scratch) scanRows() error {
+	if sc.r.Filter != nil {
+		return sc.scanRowsOf(sc.r.Filter.ManyIterator())
+	}
+	for _, sg := range sc.v.s.segments { // by slot: the rows lie one after the other
+		if err := sc.scanRowsOf(sg.set.ManyIterator()); err != nil {
+			return err
+		}
+	}
+	for i, p := range sc.v.s.parts {
+		n := sc.v.counts[i]
+		for from := 0; from < n; from += scanBatch {
+			if err := sc.scanRowBatch(p.slots[from:min(n, from+scanBatch)]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (sc *scratch) scanRowsOf(it interface{ NextMany([]uint32) int }) error {
+	for {
+		n := it.NextMany(sc.slots[:scanBatch])
+		if n == 0 {
+			return nil
+		}
+		if err := sc.scanRowBatch(sc.slots[:n]); err != nil {
+			return err
+		}
+	}
+}
+
+// scanRowBatch compares with the rows of at most scanBatch slots, a run of neighbours at a time.
+func (sc *scratch) scanRowBatch(slots []uint32) error {
+	batch := len(slots)
+	for len(slots) > 0 {
+		span := sc.v.rows.Span(slots[0])
+		n := 0
+		for n < len(slots) && slots[n] >= span.First && int64(slots[n]-span.First) < int64(span.Count) {
+			sc.ords[n] = slots[n] - span.First
+			n++
+		}
+		if n == 0 { // never written
+			slots = slots[1:]
+			continue
+		}
+		distance.RowsF32(sc.v.ix.o.Metric, sc.r.Query, span.Base, span.Stride, sc.ords[:n], sc.out)
+		for i, d := range sc.out[:n] {
+			if sc.near.takes(d) && (sc.r.Visible == nil || sc.r.Visible(slots[i])) {
+				sc.near.push(slots[i], d)
+			}
+		}
+		sc.stats.RowsRead += n
+		slots = slots[n:]
+	}
+	return sc.proceed(batch)
+}

@@ -1,0 +1,342 @@
+package vectorindex
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/isobath/isobath/hnsw"
+	"github.com/isobath/isobath/mmapvec/quant"
+)
+
+const (
+	defaultEf   = 100
+	minRescored = 30  // candidates rescored at least
+	scanBatch   = 256 // rows or codes of one kernel call
+	// evalsPerEf is the number of distances that a walk computes for each unit of ef at M = 16.
+	evalsPerEf = 17
+	// scansPerStep is the number of matches that are scanned in the time of one node of a filtered walk (measured: 13 ns
+	// against 50 to 60 ns at 100 dimensions).
+	scansPerStep = 4
+	// Above this share of dead rows a walk refuses them while it goes, not afterwards.
+	walkDeadShare = 0.25
+)
+
+// scratch is the memory and the state of one search. It is reused: searches allocate next to nothing.
+type scratch struct {
+	// one search
+	ctx      context.Context
+	v        *View
+	r        Request
+	stats    Stats
+	matches  int // slots that may be results, at most
+	damaged  bool
+	results  []Result
+	nodes    []uint32 // slots of the graph being walked
+	deadline int      // rows until ctx is looked at again
+
+	// kept
+	scorer  codeScorer // its query is nil for Flat
+	graph   *hnsw.Scratch
+	near    nearest
+	iota    []uint32
+	ords    []uint32
+	slots   []uint32
+	out     []float32
+	bits    []uint64
+	run     func() error
+	accept  func(ord uint32) bool
+	rescore func(i int, row []float32) error
+}
+
+func newScratch(z quant.Quantizer) *scratch {
+	sc := &scratch{
+		graph: hnsw.NewScratch(),
+		iota:  make([]uint32, scanBatch),
+		ords:  make([]uint32, scanBatch),
+		slots: make([]uint32, scanBatch),
+		out:   make([]float32, scanBatch),
+	}
+	for i := range sc.iota {
+		sc.iota[i] = uint32(i)
+	}
+	if z != nil {
+		sc.scorer.query = z.NewQuery()
+	}
+	sc.run = sc.search
+	sc.accept = func(ord uint32) bool { return int(ord) < len(sc.nodes) && sc.allowed(sc.nodes[ord]) }
+	sc.rescore = func(i int, row []float32) error {
+		sc.results[i].Distance = sc.v.ix.o.Metric.Distance(sc.r.Query, row)
+		return nil
+	}
+	return sc
+}
+
+func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
+	if r.Ef <= 0 {
+		r.Ef = defaultEf
+	}
+	r.Ef = max(r.Ef, r.K)
+	sc.ctx, sc.v, sc.r = ctx, v, r
+	sc.stats, sc.results, sc.deadline = Stats{}, sc.results[:0], 0
+}
+
+// end drops what must not be kept alive by the pool.
+func (sc *scratch) end() {
+	sc.ctx, sc.v, sc.r, sc.nodes, sc.scorer.codes = nil, nil, Request{}, nil, nil
+}
+
+// allowed tells whether slot may be a result.
+func (sc *scratch) allowed(slot uint32) bool {
+	return (sc.r.Filter == nil || sc.r.Filter.Contains(slot)) && (sc.r.Visible == nil || sc.r.Visible(slot))
+}
+
+func (sc *scratch) search() error {
+	if err := sc.ctx.Err(); err != nil {
+		return err
+	}
+	sc.stats.Plan = sc.plan()
+	sc.stats.Sources = len(sc.v.s.segments) + len(sc.v.s.parts)
+	switch sc.stats.Plan {
+	case PlanEmpty:
+		return nil
+	case PlanExact:
+		sc.near.reset(sc.r.K + min(sc.r.K, 8)) // rounding of the kernels may differ a little
+		if err := sc.scanRows(); err != nil {
+			return err
+		}
+		return sc.finish()
+	}
+	sc.near.reset(sc.depth())
+	sc.scorer.query.Reset(sc.r.Query)
+	var err error
+	switch sc.stats.Plan {
+	case PlanMatches, PlanCodes:
+		err = sc.scanCodes()
+	default:
+		err = sc.walk()
+	}
+	if err != nil {
+		return err
+	}
+	return sc.finish()
+}
+
+// forcedPlan is the plan of every filtered search that has a choice; tests set it.
+var forcedPlan Plan
+
+// plan chooses how to search from exact cardinalities, and sets matches.
+func (sc *scratch) plan() Plan {
+	ix, r := sc.v.ix, &sc.r
+	rows := sc.v.rowCount()
+	live := max(0, rows-ix.deadRows(sc.v.s))
+	sc.matches = rows // not live: the caller's view may be older than the last deaths
+	if r.Candidates > 0 {
+		sc.matches = min(rows, r.Candidates)
+	}
+	if r.Filter != nil {
+		sc.matches = int(r.Filter.GetCardinality())
+		sc.stats.Matches = sc.matches
+	}
+	switch {
+	case r.K <= 0 || rows == 0 || (r.Filter != nil && sc.matches == 0):
+		return PlanEmpty
+	case r.Exact || ix.o.Flat || ix.o.rawBytes(live) < ix.o.FullScanBytes:
+		return PlanExact
+	}
+	graphs := 0
+	for _, sg := range sc.v.s.segments {
+		if sg.graph != nil {
+			graphs++
+		}
+	}
+	for _, p := range sc.v.s.parts {
+		if p.walked.Load() > 0 {
+			graphs++
+		}
+	}
+	if r.Filter == nil {
+		if graphs == 0 || rows <= r.Ef {
+			return PlanCodes
+		}
+		return PlanWalk
+	}
+	switch {
+	case forcedPlan != "":
+		return forcedPlan
+	case graphs == 0 || ix.o.rawBytes(sc.matches) < ix.o.FullScanBytes || sc.matches <= scansPerStep*graphs*sc.steps(live):
+		return PlanMatches
+	}
+	return PlanFiltered
+}
+
+// steps estimates the nodes that a filtered walk visits in one graph of an index with so many live rows.
+func (sc *scratch) steps(live int) int {
+	share := min(float64(sc.matches)/float64(max(live, 1)), 1)
+	return int(float64(sc.r.Ef*evalsPerEf) / math.Sqrt(max(share, 1e-6)))
+}
+
+// depth is the number of candidates to rescore.
+func (sc *scratch) depth() int {
+	n := max(2*sc.r.K, minRescored)
+	if over := sc.r.Oversampling * float64(sc.r.K); over > float64(n) {
+		n = int(min(over, 1<<20))
+	}
+	return n
+}
+
+// walk searches the graphs and scans what is in none, and falls back to a scan where too few are found.
+func (sc *scratch) walk() error {
+	exhausted := false
+	for _, sg := range sc.v.s.segments {
+		if sg.graph == nil {
+			if err := sc.scanSegment(sg); err != nil {
+				return err
+			}
+			continue
+		}
+		full, err := sc.walkGraph(sg.graph, sg.slots, sg.codes, sg.deadShare(), &sg.bySlot)
+		if err != nil { // damage costs time, not the answer
+			sg.suspect.Store(true)
+			full = true
+		}
+		exhausted = exhausted || full
+	}
+	for i, p := range sc.v.s.parts {
+		n, walked := sc.v.counts[i], int(p.walked.Load())
+		if walked > 0 {
+			dead := float64(p.dead.Load()) / float64(max(n, 1))
+			full, err := sc.walkGraph(p.graph.Load(), p.slots[:min(walked, n)], p.codes, dead, nil)
+			if err != nil {
+				return err
+			}
+			exhausted = exhausted || full
+		}
+		if err := sc.scanRange(p.slots, p.codes, min(walked, n), sc.limit(p, n, walked)); err != nil {
+			return err
+		}
+	}
+	if exhausted || len(sc.near.heap) < min(sc.r.K, sc.matches) {
+		sc.stats.Fallback = true
+		sc.near.reset(sc.near.limit)
+		return sc.scanCodes()
+	}
+	return nil
+}
+
+// limit is the number of ords of a part that a search may read.
+func (sc *scratch) limit(p *part, n, walked int) int {
+	ix := sc.v.ix
+	if sc.r.IndexedOnly && !ix.o.NoGraph && ix.o.rawBytes(n-walked) >= max(ix.o.IndexFromBytes, 1) {
+		return walked
+	}
+	return n
+}
+
+// walkGraph walks one graph; ord i has slot slots[i], what lies beyond is left to the scan. It tells whether the walk
+// gave up.
+func (sc *scratch) walkGraph(g hnsw.Reader, slots []uint32, codes []byte, dead float64, x *slotIndex) (gaveUp bool, err error) {
+	sc.scorer.codes, sc.nodes = codes, slots
+	o := hnsw.SearchOptions{Ef: sc.r.Ef}
+	switch {
+	case sc.r.Filter != nil:
+		o.TwoHop = sc.stats.Plan == PlanTwoHop
+		o.Want = min(sc.r.Ef, 2*sc.near.limit)
+		o.MaxVisits = sc.matches/scansPerStep + 2*sc.steps(sc.v.rowCount()) // beyond, a scan of the matches is cheaper
+		o.Bits, o.Accept = sc.matchBits(x, len(slots))
+	case dead > walkDeadShare:
+		o.Accept = sc.accept
+		o.Want = min(sc.r.Ef, sc.near.limit)
+	case dead > 0:
+		o.Ef = int(float64(o.Ef)/(1-dead)) + 1
+	}
+	found := g.Search(&sc.scorer, o, sc.graph)
+	st := &sc.graph.Stats
+	sc.stats.Visited += st.Visited
+	sc.stats.Hops += st.Hops
+	sc.stats.Distances += st.Distances
+	if sc.graph.Err != nil {
+		return false, fmt.Errorf("graph: %w", sc.graph.Err)
+	}
+	for _, c := range found {
+		if int(c.Ord) >= len(slots) {
+			continue
+		}
+		if slot := slots[c.Ord]; sc.near.takes(c.Distance) && sc.allowed(slot) {
+			sc.near.push(slot, c.Distance)
+		}
+	}
+	return st.Exhausted, nil
+}
+
+// matchBits gives the filter's matches in one source: as bits over ords where few matches make these cheap, otherwise
+// as a function that asks the filter for the nodes visited.
+func (sc *scratch) matchBits(x *slotIndex, n int) ([]uint64, func(uint32) bool) {
+	const bitPerLookup = 6 // bits set in the time of one lookup in the filter
+	if sc.matches > bitPerLookup*evalsPerEf*sc.r.Ef || x == nil {
+		return nil, sc.accept
+	}
+	words := (n + 63) / 64
+	if cap(sc.bits) < words {
+		sc.bits = make([]uint64, words)
+	}
+	sc.bits = sc.bits[:words]
+	clear(sc.bits)
+	hint := 0
+	for it := sc.r.Filter.ManyIterator(); ; {
+		k := it.NextMany(sc.slots)
+		if k == 0 {
+			return sc.bits, nil
+		}
+		for _, slot := range sc.slots[:k] {
+			if ord, ok := x.find(slot, &hint); ok && (sc.r.Visible == nil || sc.r.Visible(slot)) {
+				sc.bits[ord/64] |= 1 << (ord % 64)
+			}
+		}
+	}
+}
+
+// finish rescores the candidates on their rows and keeps the K best.
+func (sc *scratch) finish() error {
+	sc.results = append(sc.results[:0], sc.near.sorted()...)
+	sc.results = sc.results[:sc.worthwhile()]
+	if cap(sc.slots) < len(sc.results) {
+		sc.slots = make([]uint32, len(sc.results))
+	}
+	slots := sc.slots[:len(sc.results)]
+	for i, r := range sc.results {
+		slots[i] = r.Slot
+	}
+	if err := sc.v.rows.Fetch(slots, sc.rescore); err != nil {
+		return fmt.Errorf("rescore: %w", err)
+	}
+	sc.stats.Rescored += len(slots)
+	sc.stats.RowsRead += len(slots)
+	for i, r := range sc.results {
+		if r.Distance != r.Distance {
+			sc.results[i].Distance = float32(math.Inf(1))
+		}
+	}
+	sortResults(sc.results)
+	sc.results = sc.results[:min(len(sc.results), sc.r.K)]
+	return nil
+}
+
+// worthwhile is the number of candidates, sorted by estimate, that may be among the K best by the bound of the codes'
+// error: the bound is a rough one, so some more than K are always taken.
+func (sc *scratch) worthwhile() int {
+	n, k := len(sc.results), sc.r.K
+	least := k + max(k/2, 8)
+	if sc.stats.Plan == PlanExact || n <= least || sc.r.Oversampling > 0 {
+		return n
+	}
+	bound := sc.scorer.query.ErrorBound()
+	if !(bound > 0) {
+		return n
+	}
+	reach := sc.results[k-1].Distance + 2*bound
+	for n > least && sc.results[n-1].Distance > reach {
+		n--
+	}
+	return n
+}
