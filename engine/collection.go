@@ -102,6 +102,9 @@ func (c *Collection) openIndexes(saved map[string]vectorindex.Saved) error {
 			Commit: func(s vectorindex.Saved) error { return c.db.commitSegments(c, name, s) },
 			Log:    c.db.log.With("collection", c.name, "vector", name),
 		}
+		if c.db.tune != nil {
+			c.db.tune(&o)
+		}
 		ix, problems, err := vectorindex.Open(o, saved[name], c.applied.filter.Has(name))
 		if err != nil {
 			return fmt.Errorf("engine: index of vector %q of collection %q: %w", name, c.name, err)

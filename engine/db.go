@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/isobath/isobath/engine/vectorindex"
 	"github.com/isobath/isobath/internal/vfs"
 	"github.com/isobath/isobath/payload"
 	"github.com/isobath/isobath/wal"
@@ -63,6 +64,7 @@ type DB struct {
 	wal  *wal.Log
 
 	clock func() time.Time
+	tune  func(*vectorindex.Options)
 
 	seq          sequencer
 	seqDatabases [maxDatabases]database // as of the sequencer; guarded by seq.mu
@@ -132,14 +134,15 @@ func Open(dir string, o Options) (*DB, error) {
 
 // stores are the two things below the engine that tests replace.
 type stores struct {
-	fs vfs.FS
-	kv func() (kvStore, error)
+	fs   vfs.FS
+	kv   func() (kvStore, error)
+	tune func(*vectorindex.Options) // nil: nothing to change
 }
 
 // openStores recovers the state and starts the goroutines.
 func openStores(dir string, o Options, s stores) (*DB, error) {
 	o = o.withDefaults()
-	db := &DB{dir: dir, opts: o, fs: s.fs, log: o.Log, clock: time.Now, catalog: newCatalog()}
+	db := &DB{dir: dir, opts: o, fs: s.fs, log: o.Log, clock: time.Now, tune: s.tune, catalog: newCatalog()}
 	db.seq.space.L = &db.seq.mu
 	db.seq.wake = make(chan struct{}, 1)
 	db.seq.overlay = newOverlay()

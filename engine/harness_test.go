@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/isobath/isobath/engine/vectorindex"
+	"github.com/isobath/isobath/filter"
+	"github.com/isobath/isobath/internal/vfs"
+	"github.com/stretchr/testify/require"
+)
+
+// disk is a machine that can lose power: the files and the badger double.
+type disk struct {
+	fs *vfs.Mem
+	kv *crashStore
+}
+
+func newDisk() *disk { return &disk{vfs.NewMem(), newCrashStore()} }
+
+func (d *disk) crash(seed int64, percent int) *disk {
+	return &disk{d.fs.Crash(seed, percent), d.kv.crash(uint64(seed), percent)}
+}
+
+// open opens the database without background goroutines of its own choosing; tests call work.
+func (d *disk) open() (*DB, error) {
+	return openStores("data", Options{Workers: -1, CheckpointAfter: time.Hour}, stores{
+		fs: d.fs,
+		kv: func() (kvStore, error) { return d.kv, nil },
+		tune: func(o *vectorindex.Options) {
+			o.SealRows, o.IndexFromBytes, o.FullScanBytes, o.SealIdle = 16, -1, -1, -1
+			o.Parallelism = 1
+		},
+	})
+}
+
+// work does all background work that is due.
+func (db *DB) work(ctx context.Context) {
+	for did := true; did && db.Failed() == nil; {
+		did = false
+		for _, c := range db.allCollections() {
+			did = c.workSlice(ctx) || did
+		}
+	}
+}
+
+// model is what the database should hold: the simplest thing that can be right.
+type model struct {
+	collections map[string]map[uint64]modelPoint
+	keys        map[string]map[string]string // hash fields by key
+	indexed     bool                         // the FT index over "doc:" exists
+}
+
+type modelPoint struct {
+	vector  []float32 // nil: none
+	payload string    // "": none
+}
+
+func newModel() *model {
+	return &model{collections: map[string]map[uint64]modelPoint{}, keys: map[string]map[string]string{}}
+}
+
+func (m *model) clone() *model {
+	c := newModel()
+	c.indexed = m.indexed
+	for name, points := range m.collections {
+		c.collections[name] = maps.Clone(points)
+	}
+	for key, fields := range m.keys {
+		c.keys[key] = maps.Clone(fields)
+	}
+	return c
+}
+
+// dump prints the model in the form of dumpDB.
+func (m *model) dump() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(m.collections)) {
+		fmt.Fprintf(&b, "collection %s\n", name)
+		points := m.collections[name]
+		for _, id := range slices.Sorted(maps.Keys(points)) {
+			fmt.Fprintf(&b, "  %d %v %s\n", id, points[id].vector, points[id].payload)
+		}
+	}
+	if m.indexed {
+		fmt.Fprintln(&b, "collection ft")
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.keys)) {
+		fmt.Fprintf(&b, "key %q %s\n", key, dumpFields(m.keys[key]))
+	}
+	if m.indexed {
+		for _, key := range slices.Sorted(maps.Keys(m.keys)) {
+			if strings.HasPrefix(key, "doc:") {
+				fmt.Fprintf(&b, "indexed %q %v\n", key, vectorOf(m.keys[key]["v"]))
+			}
+		}
+	}
+	return b.String()
+}
+
+func dumpFields(fields map[string]string) string {
+	var b strings.Builder
+	for _, f := range slices.Sorted(maps.Keys(fields)) {
+		fmt.Fprintf(&b, " %q=%q", f, fields[f])
+	}
+	return b.String()
+}
+
+func vectorOf(blob string) []float32 {
+	if len(blob) != 4*testDim {
+		return nil
+	}
+	return decodeFloats([]byte(blob))
+}
+
+// dumpDB prints everything the database holds, through its public reads.
+func dumpDB(t testing.TB, db *DB) string {
+	t.Helper()
+	ctx := context.Background()
+	var b strings.Builder
+	for _, name := range db.Collections() {
+		fmt.Fprintf(&b, "collection %s\n", name)
+		c, err := db.Collection(name)
+		require.NoError(t, err)
+		if c.IsIndex() {
+			continue
+		}
+		require.NoError(t, c.Each(ctx, nil, Fetch{Payload: true, Vectors: true}, func(h *Hit) error {
+			fmt.Fprintf(&b, "  %d %v %s\n", h.ID.Num(), h.Vectors[""], h.Payload)
+			return nil
+		}))
+	}
+	view := db.Keys()
+	defer view.Close()
+	require.NoError(t, view.Scan(0, KeyScan{}, func(key []byte, d Document) (bool, error) {
+		fields := map[string]string{}
+		for f, v := range HashFields(d.Body) {
+			fields[string(f)] = string(v)
+		}
+		fmt.Fprintf(&b, "key %q %s\n", key, dumpFields(fields))
+		return true, nil
+	}))
+	if ft, err := db.Index(0, "ft"); err == nil {
+		var lines []string
+		require.NoError(t, ft.Each(ctx, nil, Fetch{Vectors: true}, func(h *Hit) error {
+			lines = append(lines, fmt.Sprintf("indexed %q %v\n", h.Key, h.Vectors["v"]))
+			return nil
+		}))
+		slices.Sort(lines)
+		b.WriteString(strings.Join(lines, ""))
+	}
+	return b.String()
+}
+
+// requireSound runs Verify and makes sure that every vector finds its own point again.
+func requireSound(t testing.TB, db *DB) {
+	t.Helper()
+	ctx := context.Background()
+	r, err := db.Verify(ctx)
+	require.NoError(t, err)
+	require.Empty(t, r.Problems)
+	for _, name := range db.Collections() {
+		c, err := db.Collection(name)
+		require.NoError(t, err)
+		for vector := range c.Schema().Vectors {
+			require.NoError(t, c.Each(ctx, nil, Fetch{Vectors: true}, func(h *Hit) error {
+				q, ok := h.Vectors[vector]
+				if !ok {
+					return nil
+				}
+				res, err := c.Search(ctx, SearchRequest{Vector: vector, Query: q, K: 1, Fetch: Fetch{Vectors: true}})
+				require.NoError(t, err)
+				require.Len(t, res.Hits, 1, "a search of %q by point %s finds nothing", name, h.ID)
+				require.Equal(t, q, res.Hits[0].Vectors[vector], "collection %q, point %s", name, h.ID)
+				return nil
+			}))
+		}
+	}
+}
+
+const testDim = 4
+
+func testSchema() Schema {
+	return Schema{Vectors: map[string]VectorParams{"": {Size: testDim, Distance: Euclid, M: 4, EfConstruct: 16}}}
+}
+
+func testIndexDef() IndexDef {
+	return IndexDef{Name: "ft", Prefixes: [][]byte{[]byte("doc:")}, Fields: []IndexField{
+		{Source: "v", Alias: "v", Type: FieldVector, Vector: VectorParams{Size: testDim, Distance: Euclid, M: 4, EfConstruct: 16}},
+		{Source: "g", Alias: "g", Type: FieldTag},
+		{Source: "n", Alias: "n", Type: FieldNumeric},
+	}}
+}
+
+// testVector makes a vector that no other (id, round) has.
+func testVector(id uint64, round int) []float32 {
+	return []float32{float32(id), float32(round), float32(id%7) / 2, float32((int(id) * (round + 3)) % 11)}
+}
+
+func blobOf(v []float32) string {
+	var b []byte
+	for _, x := range v {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+	}
+	return string(b)
+}
+
+// putHash sets fields of a hash inside a transaction, as HSET does.
+func putHash(tx *KeyTx, key string, set map[string]string) error {
+	old, _, err := tx.Get(0, []byte(key))
+	if err != nil {
+		return err
+	}
+	fields := map[string]string{}
+	for f, v := range HashFields(old.Body) {
+		fields[string(f)] = string(v)
+	}
+	maps.Copy(fields, set)
+	var body []byte
+	for _, f := range slices.Sorted(maps.Keys(fields)) {
+		body = AppendHashField(body, []byte(f), []byte(fields[f]))
+	}
+	return tx.Put(0, []byte(key), Document{Kind: KindHash, Body: body})
+}
+
+func keywordField(name string) filter.FieldDef {
+	return filter.FieldDef{Name: name, Kind: filter.Keyword}
+}
