@@ -24,22 +24,22 @@ func repeated(seed uint64, n, dim, distinct int) *rows {
 }
 
 func TestDegenerateData(t *testing.T) {
-	far := clustered(3, 6000, 8, 1, 0.5)
+	far := clustered(3, 3000, 8, 1, 0.5)
 	for i := range far.len() / 2 { // interleaved
 		far.row(uint32(2 * i))[0] += 1000
 	}
-	blocks := clustered(3, 6000, 8, 1, 0.5)
+	blocks := clustered(3, 3000, 8, 1, 0.5)
 	for i := range blocks.len() / 2 { // one cluster after the other
 		blocks.row(uint32(i))[0] += 1000
 	}
-	halfZero := clustered(4, 6000, 16, 60, 0.5)
+	halfZero := clustered(4, 3000, 16, 60, 0.5)
 	for i := range halfZero.len() {
 		if i%2 == 0 {
 			clear(halfZero.row(uint32(i)))
 		}
 	}
 	line := &rows{dim: 2}
-	for i := range 4000 {
+	for i := range 2000 {
 		line.data = append(line.data, float32(i), 0)
 	}
 	oneHot := &rows{dim: 64, data: make([]float32, 64*1000)}
@@ -51,10 +51,10 @@ func TestDegenerateData(t *testing.T) {
 		space *rows
 		floor float64
 	}{
-		{"all equal", repeated(1, 5000, 8, 1), 0.99},
-		{"two points", repeated(1, 5000, 8, 2), 0.99},
-		{"100 points 50 times", repeated(1, 5000, 8, 100), 0.99},
-		{"1000 points 5 times", repeated(1, 5000, 8, 1000), 0.99},
+		{"all equal", repeated(1, 3000, 8, 1), 0.99},
+		{"two points", repeated(1, 3000, 8, 2), 0.99},
+		{"100 points 50 times", repeated(1, 3000, 8, 100), 0.99},
+		{"1000 points 5 times", repeated(1, 3000, 8, 1000), 0.99},
 		{"half zero", halfZero, 0.99},
 		{"two far clusters", far, 0.99},
 		{"two far clusters in blocks", blocks, 0.99},

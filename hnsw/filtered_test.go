@@ -21,8 +21,8 @@ func some(seed uint64, n int, share float64) []uint64 {
 }
 
 func TestFilteredRecall(t *testing.T) {
-	base, queries := clustered(11, 20060, 24, 300, 0.7).split(60)
-	g := build(t, base, Params{EfConstruction: 100, Seed: 5}, 2)
+	base, queries := clustered(11, 8060, 24, 150, 0.7).split(60)
+	g := build(t, base, Params{EfConstruction: 80, Seed: 5}, 2)
 	for _, share := range []float64{0.9, 0.5, 0.1, 0.01, 0.001} {
 		bits := some(uint64(1000*share), base.len(), share)
 		accept := func(o uint32) bool { return bits[o>>6]>>(o&63)&1 != 0 }

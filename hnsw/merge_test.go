@@ -8,9 +8,9 @@ import (
 )
 
 func TestRebaseKeepsRecall(t *testing.T) {
-	base, queries := clustered(21, 12060, 24, 200, 0.7).split(60)
-	g := build(t, base, Params{EfConstruction: 100, Seed: 5}, 2)
-	for _, share := range []float64{0, 0.3, 0.6} {
+	base, queries := clustered(21, 6060, 24, 3000, 0.7).split(60)
+	g := build(t, base, Params{EfConstruction: 80, Seed: 5}, 2)
+	for _, share := range []float64{0.3, 0.6} {
 		rng := rand.New(rand.NewPCG(6, 6))
 		order := g.Order()
 		m, err := OpenMapped(encode(t, g, order))
@@ -26,17 +26,17 @@ func TestRebaseKeepsRecall(t *testing.T) {
 			}
 		}
 		live := moved.len()
-		more := clustered(21, 14060, 24, 200, 0.7)
-		moved.data = append(moved.data, more.data[12060*24:]...)
-		r, err := Rebase(m, m.Len(), remap, moved.len(), Params{EfConstruction: 100, Seed: 77, Workers: 2}, moved.NewProbe)
+		more := clustered(21, 7060, 24, 3000, 0.7)
+		moved.data = append(moved.data, more.data[6060*24:]...)
+		r, err := Rebase(m, m.Len(), remap, moved.len(), Params{EfConstruction: 80, Seed: 77, Workers: 2}, moved.NewProbe)
 		require.NoError(t, err)
 		defer r.Free()
 		require.NoError(t, Check(r))
 		require.Equal(t, live, r.Len())
 		require.Equal(t, live, Reachable(r))
-		o := SearchOptions{Ef: 60}
+		o := SearchOptions{Ef: 40}
 		only := &rows{moved.dim, moved.data[:live*moved.dim]}
-		fresh := measure(t, build(t, only, Params{EfConstruction: 100, Seed: 5}, 2), only, queries, 10, o, nil)
+		fresh := measure(t, build(t, only, Params{EfConstruction: 80, Seed: 5}, 2), only, queries, 10, o, nil)
 		healed := measure(t, r, only, queries, 10, o, nil)
 		t.Logf("%.0f %% dead: fresh %+v healed %+v", share*100, fresh, healed)
 		require.GreaterOrEqual(t, healed.recall, fresh.recall-0.015)

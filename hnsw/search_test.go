@@ -13,15 +13,16 @@ func TestRecall(t *testing.T) {
 		spread              float32
 		recall, distances   float64 // floor, ceiling
 	}{
-		{10000, 8, 50, 40, 0.3, 0.99, 2000},
-		{10000, 32, 100, 60, 0.5, 0.95, 2000},
-		{6000, 64, 400, 80, 1, 0.90, 2000},
-		{6000, 100, 20, 100, 0.2, 0.90, 2000},
-		{300, 3, 1, 50, 1, 0.999, 2000},
+		{5000, 8, 50, 40, 0.3, 0.99, 300},
+		{5000, 32, 100, 60, 0.5, 0.99, 500},
+		{5000, 64, 400, 80, 1, 0.98, 1700},
+		{5000, 24, 5000, 40, 1, 0.93, 1200},
+		{5000, 100, 20, 100, 0.2, 0.99, 500},
+		{300, 3, 1, 50, 1, 0.999, 200},
 	} {
 		t.Run(fmt.Sprintf("n %d dim %d centres %d", c.n, c.dim, c.centres), func(t *testing.T) {
 			base, queries := clustered(7, c.n+100, c.dim, c.centres, c.spread).split(100)
-			g := build(t, base, Params{EfConstruction: 100, Seed: 3}, 2)
+			g := build(t, base, Params{EfConstruction: 100, Seed: 3}, 1)
 			require.Equal(t, c.n, g.Len())
 			f := measure(t, g, base, queries, 10, SearchOptions{Ef: c.ef}, nil)
 			t.Logf("%+v", f)

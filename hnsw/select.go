@@ -8,76 +8,96 @@ import (
 // selection is the scratch of neighbour selection.
 type selection struct {
 	keys []uint64 // candidates, sorted; low bit: the link is marked
+	kept []uint32 // link words chosen
+
+	// Candidates not decided on yet: the tails of the arrays below.
 	ids  []uint32
 	dist []float32 // of ids to the node that gets the links
 	mark []uint32  // linkMark or 0
-	out  []float32
-	kept []uint32 // link words chosen
+
+	allIDs  []uint32
+	allDist []float32
+	allMark []uint32
+	out     []float32
 }
 
 // choose picks at most limit of the sorted keys as neighbours of one node and leaves their link words in kept.
 // self is the distance of the node to itself.
 //
 // It is Algorithm 4 of Malkov & Yashunin without extension and without keeping pruned ones, turned around for batches: a chosen
-// neighbour rejects, in one call, all later candidates that are nearer to it than to the node. Comparisons are the same ones.
-// Marked candidates are never rejected. Twins of the node reject each other at equal distance.
+// neighbour rejects, in one call, later candidates that are nearer to it than to the node. Candidates are taken in windows, so that
+// the far ones, which are seldom needed, cost nothing. The outcome is that of the paper's loop but for marked candidates, which are
+// never rejected, and twins of the node, which reject each other at equal distance.
 func (c *selection) choose(pr Probe, keys []uint64, self float32, limit int, s *Scratch) {
-	c.load(keys)
-	ids, dist, mark := c.ids, c.dist, c.mark
 	c.kept = c.kept[:0]
 	reserved := 0
-	for _, m := range mark {
-		reserved += int(m >> 31)
+	for _, k := range keys {
+		reserved += int(k & 1)
 	}
-	for len(ids) > 0 && len(c.kept) < limit {
-		ord, m := ids[0], mark[0]
-		ids, dist, mark = ids[1:], dist[1:], mark[1:]
-		if m == 0 && len(c.kept)+reserved >= limit {
-			continue
+	for window := 2*limit + 2; len(keys) > 0 && len(c.kept) < limit; window *= 2 {
+		n := min(window, len(keys))
+		c.load(keys[:n])
+		keys = keys[n:]
+		for i := 0; i < len(c.kept) && len(c.ids) > 0; i++ {
+			c.reject(pr, c.kept[i]&linkMask-1, self, s)
 		}
-		reserved -= int(m >> 31)
-		c.kept = append(c.kept, ord+1|m)
-		if len(ids) == 0 || len(c.kept) == limit {
-			break
-		}
-		pr.Aim(ord)
-		out := c.out[:len(ids)]
-		pr.Distances(ids, out)
-		s.Stats.Distances += len(ids)
-		n := 0
-		for i, d := range out {
-			near := dist[i]
-			if mark[i] == 0 && (d < near || d == near && near <= self) {
+		for len(c.ids) > 0 && len(c.kept) < limit {
+			ord, m := c.ids[0], c.mark[0]
+			c.ids, c.dist, c.mark = c.ids[1:], c.dist[1:], c.mark[1:]
+			if m == 0 && len(c.kept)+reserved >= limit {
 				continue
 			}
-			ids[n], dist[n], mark[n] = ids[i], near, mark[i]
-			n++
+			reserved -= int(m >> 31)
+			c.kept = append(c.kept, ord+1|m)
+			if len(c.ids) > 0 && len(c.kept) < limit {
+				c.reject(pr, ord, self, s)
+			}
 		}
-		ids, dist, mark = ids[:n], dist[:n], mark[:n]
 	}
+}
+
+// reject drops the candidates that are nearer to the chosen node than to the one that gets the links.
+func (c *selection) reject(pr Probe, chosen uint32, self float32, s *Scratch) {
+	ids, dist, mark := c.ids, c.dist, c.mark
+	out := c.out[:len(ids)]
+	pr.Aim(chosen)
+	pr.Distances(ids, out)
+	s.Stats.Distances += len(ids)
+	n := 0
+	for i, d := range out {
+		near := dist[i]
+		if mark[i] == 0 && (d < near || d == near && near <= self) {
+			continue
+		}
+		ids[n], dist[n], mark[n] = ids[i], near, mark[i]
+		n++
+	}
+	c.ids, c.dist, c.mark = ids[:n], dist[:n], mark[:n]
 }
 
 // load splits keys into the working arrays.
 func (c *selection) load(keys []uint64) {
 	n := len(keys)
-	if cap(c.ids) < n {
-		c.ids, c.mark = make([]uint32, n), make([]uint32, n)
-		c.dist, c.out = make([]float32, n), make([]float32, n)
-	}
-	c.ids, c.dist, c.mark, c.out = c.ids[:n], c.dist[:n], c.mark[:n], c.out[:n]
+	c.fit(n)
+	c.ids, c.dist, c.mark = c.allIDs[:n], c.allDist[:n], c.allMark[:n]
 	for i, k := range keys {
 		c.ids[i], c.dist[i], c.mark[i] = keyOrd(k), keyDistance(k), uint32(k)<<31
 	}
 }
 
-// prune replaces a full row of node ord by what choose keeps of it and of the link word extra. The caller holds the lock.
+func (c *selection) fit(n int) {
+	if len(c.out) < n {
+		c.allIDs, c.allMark = make([]uint32, n), make([]uint32, n)
+		c.allDist, c.out = make([]float32, n), make([]float32, n)
+	}
+}
+
+// pruneLocked replaces a full row of node ord by what choose keeps of it and of the link word extra. The caller holds the lock.
 func (g *Graph) pruneLocked(ord uint32, row []uint32, extra uint32, pr Probe, s *Scratch) {
 	c := &s.sel
 	n := len(row) + 2
-	if cap(c.ids) < n {
-		c.load(make([]uint64, n))
-	}
-	ids, out := c.ids[:n], c.out[:n]
+	c.fit(n)
+	ids, out := c.allIDs[:n], c.out[:n]
 	for i := range row {
 		ids[i] = row[i]&linkMask - 1
 	}
