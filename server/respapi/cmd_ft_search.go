@@ -1,0 +1,402 @@
+package respapi
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/isobath/isobath/engine"
+	"github.com/isobath/isobath/filter"
+	"github.com/isobath/isobath/server/resp"
+)
+
+// ftRow is one result.
+type ftRow struct {
+	key      []byte
+	fields   []hashField // of the document
+	distance float64     // KNN
+	number   float64     // sort value
+	text     []byte      // sort value of fields that are no numbers
+	missing  bool        // no sort value
+}
+
+type hashField struct{ name, value []byte }
+
+// ftResult is what FT.SEARCH found: one page and the number of all matches.
+type ftResult struct {
+	rows    []ftRow
+	total   int
+	warning string
+}
+
+func ftSearch(c *call) error {
+	if err := c.sync(); err != nil {
+		return err
+	}
+	req, err := c.parseSearch(c.args[1:])
+	if err != nil {
+		return err
+	}
+	res, err := c.search(req)
+	if err != nil {
+		return ftError(err)
+	}
+	req.write(c.w, res)
+	return nil
+}
+
+// search runs a request under its time limit.
+func (c *call) search(req *searchRequest) (*ftResult, error) {
+	ctx, cancel := c.ctx, context.CancelFunc(func() {})
+	if req.timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, req.timeout)
+	}
+	defer cancel()
+	if err := c.ready(ctx, req.index); err != nil {
+		return nil, err
+	}
+	expr, err := req.filter(c)
+	if err != nil {
+		return nil, err
+	}
+	run := &searchRun{ctx: ctx, req: req, expr: expr, now: c.now().UnixMilli(), res: &ftResult{}}
+	switch {
+	case req.query.KNN != nil:
+		err = run.nearest()
+	case req.num == 0:
+		run.res.total, err = req.index.Count(ctx, expr)
+	default:
+		err = run.matches()
+	}
+	if errors.Is(err, context.DeadlineExceeded) && c.srv.config.String("search.on-timeout") == "return" {
+		run.res.warning, err = string(errFTTimeout), nil
+		run.res.total = max(run.res.total, len(run.res.rows))
+		run.page()
+	}
+	return run.res, err
+}
+
+// searchRun is one search at work.
+type searchRun struct {
+	ctx  context.Context
+	req  *searchRequest
+	expr filter.Expr
+	now  int64
+	res  *ftResult
+}
+
+// nearest answers a vector clause: the K nearest, of which LIMIT takes a page.
+func (s *searchRun) nearest() error {
+	k, x := s.req.query.KNN, s.req.index
+	f := x.def.Fields[x.byAlias[k.Field]]
+	o := x.fields[x.byAlias[k.Field]]
+	query := make([]float32, len(k.Vector)/4)
+	for i := range query {
+		query[i] = math.Float32frombits(binary.LittleEndian.Uint32(k.Vector[4*i:]))
+	}
+	found, err := x.Search(s.ctx, engine.SearchRequest{
+		Vector: k.Field, Query: query, Filter: s.expr, K: k.K, Ef: max(k.K, cmp.Or(k.EfRuntime, o.EfRuntime, defaultEfRuntime)),
+		Exact: f.Vector.Flat || k.AdHoc, Fetch: engine.Fetch{Document: true},
+	})
+	if err != nil {
+		return err
+	}
+	for i := range found.Hits {
+		if row, ok := s.row(&found.Hits[i]); ok {
+			row.distance = shownDistance(f.Vector.Distance, found.Hits[i].Distance)
+			s.sortValue(&row)
+			s.res.rows = append(s.res.rows, row)
+		}
+	}
+	s.res.total = len(s.res.rows)
+	s.page()
+	return nil
+}
+
+// shownDistance is the distance FT clients see.
+func shownDistance(d engine.Distance, v float32) float64 {
+	if d == engine.Euclid {
+		return float64(v)
+	}
+	return float64(1 + v)
+}
+
+// matches answers a query without a vector clause in insertion order, or sorted.
+func (s *searchRun) matches() error {
+	wanted := s.req.offset + s.req.num
+	stopped := false
+	dropped := 0
+	err := s.req.index.Each(s.ctx, s.expr, engine.Fetch{Document: true}, func(h *engine.Hit) error {
+		if s.req.sortBy == "" && len(s.res.rows) >= wanted {
+			stopped = true
+			return engine.Stop
+		}
+		row, ok := s.row(h)
+		if !ok {
+			dropped++
+			return nil
+		}
+		s.sortValue(&row)
+		s.res.rows = append(s.res.rows, row)
+		if s.req.sortBy != "" {
+			s.res.total++
+			s.trim(wanted)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case stopped:
+		if s.res.total, err = s.req.index.Count(s.ctx, s.expr); err != nil {
+			return err
+		}
+		s.res.total = max(s.res.total-dropped, len(s.res.rows))
+	case s.req.sortBy == "":
+		s.res.total = len(s.res.rows)
+	}
+	s.page()
+	return nil
+}
+
+// trimRows is the number of rows beyond the wanted ones that are kept before the worst are dropped.
+const trimRows = 4096
+
+// trim bounds the rows kept while sorting.
+func (s *searchRun) trim(wanted int) {
+	if len(s.res.rows)-trimRows >= wanted {
+		s.sort()
+		clear(s.res.rows[wanted:])
+		s.res.rows = s.res.rows[:wanted]
+	}
+}
+
+// page sorts if asked to, and cuts the page out.
+func (s *searchRun) page() {
+	if s.req.sortBy != "" {
+		s.sort()
+	}
+	rows := s.res.rows
+	from := min(s.req.offset, len(rows))
+	s.res.rows = rows[from : from+min(s.req.num, len(rows)-from)]
+}
+
+// sort orders by the sort value, missing ones last in both directions, equal ones as they came.
+func (s *searchRun) sort() {
+	desc := s.req.sortDesc
+	slices.SortStableFunc(s.res.rows, func(a, b ftRow) int {
+		if a.missing || b.missing {
+			return boolInt(a.missing) - boolInt(b.missing)
+		}
+		n := cmp.Or(cmp.Compare(a.number, b.number), bytes.Compare(a.text, b.text))
+		if desc {
+			return -n
+		}
+		return n
+	})
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// row makes a result of a hit, unless its key has expired.
+func (s *searchRun) row(h *engine.Hit) (ftRow, bool) {
+	d := h.Document
+	if d.Kind != engine.KindHash || d.Expire != 0 && d.Expire <= s.now {
+		return ftRow{}, false
+	}
+	row := ftRow{key: h.Key}
+	for name, value := range engine.HashFields(d.Body) {
+		row.fields = append(row.fields, hashField{name, value})
+	}
+	return row, true
+}
+
+// field returns the stored value of a field, given by alias or source.
+func (r *ftRow) field(x *ftIndex, name string) ([]byte, bool) {
+	if i, ok := x.byAlias[name]; ok {
+		name = x.def.Fields[i].Source
+	}
+	for _, f := range r.fields {
+		if string(f.name) == name {
+			return f.value, true
+		}
+	}
+	return nil, false
+}
+
+func (s *searchRun) sortValue(row *ftRow) {
+	name, x := s.req.sortBy, s.req.index
+	switch {
+	case name == "":
+		return
+	case s.req.sortsByDistance():
+		row.number = row.distance
+		return
+	}
+	value, ok := row.field(x, name)
+	if !ok {
+		row.missing = true
+		return
+	}
+	if i, ok := x.find(name); ok && x.def.Fields[i].Type == engine.FieldNumeric {
+		n, err := parseFloat(value)
+		row.number, row.missing = n, err != nil
+		return
+	}
+	row.text = value
+}
+
+func (r *searchRequest) sortsByDistance() bool {
+	return r.query.KNN != nil && r.sortBy == r.query.KNN.As
+}
+
+// sortsByNumber says whether sort values are numbers.
+func (r *searchRequest) sortsByNumber() bool {
+	if r.sortsByDistance() {
+		return true
+	}
+	i, ok := r.index.find(r.sortBy)
+	return ok && r.index.def.Fields[i].Type == engine.FieldNumeric
+}
+
+// write sends the reply in the shape of the protocol version.
+func (r *searchRequest) write(w *resp.Writer, res *ftResult) {
+	if w.Protocol() >= 3 {
+		r.write3(w, res)
+		return
+	}
+	n := 1
+	for _, on := range []bool{r.scores, r.payloads, r.sortKeys, !r.noContent} {
+		n += boolInt(on)
+	}
+	w.Array(1 + n*len(res.rows))
+	w.Int(int64(res.total))
+	for i := range res.rows {
+		row := &res.rows[i]
+		w.Bulk(row.key)
+		r.writeExtras(w, row, false)
+		if !r.noContent {
+			fields := r.shown(row)
+			w.Array(2 * len(fields))
+			writeFields(w, fields)
+		}
+	}
+}
+
+func (r *searchRequest) write3(w *resp.Writer, res *ftResult) {
+	w.Map(5)
+	w.BulkString("attributes")
+	w.Array(0)
+	w.BulkString("format")
+	w.BulkString("STRING")
+	w.BulkString("results")
+	w.Array(len(res.rows))
+	n := 2
+	for _, on := range []bool{r.scores, r.payloads, r.sortKeys, !r.noContent} {
+		n += boolInt(on)
+	}
+	for i := range res.rows {
+		row := &res.rows[i]
+		w.Map(n)
+		w.BulkString("id")
+		w.Bulk(row.key)
+		r.writeExtras(w, row, true)
+		if !r.noContent {
+			fields := r.shown(row)
+			w.BulkString("extra_attributes")
+			w.Map(len(fields))
+			writeFields(w, fields)
+		}
+		w.BulkString("values")
+		w.Array(0)
+	}
+	w.BulkString("total_results")
+	w.Int(int64(res.total))
+	w.BulkString("warning")
+	if res.warning == "" {
+		w.Array(0)
+		return
+	}
+	w.Array(1)
+	w.BulkString(res.warning)
+}
+
+// writeExtras writes score, payload and sort key where they were asked for, with their names in version 3.
+func (r *searchRequest) writeExtras(w *resp.Writer, row *ftRow, named bool) {
+	name := func(s string) {
+		if named {
+			w.BulkString(s)
+		}
+	}
+	if r.scores {
+		name("score")
+		w.Double(float64(boolInt(r.all)))
+	}
+	if r.payloads {
+		name("payload")
+		w.Null()
+	}
+	if !r.sortKeys {
+		return
+	}
+	name("sortkey")
+	switch {
+	case r.sortBy == "" || row.missing:
+		w.Null()
+	case r.sortsByDistance():
+		w.Bulk(append([]byte("#"), distanceText(row.distance)...))
+	case r.sortsByNumber():
+		w.Bulk(resp.AppendDouble([]byte("#"), row.number))
+	default:
+		w.Bulk(append([]byte("$"), row.text...))
+	}
+}
+
+// shown returns the fields of a result: those RETURN names, or the distance and all that is stored.
+func (r *searchRequest) shown(row *ftRow) []hashField {
+	k := r.query.KNN
+	if !r.hasReturn {
+		if k == nil {
+			return row.fields
+		}
+		return append([]hashField{{[]byte(k.As), distanceText(row.distance)}}, row.fields...)
+	}
+	out := make([]hashField, 0, len(r.returns))
+	for _, f := range r.returns {
+		if k != nil && f.name == k.As {
+			out = append(out, hashField{[]byte(f.as), distanceText(row.distance)})
+		} else if v, ok := row.field(r.index, f.name); ok {
+			out = append(out, hashField{[]byte(f.as), v})
+		}
+	}
+	return out
+}
+
+func writeFields(w *resp.Writer, fields []hashField) {
+	for _, f := range fields {
+		w.Bulk(f.name)
+		w.Bulk(f.value)
+	}
+}
+
+// distanceText writes a distance with 12 significant digits.
+func distanceText(v float64) []byte {
+	if math.IsInf(v, 0) || math.IsNaN(v) {
+		return resp.AppendDouble(nil, v)
+	}
+	if v == 0 {
+		v = 0 // no minus sign
+	}
+	return strconv.AppendFloat(nil, v, 'g', 12, 64)
+}

@@ -1,0 +1,211 @@
+package respapi
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+)
+
+func TestFTInfo(t *testing.T) {
+	both(t, func(t *testing.T, rdb *redis.Client) {
+		movies(t, rdb)
+		info := ftInfoOf(t, rdb, "idx")
+		require.Equal(t, "idx", info["index_name"])
+		require.EqualValues(t, 12, info["num_docs"])
+		def := asMap(t, info["index_definition"])
+		require.Equal(t, "HASH", def["key_type"])
+		require.Equal(t, []any{"doc:"}, def["prefixes"])
+		require.Equal(t, "Completed", info["backfill_status"])
+		require.Equal(t, "ready", info["state"])
+		require.EqualValues(t, 0, info["indexing"])
+		attributes := info["attributes"].([]any)
+		require.Len(t, attributes, 4)
+		if flat, ok := attributes[0].([]any); ok {
+			require.Equal(t, []any{"identifier", "vec", "attribute", "v", "type", "VECTOR", "algorithm", "HNSW", "data_type", "FLOAT32",
+				"dim", int64(2), "distance_metric", "L2", "M", int64(16), "ef_construction", int64(200), "ef_runtime", int64(10), "index"}, flat[:21])
+			require.Equal(t, []any{"identifier", "genre", "attribute", "genre", "type", "TAG", "SEPARATOR", ";"}, attributes[1])
+			require.Equal(t, []any{"identifier", "year", "attribute", "year", "type", "NUMERIC", "SORTABLE"}, attributes[2])
+		} else {
+			require.Equal(t, []any{"SORTABLE"}, asMap(t, attributes[2])["flags"])
+		}
+		run(t, rdb, "FT.CREATE", "all", "NOFREQS", "SCORE", "1.0", "STOPWORDS", "1", "the", "SCHEMA", "x", "TAG")
+		info = ftInfoOf(t, rdb, "all")
+		require.Equal(t, []any{""}, asMap(t, info["index_definition"])["prefixes"])
+		require.Equal(t, []any{"NOFREQS"}, info["index_options"])
+		require.Equal(t, []any{"the"}, info["stopwords_list"])
+		refused(t, rdb, "Unknown index name", "FT.INFO", "nosuch")
+	})
+}
+
+func TestFTInfoIsReadByTheClientLibrary(t *testing.T) {
+	f := start(t, Options{})
+	rdb := redis.NewClient(&redis.Options{Addr: f.addr, Protocol: 2})
+	defer rdb.Close()
+	movies(t, rdb)
+	info, err := rdb.FTInfo(ctx, "idx").Result()
+	require.NoError(t, err)
+	require.Equal(t, "idx", info.IndexName)
+	require.Equal(t, 12, info.NumDocs)
+	require.Equal(t, "HASH", info.IndexDefinition.KeyType)
+	require.Equal(t, []string{"doc:"}, info.IndexDefinition.Prefixes)
+	require.Len(t, info.Attributes, 4)
+	res, err := rdb.FTSearchWithArgs(ctx, "idx", "@genre:{horror}=>[KNN 2 @v $q AS d]", &redis.FTSearchOptions{
+		Params: map[string]any{"q": blob(3, 0)}, DialectVersion: 2, WithScores: true,
+		Return: []redis.FTSearchReturn{{FieldName: "d"}, {FieldName: "year"}},
+	}).Result()
+	require.NoError(t, err)
+	require.Equal(t, 2, res.Total)
+	require.Equal(t, "doc:3", res.Docs[0].ID)
+	require.Equal(t, map[string]string{"d": "0", "year": "2013"}, res.Docs[0].Fields)
+}
+
+func TestFTCreateIsRefused(t *testing.T) {
+	both(t, func(t *testing.T, rdb *redis.Client) {
+		movies(t, rdb)
+		vector := func(args string) string { return "FT.CREATE x SCHEMA v VECTOR " + args }
+		long := make([]string, 129)
+		for i := range long {
+			long[i] = "p"
+		}
+		for _, tc := range []struct{ cmd, want string }{
+			{"FT.CREATE idx SCHEMA a TAG", "Index already exists"},
+			{"FT.CREATE x", "No schema found"},
+			{"FT.CREATE x ON HASH", "No schema found"},
+			{"FT.CREATE x SCHEMA", "Fields arguments are missing"},
+			{"FT.CREATE x FOO SCHEMA a TAG", "Unknown argument `FOO`"},
+			{"FT.CREATE x SCHEMA a FOO", "Invalid field type for field `a`"},
+			{"FT.CREATE x SCHEMA a", "Invalid field type for field `a`"},
+			{"FT.CREATE x SCHEMA a GEO", "Unsupported field type"},
+			{"FT.CREATE x SCHEMA a TAG a NUMERIC", "Duplicate field in schema - a"},
+			{"FT.CREATE x SCHEMA a AS b TAG c AS b NUMERIC", "Duplicate field in schema - b"},
+			{"FT.CREATE x SCHEMA a TAG SEPARATOR ab", "Tag separator must be a single character. Got `ab`"},
+			{"FT.CREATE x PREFIX 2 a SCHEMA", "Fields arguments are missing"},
+			{"FT.CREATE x PREFIX z a SCHEMA", "Bad arguments for PREFIX: Could not convert argument to expected type"},
+			{"FT.CREATE x PREFIX 129 " + strings.Join(long, " ") + " SCHEMA a TAG", "Number of prefixes (129) exceeds the maximum of 128"},
+			{vector("FOO 6"), "Bad arguments for vector similarity algorithm"},
+			{vector("SVS-VAMANA 6"), "Bad arguments for vector similarity algorithm"},
+			{vector("HNSW 5 TYPE FLOAT32 DIM 2 X"), "Bad number of arguments for vector similarity index: got 5 but expected even number"},
+			{vector("HNSW 6 TYPE FLOAT32 DIM 2"), "Expected 6 parameters but got 4"},
+			{vector("HNSW 4 TYPE FLOAT32 DISTANCE_METRIC L2"), "Missing mandatory parameter: cannot create HNSW index without specifying DIM argument"},
+			{vector("FLAT 4 DIM 2 DISTANCE_METRIC L2"), "Missing mandatory parameter: cannot create FLAT index without specifying TYPE argument"},
+			{vector("HNSW 4 DIM 2 TYPE FLOAT32"), "Missing mandatory parameter: cannot create HNSW index without specifying DISTANCE_METRIC argument"},
+			{vector("HNSW 6 TYPE FLOAT99 DIM 2 DISTANCE_METRIC L2"), "Bad arguments for vector similarity HNSW index `TYPE`"},
+			{vector("HNSW 6 TYPE FLOAT32 DIM 0 DISTANCE_METRIC L2"), "Bad arguments for vector similarity HNSW index `DIM`"},
+			{vector("HNSW 6 TYPE FLOAT32 DIM 32769 DISTANCE_METRIC L2"), "Bad arguments for vector similarity HNSW index `DIM`"},
+			{vector("HNSW 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L3"), "Bad arguments for vector similarity HNSW index `DISTANCE_METRIC`"},
+			{vector("HNSW 8 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2 M 1"), "Bad arguments for vector similarity HNSW index `M`"},
+			{vector("HNSW 8 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2 M 513"), "Bad arguments for vector similarity HNSW index `M`"},
+			{vector("HNSW 8 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2 EF_CONSTRUCTION 0"), "Bad arguments for vector similarity HNSW index `EF_CONSTRUCTION`"},
+			{vector("HNSW 8 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2 EF_RUNTIME 4097"), "Bad arguments for vector similarity HNSW index `EF_RUNTIME`"},
+			{vector("HNSW 8 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2 EPSILON 0"), "Bad arguments for vector similarity HNSW index `EPSILON`"},
+			{vector("HNSW 8 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2 INITIAL_CAP -1"), "Bad arguments for vector similarity HNSW index `INITIAL_CAP`"},
+			{vector("FLAT 8 TYPE FLOAT32 DIM 2 DISTANCE_METRIC L2 M 16"), "Bad arguments for algorithm FLAT: M"},
+			{"FT.SEARCH nosuch *", "nosuch: no such index"},
+			{"FT.DROPINDEX nosuch", "Unknown index name"},
+			{"FT.TAGVALS nosuch f", "Unknown index name"},
+			{"FT.TAGVALS idx f", "No such field"},
+			{"FT.TAGVALS idx year", "Not a tag field"},
+		} {
+			if tc.cmd == "FT.CREATE x PREFIX 2 a SCHEMA" {
+				tc.want = "No schema found" // the second prefix is SCHEMA
+			}
+			var args []any
+			for _, w := range strings.Fields(tc.cmd) {
+				args = append(args, w)
+			}
+			refused(t, rdb, tc.want, args...)
+		}
+		require.Equal(t, []any{"idx"}, run(t, rdb, "FT._LIST"))
+		run(t, rdb, "FT.CREATE", "big", "SCHEMA", "v", "VECTOR", "HNSW", "8", "TYPE", "FLOAT32", "DIM", "2", "DISTANCE_METRIC", "cosine", "INITIAL_CAP", "99999999999999999999")
+	})
+}
+
+func TestFTSearchIsRefused(t *testing.T) {
+	both(t, func(t *testing.T, rdb *redis.Client) {
+		movies(t, rdb)
+		for _, tc := range []struct {
+			want string
+			args []any
+		}{
+			{"Syntax error at offset 0 near hello", []any{"hello"}},
+			{"Unknown field at offset 0 near nosuch", []any{"@nosuch:{a}"}},
+			{"Expected a NUMERIC field at offset 0 near v", []any{"@v:[1 2]"}},
+			{"Expected a TAG field at offset 0 near year", []any{"@year:{a}"}},
+			{"Expected a VECTOR field at offset 11 near year", []any{"*=>[KNN 10 @year $q]"}},
+			{"No such parameter `q`", []any{"*=>[KNN 10 @v $q]"}},
+			{"Error parsing vector similarity query: query vector blob size (7) does not match index's expected size (8).",
+				[]any{"*=>[KNN 10 @v $q]", "PARAMS", "2", "q", "1234567"}},
+			{"Property `genre` already exists in schema", []any{"*=>[KNN 10 @v $q AS genre]", "PARAMS", "2", "q", blob(1, 2)}},
+			{"KNN K parameter is too large", []any{"*=>[KNN 10001 @v $q]", "PARAMS", "2", "q", blob(1, 2)}},
+			{"Invalid value was given (Error parsing vector similarity parameters)",
+				[]any{"*=>[KNN 1 @v $q EF_RUNTIME 0]", "PARAMS", "2", "q", blob(1, 2)}},
+			{"Invalid numeric range (min > max): @year:[2 1]", []any{"@year:[2 1]"}},
+			{"Parameters must be specified in PARAM VALUE pairs", []any{"*", "PARAMS", "1", "q"}},
+			{"Duplicate parameter `q`", []any{"*", "PARAMS", "4", "q", "1", "q", "2"}},
+			{"DIALECT requires a non negative integer >=1 and <= 4", []any{"*", "DIALECT", "5"}},
+			{"LIMIT exceeds maximum of 1000000", []any{"*", "LIMIT", "0", "1000001"}},
+			{"The `offset` of the LIMIT must be 0 when `num` is 0", []any{"*", "LIMIT", "1", "0"}},
+			{"Unknown argument `FOO` at position 1 for <main>", []any{"*", "FOO"}},
+			{"Unknown argument `FOO` at position 2 for <main>", []any{"*", "NOCONTENT", "FOO"}},
+			{"TIMEOUT exceeds maximum of 60000", []any{"*", "TIMEOUT", "60001"}},
+			{"VECTOR_RANGE is not supported yet", []any{"@v:[VECTOR_RANGE 1 $q]"}},
+		} {
+			refused(t, rdb, tc.want, append([]any{"FT.SEARCH", "idx"}, tc.args...)...)
+		}
+		nan := "\x00\x00\xc0\x7f\x00\x00\x00\x00"
+		_, err := rdb.Do(ctx, "FT.SEARCH", "idx", "*=>[KNN 1 @v $q]", "PARAMS", "2", "q", nan).Result()
+		require.Error(t, err)
+		// every clause that has no effect is accepted
+		search(t, rdb, "idx", "*", "VERBATIM", "NOSTOPWORDS", "INFIELDS", "1", "title", "SLOP", "1", "INORDER", "LANGUAGE", "english", "EXPANDER", "x",
+			"SCORER", "BM25", "PAYLOAD", "p", "LOCALONLY", "ALLSHARDS", "CONSISTENT", "TIMEOUT", "0", "FORMAT", "STRING", "DIALECT", "3", "NOCONTENT")
+	})
+}
+
+func TestFTAliases(t *testing.T) {
+	both(t, func(t *testing.T, rdb *redis.Client) {
+		movies(t, rdb)
+		run(t, rdb, "FT.CREATE", "two", "PREFIX", "1", "two:", "SCHEMA", "n", "NUMERIC")
+		refused(t, rdb, "Unknown index name (or name is an alias itself)", "FT.ALIASADD", "a", "nosuch")
+		refused(t, rdb, "Alias conflicts with an existing index name", "FT.ALIASADD", "two", "idx")
+		refused(t, rdb, "Alias does not exist", "FT.ALIASDEL", "a")
+		run(t, rdb, "FT.ALIASADD", "a", "idx")
+		refused(t, rdb, "Alias already exists", "FT.ALIASADD", "a", "two")
+		refused(t, rdb, "Unknown index name (or name is an alias itself)", "FT.ALIASADD", "b", "a")
+		require.Equal(t, int64(12), search(t, rdb, "a", "*", "COUNT").total)
+		require.Equal(t, "idx", ftInfoOf(t, rdb, "a")["index_name"])
+		require.Equal(t, []any{"a"}, run(t, rdb, "FT.ALIASLIST", "idx"))
+		require.Equal(t, []any{[]any{"a", "idx"}}, run(t, rdb, "FT._ALIASLIST"))
+		run(t, rdb, "FT.ALIASUPDATE", "a", "two")
+		require.Zero(t, search(t, rdb, "a", "*", "COUNT").total)
+		run(t, rdb, "FT.DROPINDEX", "a")
+		require.Equal(t, []any{"idx"}, run(t, rdb, "FT._LIST"))
+		require.Empty(t, run(t, rdb, "FT._ALIASLIST"))
+		run(t, rdb, "FT.CREATE", "two", "SCHEMA", "n", "NUMERIC")
+		refused(t, rdb, "a: no such index", "FT.SEARCH", "a", "*")
+		run(t, rdb, "FT.ALIASADD", "a", "idx")
+		run(t, rdb, "FT.ALIASDEL", "a")
+		refused(t, rdb, "a: no such index", "FT.SEARCH", "a", "*")
+	})
+}
+
+func TestFTOtherCommands(t *testing.T) {
+	both(t, func(t *testing.T, rdb *redis.Client) {
+		movies(t, rdb)
+		require.ElementsMatch(t, []any{"horror", "comedy", "drama"}, run(t, rdb, "FT.TAGVALS", "idx", "genre"))
+		text := run(t, rdb, "FT.EXPLAIN", "idx", "@genre:{a|b} -@year:[1 2]=>[KNN 3 @v $q]", "PARAMS", "2", "q", blob(0, 0)).(string)
+		require.Contains(t, text, "INTERSECT {")
+		require.Contains(t, text, "VECTOR {K=3")
+		require.NotEmpty(t, run(t, rdb, "FT.EXPLAINCLI", "idx", "*"))
+		run(t, rdb, "FT.CONFIG", "SET", "MINPREFIX", "3")
+		refused(t, rdb, "Syntax error at offset 8 near ho", "FT.SEARCH", "idx", "@genre:{ho*}")
+		run(t, rdb, "FT.CONFIG", "SET", "MINPREFIX", "1")
+		require.NotEmpty(t, run(t, rdb, "FT.CONFIG", "GET", "*"))
+		require.Equal(t, "OK", run(t, rdb, "FT._CREATEIFNX", "idx", "SCHEMA", "a", "TAG"))
+		require.Equal(t, "OK", run(t, rdb, "FT._DROPINDEXIFX", "nosuch"))
+		require.Equal(t, "OK", run(t, rdb, "FT.DROP", "idx", "KEEPDOCS"))
+		require.Equal(t, int64(13), run(t, rdb, "DBSIZE"))
+		run(t, rdb, "SELECT", "0")
+	})
+}
