@@ -34,7 +34,7 @@ const (
 	footerSize   = 96
 	maxLevels    = 6
 	groupFanout  = 32
-	bitmapAlign  = 32
+	bitmapAlign  = 8
 )
 
 // blockTarget is the size in bytes at which a block ends; tests make it small.
@@ -143,14 +143,16 @@ func refChecksum(level, i int, ref, b []byte) uint32 {
 	return binfmt.Checksum(place[:], ref, b)
 }
 
-// frozenBitmap opens checked bytes. The result aliases b and must never be modified.
+// frozenBitmap opens checked bytes in the portable roaring format without copying. The result
+// aliases b and must never be modified. (The library's own frozen format keeps pointers where the
+// collector does not look, and stops race builds with a pointer check.)
 func frozenBitmap(b []byte) (*roaring.Bitmap, error) {
 	bm := roaring.New()
-	if err := bm.FrozenView(b); err != nil {
-		return nil, err
+	n, err := bm.FromUnsafeBytes(b)
+	if err == nil && n != int64(len(b)) {
+		err = errBlock
 	}
-	bm.SetCopyOnWrite(false)
-	return bm, nil
+	return bm, err
 }
 
 // block finds the last block whose first key is not above key, 0 if there is none.

@@ -115,12 +115,12 @@ func (w *tableWriter) encode(p posting) ([]byte, error) {
 	return v.Buf, nil
 }
 
-// writeBitmap writes the frozen form of bm, which stays as it is.
+// writeBitmap writes bm in the portable roaring format; bm stays as it is.
 func (w *tableWriter) writeBitmap(bm *roaring.Bitmap) (off int64, b []byte, err error) {
 	small := roaring.New()
 	small.Or(bm)
 	small.RunOptimize() // replaces containers, does not change shared ones
-	b, err = small.Freeze()
+	b, err = small.ToBytes()
 	if err != nil {
 		return 0, nil, err
 	}

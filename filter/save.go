@@ -62,7 +62,7 @@ func (sv *Save) Run(fs vfs.FS, dir string, nextFile func() string) (Saved, error
 
 func (sv *Save) run(fs vfs.FS, dir string, next func() string) error {
 	s := sv.state
-	if err := fs.MkdirAll(dir); err != nil {
+	if err := vfs.MkdirDurably(fs, dir); err != nil {
 		return err
 	}
 	sv.sets = s.saved
@@ -126,7 +126,8 @@ func advise(tables []table, a mmap.Advice) {
 }
 
 // FinishSave returns s with the saved files in the place of what they hold. Called by the writer
-// after Run succeeded; s descends from the saved state.
+// after Run succeeded, with the newest state, which descends from the saved one; an Editor begun
+// before is void.
 func (s *State) FinishSave(sv *Save) *State {
 	if !sv.done {
 		return s
