@@ -3,17 +3,13 @@ package vectorindex
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"path"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
-	"github.com/isobath/isobath/internal/vfs"
 	"github.com/isobath/isobath/mmapvec/quant"
 )
 
@@ -28,11 +24,13 @@ type Index struct {
 	stride    int
 	scratch   sync.Pool // of *scratch
 
-	workMu sync.Mutex // one slice of work at a time; guards the fields up to writeMu
-	build  builder
-	merge  *merge
-	turn   int
-	broken error // Commit failed: which list of segments is durable is unknown
+	working    atomic.Bool
+	workMu     sync.Mutex // one slice of work at a time; guards the fields up to writeMu
+	build      builder
+	merge      *merge
+	turn       int
+	pausedTill time.Time
+	broken     error // Commit failed: which list of segments is durable is unknown
 
 	writeMu    sync.Mutex // Append, and what else changes the last part
 	lastAppend atomic.Int64
@@ -48,137 +46,6 @@ type Index struct {
 	nextFile  uint64
 	problems  []error
 	closed    bool
-}
-
-// Open maps the segments of saved and puts the slots of live that no segment holds into memory, from their rows. live
-// are the slots that have this vector and are alive. A segment that is absent, damaged or of another kind does not
-// prevent opening: it is among problems, its slots are indexed again.
-func Open(o Options, saved Saved, live *roaring.Bitmap) (ix *Index, problems []error, err error) {
-	o = o.withDefaults()
-	if err := o.validate(); err != nil {
-		return nil, nil, err
-	}
-	ix = &Index{o: o, dead: roaring.New(), named: roaring.New(), nextFile: saved.NextFile}
-	ix.quantizer, ix.kind = newQuantizer(&ix.o.Config)
-	if ix.quantizer != nil {
-		ix.stride = ix.quantizer.Stride()
-	}
-	ix.scratch.New = func() any { return newScratch(ix.quantizer) }
-	segments, problems := ix.openSegments(saved)
-	ix.current = newSources(segments, nil)
-	covered := roaring.New()
-	for _, sg := range segments {
-		covered.Or(sg.set)
-		sg.dead.Store(int64(sg.set.GetCardinality() - sg.set.AndCardinality(live)))
-	}
-	ix.dead = roaring.AndNot(covered, live)
-	if err := ix.appendRows(roaring.AndNot(live, covered)); err != nil {
-		return nil, nil, errors.Join(err, ix.Close())
-	}
-	ix.lastAppend.Store(0)
-	if err := ix.removeUnnamed(); err != nil {
-		return nil, nil, errors.Join(err, ix.Close())
-	}
-	ix.problems = problems
-	return ix, problems, nil
-}
-
-func (ix *Index) openSegments(saved Saved) (segments []*segment, problems []error) {
-	seen := roaring.New()
-	for _, ref := range saved.Segments {
-		ix.nextFile = max(ix.nextFile, ref.ID+1)
-		sg, err := openSegment(ix.o.FS, ix.o.Dir, ref, ix.o.InRAM)
-		switch {
-		case err != nil:
-		case !sg.fits(&ix.o.Config, ix.kind, ix.stride):
-			err = fmt.Errorf("vectorindex: segment %s holds other codes than configured", ref.File)
-		case seen.Intersects(sg.set):
-			err = fmt.Errorf("vectorindex: segment %s holds slots of another segment", ref.File)
-		}
-		if err != nil {
-			if sg != nil {
-				err = errors.Join(err, sg.close())
-			}
-			ix.o.Log.Warn("segment dropped, rebuilding it", "file", ref.File, "rows", ref.Rows, "err", err)
-			problems = append(problems, err)
-			continue
-		}
-		seen.Or(sg.set)
-		segments = append(segments, sg)
-	}
-	return segments, problems
-}
-
-// removeUnnamed removes segment files that no segment in use has: those of writes that no manifest saw, and those whose
-// last user was killed before the removal.
-func (ix *Index) removeUnnamed() error {
-	names, err := ix.o.FS.List(ix.o.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("vectorindex: list segments: %w", err)
-	}
-	inUse := func(name string) bool {
-		return slices.ContainsFunc(ix.current.segments, func(sg *segment) bool { return sg.ref.File == name })
-	}
-	for _, name := range names {
-		base := strings.TrimSuffix(name, vfs.TempSuffix)
-		if strings.HasSuffix(base, segmentSuffix) && !inUse(name) {
-			if err := ix.o.FS.Remove(path.Join(ix.o.Dir, name)); err != nil {
-				return fmt.Errorf("vectorindex: remove an unused segment: %w", err)
-			}
-		}
-	}
-	return nil
-}
-
-// appendRows appends the slots of set from their rows. A damaged row is left out: it is a problem of its own.
-func (ix *Index) appendRows(set *roaring.Bitmap) error {
-	if set.IsEmpty() {
-		return nil
-	}
-	const chunk = 4096
-	view := ix.o.Rows.View()
-	if view == nil {
-		return ErrClosed
-	}
-	defer view.Release()
-	slots := make([]uint32, chunk)
-	flat := make([]float32, chunk*ix.o.Dim)
-	rows := make([][]float32, chunk)
-	for it := set.ManyIterator(); ; {
-		n := it.NextMany(slots)
-		if n == 0 {
-			return nil
-		}
-		for i := range rows[:n] {
-			rows[i] = flat[i*ix.o.Dim : (i+1)*ix.o.Dim]
-		}
-		kept := 0
-		for _, slot := range slots[:n] {
-			row, err := view.Row(slot)
-			if err != nil {
-				ix.report(fmt.Errorf("vectorindex: row of slot %d is not indexed: %w", slot, err))
-				continue
-			}
-			copy(rows[kept], row)
-			slots[kept] = slot
-			kept++
-		}
-		if err := ix.Append(slots[:kept], rows[:kept]); err != nil {
-			return err
-		}
-	}
-}
-
-func (ix *Index) report(err error) {
-	ix.o.Log.Error("vector index damaged", "err", err)
-	ix.mu.Lock()
-	defer ix.mu.Unlock()
-	if len(ix.problems) < 100 {
-		ix.problems = append(ix.problems, err)
-	}
 }
 
 // Problems returns what was found damaged since Open, and at Open.
@@ -458,67 +325,4 @@ func (ix *Index) Close() error {
 	}
 	ix.swapLocked(nil, nil)
 	return nil
-}
-
-// change is a new list of sources: what goes, and what comes in its place.
-type change struct {
-	dropSegments, addSegments []*segment
-	dropParts, addParts       []*part // the added ones are frozen and take the place of the first dropped
-}
-
-// commit makes the list of segments durable and the sources current. In between Saved answers the new list already.
-// Dead slots that no source names any more are forgotten. workMu is held.
-func (ix *Index) commit(c change) error {
-	ix.mu.Lock()
-	segments := append(without(ix.current.segments, c.dropSegments...), c.addSegments...)
-	saved := ix.savedLocked(segments)
-	ix.committed = &saved
-	ix.mu.Unlock()
-	if err := ix.o.Commit(saved); err != nil {
-		ix.broken = fmt.Errorf("vectorindex: commit segments: %w", err)
-		ix.mu.Lock()
-		ix.committed = nil
-		ix.mu.Unlock()
-		return ix.broken
-	}
-	ix.deadMu.Lock()
-	defer ix.deadMu.Unlock()
-	ix.mu.Lock()
-	defer ix.mu.Unlock()
-	ix.recountLocked(c.addSegments, c.addParts)
-	for _, sg := range c.dropSegments {
-		sg.doomed.Store(true)
-	}
-	ix.swapLocked(segments, replace(ix.current.parts, c.dropParts, c.addParts))
-	ix.committed = nil
-	ix.forgetLocked()
-	return nil
-}
-
-// replace returns list with add in place of the first of drop, or in front, and without the others of drop.
-func replace(list, drop, add []*part) []*part {
-	at := 0
-	if len(drop) > 0 {
-		at = max(0, slices.Index(list, drop[0]))
-	}
-	out := append(slices.Clone(list[:at]), add...)
-	return without(append(out, list[at:]...), drop...)
-}
-
-// forgetLocked drops dead slots that no source names. deadMu and mu are held.
-func (ix *Index) forgetLocked() {
-	if ix.dead.IsEmpty() || ix.o.Flat {
-		return
-	}
-	kept := roaring.New()
-	for _, sg := range ix.current.segments {
-		kept.Or(roaring.And(sg.set, ix.dead))
-	}
-	for _, p := range ix.current.parts {
-		set := roaring.New()
-		p.named(set)
-		set.And(ix.dead)
-		kept.Or(set)
-	}
-	ix.dead = kept
 }

@@ -1,11 +1,14 @@
 package vectorindex
 
 import (
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/isobath/isobath/internal/vfs"
 	"github.com/isobath/isobath/mmapvec/distance"
 )
 
@@ -82,7 +85,7 @@ func TestFiltersOfEverySelectivityFindAll(t *testing.T) {
 		w.wantRecall("exact", 1, Request{Filter: filter, K: 10, Exact: true})
 		w.wantRecall("narrow walk", 0.95, Request{Filter: filter, K: 10, Ef: 20})
 		w.wantRecall("all", 0.95, Request{Filter: filter, K: 5000})
-		for _, plan := range []Plan{PlanFiltered, PlanTwoHop, PlanMatches} {
+		for _, plan := range []Plan{PlanFiltered, PlanMatches} {
 			forcePlan(t, plan)
 			w.wantRecall("forced", 0.95, Request{Filter: filter, K: 10})
 		}
@@ -102,7 +105,7 @@ func TestAFilterThatFollowsTheClustersFindsAll(t *testing.T) {
 	for _, n := range near {
 		filter.Add(n.Slot)
 	}
-	for _, plan := range []Plan{"", PlanFiltered, PlanTwoHop} {
+	for _, plan := range []Plan{"", PlanFiltered} {
 		forcePlan(t, plan)
 		w.wantRecall("correlated", 0.95, Request{Filter: filter})
 	}
@@ -274,6 +277,55 @@ func TestAppendOfANamedSlotIsTheSameRow(t *testing.T) {
 	require.Equal(t, 1000, w.ix.Pending().Rows)
 	w.add(3)
 	w.wantComplete()
+}
+
+func TestATailIsMergedWithoutAGraphOfItsOwn(t *testing.T) {
+	w := newWorld(t, nil)
+	w.add(1000)
+	w.work()
+	w.add(600)
+	w.ix.o.SealIdle = -1
+	for {
+		did, err := w.ix.Work(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, w.ix.Pending().Head)
+		if !did {
+			break
+		}
+		w.search(Request{Query: w.vector(w.heart), K: 10})
+	}
+	require.Equal(t, Pending{Segments: 1, Rows: 1600, IndexedRows: 1600}, w.ix.Pending())
+	w.wantComplete()
+	w.wantRecall("absorbed", 0.95, Request{})
+}
+
+func TestAFullDiskCostsOnlyTime(t *testing.T) {
+	for _, op := range []vfs.Op{vfs.OpAllocate, vfs.OpWrite, vfs.OpSync, vfs.OpRename, vfs.OpSyncDir, vfs.OpCreate} {
+		w := newWorld(t, nil)
+		w.add(1000)
+		w.work()
+		full := errors.New("no space")
+		good := w.ix.o.FS
+		w.ix.o.FS = vfs.NewFailing(good, vfs.Fault{Op: op, Nth: 1, Err: full, Sticky: true})
+		w.add(1000)
+		var err error
+		for did := true; did && err == nil; {
+			did, err = w.ix.Work(t.Context())
+		}
+		require.ErrorIs(t, err, full)
+		w.work()
+		require.False(t, w.ix.Pending().Due, "it pauses")
+		w.wantComplete()
+		w.wantRecall("full disk", 0.95, Request{})
+		require.Len(t, list(t, w), 1)
+
+		w.ix.o.FS = good
+		w.ix.pausedTill = time.Time{}
+		w.rest()
+		require.Equal(t, 1, w.ix.Pending().Segments)
+		require.Len(t, list(t, w), 1)
+		require.NoError(t, Check(good, w.o.Dir, w.saved))
+	}
 }
 
 func TestSlotTableFindsScatteredAndDenseSlots(t *testing.T) {

@@ -24,7 +24,8 @@ type merge struct {
 	dead     *roaring.Bitmap // at the beginning: left out
 	begun    time.Time
 
-	rows   int // of the new segment
+	rows   int          // of the new segment
+	file   *segmentFile // reserved, nil once written
 	memory *mmap.Memory
 	slots  []uint32
 	codes  []byte
@@ -49,7 +50,7 @@ const copyRows = 1 << 16 // of one slice
 // mergeable returns the segments to merge now, none if all is well: those that lie below a larger one by less than the
 // tier, and what is mostly dead or lacks its graph with all that is smaller.
 func (ix *Index) mergeable(s *sources) []*segment {
-	if unverified(s) != nil {
+	if unverified(s) != nil || !ix.may() {
 		return nil
 	}
 	segments := slices.Clone(s.segments)
@@ -97,8 +98,38 @@ func (ix *Index) mergeBytes(n int) int64 {
 	return int64(n) * int64(ix.stride+4+4*(2*ix.o.M+4))
 }
 
+// absorbs returns the segments that p, a part that no graph holds yet and that takes no more rows, is merged with at
+// once: its rows are then inserted into the graph that they end up in, not first into one of their own. None if it is
+// not to be: rows still come, or the segments are much larger than the part.
+func (ix *Index) absorbs(s *sources, p *part) []*segment {
+	if p.graph.Load() != nil || !(p.frozen.Load() || ix.idle()) || unverified(s) != nil || !ix.may() {
+		return nil
+	}
+	segments := slices.Clone(s.segments)
+	slices.SortStableFunc(segments, func(a, b *segment) int { return cmp.Compare(a.live(), b.live()) })
+	sum, based := p.len(), false
+	for i, sg := range segments {
+		if sum*idleTier < sg.live() || (ix.o.MergeBytes > 0 && ix.mergeBytes(sum+sg.live()) > ix.o.MergeBytes) {
+			segments = segments[:i]
+			break
+		}
+		sum += sg.live()
+		based = based || (sg.hasGraph(&ix.o.Config) && sg.live() >= p.len())
+	}
+	if !based {
+		return nil
+	}
+	return segments
+}
+
+// holds tells whether p is an input of the running merge.
+func (m *merge) holds(p *part) bool { return m != nil && slices.Contains(m.parts, p) }
+
 // beginMerge pins the inputs and reserves memory.
 func (ix *Index) beginMerge(segments []*segment, parts []*part) error {
+	for _, p := range parts {
+		ix.freeze(p)
+	}
 	m := &merge{segments: segments, parts: parts, begun: time.Now()}
 	ix.deadMu.Lock()
 	m.dead = ix.dead.Clone()
@@ -135,6 +166,10 @@ func (ix *Index) beginMerge(segments []*segment, parts []*part) error {
 	if err != nil {
 		return fmt.Errorf("vectorindex: merge %d rows: %w", m.rows, err)
 	}
+	if m.file, err = ix.createNew(m.rows); err != nil { // now, not after the graph was built
+		memory.Free()
+		return err
+	}
 	memory.HugePages(m.rows * ix.stride)
 	m.memory = memory
 	m.codes = memory.Bytes()[: m.rows*ix.stride : m.rows*ix.stride]
@@ -160,6 +195,9 @@ func b2i(b bool) int {
 func (m *merge) free() {
 	if m.graph != nil {
 		m.graph.Free()
+	}
+	if m.file != nil {
+		m.file.drop()
 	}
 	m.memory.Free()
 	for _, sg := range m.segments {
@@ -215,7 +253,9 @@ func (ix *Index) mergeStep(m *merge) (done bool, err error) {
 	if m.graph != nil {
 		in.graph, in.order = m.graph, m.graph.Order()
 	}
-	sg, err := ix.writeNew(in)
+	sf := m.file
+	m.file = nil
+	sg, err := ix.writeNew(sf, in)
 	if err != nil {
 		return false, err
 	}

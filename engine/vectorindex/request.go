@@ -40,7 +40,6 @@ const (
 	PlanCodes    Plan = "scan of codes"   // of all codes
 	PlanWalk     Plan = "walk"            // of graphs, and a scan of the tail
 	PlanFiltered Plan = "filtered walk"   // results are matches only
-	PlanTwoHop   Plan = "two-hop walk"    // steps and results are matches only
 )
 
 // Stats explain one search.

@@ -167,6 +167,8 @@ func (sc *scratch) plan() Plan {
 	case graphs == 0 || ix.o.rawBytes(sc.matches) < ix.o.FullScanBytes || sc.matches <= scansPerStep*graphs*sc.steps(live):
 		return PlanMatches
 	}
+	// No two-hop walk: at shares of 0.5 to 10 % it took longer than a plain filtered walk and found less (70 000 rows of
+	// 100 dimensions, recall 0.98 against 0.99 at 10 %, 0.75 against 1 at 1 %).
 	return PlanFiltered
 }
 
@@ -240,9 +242,8 @@ func (sc *scratch) walkGraph(g hnsw.Reader, slots []uint32, codes []byte, dead f
 	o := hnsw.SearchOptions{Ef: sc.r.Ef}
 	switch {
 	case sc.r.Filter != nil:
-		o.TwoHop = sc.stats.Plan == PlanTwoHop
 		o.Want = min(sc.r.Ef, 2*sc.near.limit)
-		o.MaxVisits = sc.matches/scansPerStep + 2*sc.steps(sc.v.rowCount()) // beyond, a scan of the matches is cheaper
+		o.MaxVisits = max(2*sc.matches/scansPerStep, 4*sc.r.Ef) // beyond, a scan of the matches would have been cheaper
 		o.Bits, o.Accept = sc.matchBits(x, len(slots))
 	case dead > walkDeadShare:
 		o.Accept = sc.accept

@@ -26,37 +26,64 @@ type segmentInput struct {
 	order  []uint32    // new ord -> old ord; nil: by slot
 }
 
-// writeSegment writes, syncs and names one segment file. After an error no file of that name is left if that can be
-// helped; Open removes what is.
-func writeSegment(fsys vfs.FS, dir string, id uint64, c *Config, kind codeKind, in segmentInput) (SegmentRef, error) {
-	ref := SegmentRef{File: segmentName(id), ID: id, Rows: in.rows}
-	wrap := func(err error) error { return fmt.Errorf("vectorindex: write segment %s: %w", ref.File, err) }
+// segmentFile is a segment file that is being written, under a temporary name and with its space reserved.
+type segmentFile struct {
+	fs   vfs.FS
+	file vfs.File
+	name string
+	ref  SegmentRef
+}
+
+// createSegment reserves the space of a segment of about so many bytes.
+func createSegment(fsys vfs.FS, dir string, id uint64, bytes int64) (*segmentFile, error) {
+	sf := &segmentFile{fs: fsys, ref: SegmentRef{File: segmentName(id), ID: id}}
+	sf.name = path.Join(dir, sf.ref.File)
 	if err := vfs.MkdirDurably(fsys, dir); err != nil {
-		return ref, wrap(err)
+		return nil, sf.wrap(err)
 	}
-	name := path.Join(dir, ref.File)
-	tmp := name + vfs.TempSuffix
-	if err := fsys.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return ref, wrap(err)
+	if err := fsys.Remove(sf.temp()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, sf.wrap(err)
 	}
-	f, err := fsys.Create(tmp)
-	if err != nil {
-		return ref, wrap(err)
+	var err error
+	if sf.file, err = fsys.Create(sf.temp()); err != nil {
+		return nil, sf.wrap(err)
 	}
+	if err := sf.file.Allocate(0, bytes); err != nil {
+		sf.drop()
+		return nil, sf.wrap(err)
+	}
+	return sf, nil
+}
+
+func (sf *segmentFile) temp() string { return sf.name + vfs.TempSuffix }
+
+func (sf *segmentFile) wrap(err error) error {
+	return fmt.Errorf("vectorindex: write segment %s: %w", sf.ref.File, err)
+}
+
+// drop removes what was written. What cannot be removed now is removed by the next Open.
+func (sf *segmentFile) drop() {
+	_ = sf.file.Close()
+	_ = sf.fs.Remove(sf.temp())
+}
+
+// write writes, syncs and names the file; after an error it is gone.
+func (sf *segmentFile) write(c *Config, kind codeKind, in segmentInput) (SegmentRef, error) {
 	head := &segmentHead{
-		id: id, dim: uint32(c.Dim), metric: uint8(c.Metric), codes: kind, seed: c.Seed, rows: uint32(in.rows),
+		id: sf.ref.ID, dim: uint32(c.Dim), metric: uint8(c.Metric), codes: kind, seed: c.Seed, rows: uint32(in.rows),
 		stride: uint32(in.stride), m: uint32(c.M), efConstruct: uint32(c.EfConstruct),
 	}
-	err = errors.Join(writeSections(f, head, in), f.Close())
+	err := errors.Join(writeSections(sf.file, head, in), sf.file.Close())
 	if err == nil {
-		err = vfs.RenameDurably(fsys, tmp, name)
+		err = vfs.RenameDurably(sf.fs, sf.temp(), sf.name)
 	}
 	if err != nil {
-		_ = fsys.Remove(tmp) // the first error matters; a leftover is removed by Open
-		return ref, wrap(err)
+		sf.drop()
+		_ = sf.fs.Remove(sf.name) // renamed, but perhaps not for good
+		return SegmentRef{}, sf.wrap(err)
 	}
-	ref.Bytes = head.fileBytes
-	return ref, nil
+	sf.ref.Rows, sf.ref.Bytes = in.rows, head.fileBytes
+	return sf.ref, nil
 }
 
 func writeSections(f vfs.File, head *segmentHead, in segmentInput) error {
@@ -188,6 +215,9 @@ func (bw *blockWriter) finish(head *segmentHead, off int64) error {
 		section{kind: sectionSums, off: off, len: int64(len(b)), crc: binfmt.Checksum(b)})
 	head.fileBytes = off + int64(len(b))
 	if _, err := bw.file.WriteAt(encodeHead(head), 0); err != nil {
+		return err
+	}
+	if err := bw.file.Truncate(head.fileBytes); err != nil {
 		return err
 	}
 	return bw.file.Sync()

@@ -1,0 +1,163 @@
+package vectorindex
+
+import (
+	"context"
+	"time"
+)
+
+// sealable returns a part that is due to become a segment: a full one, or at rest one that is worth it.
+func (ix *Index) sealable(s *sources) *part {
+	if !ix.may() {
+		return nil
+	}
+	idle := ix.idle()
+	for _, p := range s.parts {
+		n := p.len()
+		if n == 0 || ix.inserts(s, p) || ix.merge.holds(p) {
+			continue
+		}
+		if p.frozen.Load() || n == p.capacity {
+			return p
+		}
+		worth := max(largest(s.segments)/idleTier, 1)
+		if idle && n >= worth && ix.o.rawBytes(n) >= ix.o.IndexFromBytes {
+			return p
+		}
+		if p.graph.Load() != nil && p.dead.Load() > rewriteMinDead && 2*int(p.dead.Load()) > n {
+			return p
+		}
+	}
+	return nil
+}
+
+func largest(segments []*segment) (n int) {
+	for _, sg := range segments {
+		n = max(n, sg.live())
+	}
+	return n
+}
+
+// idle tells whether no row came for a while.
+func (ix *Index) idle() bool {
+	return time.Now().UnixNano()-ix.lastAppend.Load() > int64(ix.o.SealIdle)
+}
+
+// freeze lets p take no more rows.
+func (ix *Index) freeze(p *part) {
+	ix.writeMu.Lock()
+	defer ix.writeMu.Unlock()
+	p.frozen.Store(true)
+}
+
+// seal writes a part as a segment. One with many dead rows is merged into one instead.
+func (ix *Index) seal(ctx context.Context, p *part) error {
+	ix.freeze(p)
+	if int(p.walked.Load()) < p.len() && p.graph.Load() != nil {
+		return nil // rows came in between: insert these first
+	}
+	if float64(p.dead.Load()) > deadShareMax*float64(p.len()) {
+		if ix.merge != nil {
+			return ix.mergeSlice(ctx)
+		}
+		return ix.beginMerge(nil, []*part{p})
+	}
+	return ix.sealPrefix(p, p.len())
+}
+
+// sealPrefix writes the first n ords of a frozen part as a segment; the rest, if any, becomes a part of its own.
+func (ix *Index) sealPrefix(p *part, n int) error {
+	begun := time.Now()
+	c := change{dropParts: []*part{p}}
+	sf, err := ix.createNew(n)
+	if err != nil {
+		return err
+	}
+	if n < p.len() {
+		rest, err := newPart(p.len()-n, ix.stride)
+		if err != nil {
+			sf.drop()
+			return err
+		}
+		for ord := n; ord < p.len(); ord++ {
+			rest.copyOrd(p.slots[ord], p.codes[ord*ix.stride:])
+		}
+		rest.frozen.Store(true)
+		c.addParts = []*part{rest}
+	}
+	sg, err := ix.writeNew(sf, p.seal(n))
+	if err != nil {
+		for _, rest := range c.addParts {
+			rest.free()
+		}
+		return err
+	}
+	c.addSegments = []*segment{sg}
+	if err := ix.commit(c); err != nil {
+		return err
+	}
+	ix.o.Log.Info("segment sealed", "file", sg.ref.File, "rows", sg.rows, "bytes", sg.ref.Bytes, "took", time.Since(begun))
+	return nil
+}
+
+// SealAll makes the next start short: it inserts the tail until ctx ends and writes what the graphs in memory hold as
+// segments, where that is worth it. A merge under way is given up. The engine calls it before a clean stop.
+func (ix *Index) SealAll(ctx context.Context) error {
+	ix.workMu.Lock()
+	defer ix.workMu.Unlock()
+	if ix.isClosed() || ix.broken != nil || ix.o.Flat {
+		return ix.broken
+	}
+	if ix.merge != nil {
+		ix.endMerge()
+	}
+	s := ix.pin()
+	defer s.release()
+	builds := ix.wantsGraph(s)
+	for _, p := range s.parts {
+		for builds && int(p.walked.Load()) < p.len() && ctx.Err() == nil {
+			if err := ix.insertTail(p); err != nil {
+				return err
+			}
+		}
+		ix.freeze(p)
+		n := p.len()
+		if p.graph.Load() != nil || builds {
+			n = int(p.walked.Load())
+		}
+		if n == 0 || ix.o.rawBytes(n) < ix.o.IndexFromBytes {
+			continue
+		}
+		if err := ix.sealPrefix(p, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// createNew reserves the file of a segment of so many rows.
+func (ix *Index) createNew(rows int) (*segmentFile, error) {
+	ix.mu.Lock()
+	id := ix.nextFile
+	ix.nextFile++
+	ix.mu.Unlock()
+	bytes := int64(1<<16) + int64(rows)*int64(ix.stride+16)
+	if !ix.o.NoGraph {
+		bytes += int64(rows) * 4 * int64(2*ix.o.M+4)
+	}
+	return createSegment(ix.o.FS, ix.o.Dir, id, bytes)
+}
+
+// writeNew writes and maps a segment that nothing names yet.
+func (ix *Index) writeNew(sf *segmentFile, in segmentInput) (*segment, error) {
+	ref, err := sf.write(&ix.o.Config, ix.kind, in)
+	if err != nil {
+		return nil, err
+	}
+	sg, err := openSegment(ix.o.FS, ix.o.Dir, ref, ix.o.InRAM)
+	if err != nil {
+		_ = ix.o.FS.Remove(sf.name) // nobody names it
+		return nil, err
+	}
+	sg.checked = sg.blocks() // just written
+	return sg, nil
+}
