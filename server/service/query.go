@@ -1,0 +1,196 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/isobath/isobath/engine"
+	"github.com/isobath/isobath/filter"
+)
+
+// maxRows bounds limit and offset so that sums of them cannot overflow; slots are 32 bits wide.
+const maxRows = math.MaxUint32
+
+// Query asks for points near a vector, near another point, or by ascending id.
+type Query struct {
+	Vector []float32       // near this vector
+	ID     *engine.PointID // or near the vector of this point, which is left out
+	// Lookup names the collection (nil: the searched one) and the vector (nil: Using) where ID
+	// is looked up.
+	LookupCollection, LookupVector *string
+
+	Using         string // name of the vector
+	Filter        filter.Expr
+	Threshold     *float32 // worse scores and equal ones are left out
+	Limit, Offset uint64
+	Ef            uint64
+	Exact         bool
+	IndexedOnly   bool
+	Oversampling  float64
+	Fetch         engine.Fetch
+}
+
+// Scored is a hit with the score that clients see.
+type Scored struct {
+	engine.Hit
+	Score float32
+}
+
+// Query runs q. Without vector and id, points come by ascending id with score 1 and version 0.
+func (c *Collection) Query(ctx context.Context, q Query) ([]Scored, error) {
+	q.Limit, q.Offset = min(q.Limit, maxRows), min(q.Offset, maxRows)
+	if err := c.s.admit(ctx); err != nil {
+		return nil, err
+	}
+	defer c.s.leave()
+	if q.Vector == nil && q.ID == nil {
+		return c.list(ctx, q)
+	}
+	var exclude []engine.PointID
+	if q.ID != nil {
+		var err error
+		if exclude, err = c.resolve(ctx, &q); err != nil {
+			return nil, err
+		}
+	}
+	return c.nearest(ctx, q, exclude)
+}
+
+// resolve replaces the id of a query by the point's vector and returns the ids to leave out.
+func (c *Collection) resolve(ctx context.Context, q *Query) (exclude []engine.PointID, err error) {
+	from, name := c, q.Using
+	if q.LookupCollection != nil {
+		if from, err = c.s.Collection(*q.LookupCollection); err != nil {
+			if _, missing := err.(*engine.NotFoundError); missing {
+				return nil, &Error{NotFound, fmt.Sprintf("Collection %s not found", *q.LookupCollection)}
+			}
+			return nil, err
+		}
+	}
+	if q.LookupVector != nil {
+		name = *q.LookupVector
+	}
+	hits, err := from.c.Get(ctx, []engine.PointID{*q.ID}, engine.Fetch{Vectors: true, VectorNames: []string{name}})
+	if err != nil {
+		return nil, err
+	}
+	if len(hits) == 0 {
+		return nil, &engine.NotFoundError{Kind: "point", Name: q.ID.String()}
+	}
+	v, ok := hits[0].Vectors[name]
+	if !ok {
+		return nil, &Error{NotFound, fmt.Sprintf("No vector with name %q found for point with id %s", name, q.ID)}
+	}
+	q.Vector = v
+	if from.c == c.c {
+		exclude = []engine.PointID{*q.ID}
+	}
+	return exclude, nil
+}
+
+func (c *Collection) nearest(ctx context.Context, q Query, exclude []engine.PointID) ([]Scored, error) {
+	params, ok := c.c.Schema().Vectors[q.Using]
+	if !ok {
+		return nil, &engine.VectorNameError{Name: q.Using}
+	}
+	if len(q.Vector) != params.Size {
+		return nil, &engine.DimensionError{Name: q.Using, Want: params.Size, Got: len(q.Vector)}
+	}
+	res, err := c.c.Search(ctx, engine.SearchRequest{
+		Vector: q.Using, Query: q.Vector, Filter: q.Filter, K: int(q.Limit + q.Offset), Ef: int(min(q.Ef, maxRows)),
+		Exact: q.Exact, IndexedOnly: q.IndexedOnly, Oversampling: q.Oversampling, Exclude: exclude, Fetch: c.fetch(q.Fetch),
+	})
+	if err != nil {
+		return nil, err
+	}
+	hits := make([]Scored, 0, len(res.Hits))
+	for _, h := range res.Hits {
+		s := Scored{h, score(params.Distance, h.Distance)}
+		if q.Threshold != nil && !passes(params.Distance, s.Score, *q.Threshold) {
+			break // the rest is worse
+		}
+		hits = append(hits, s)
+	}
+	hits = hits[min(q.Offset, uint64(len(hits))):]
+	return hits, c.finishScored(hits, q.Fetch)
+}
+
+// list returns points by ascending id; only those of the page are read.
+func (c *Collection) list(ctx context.Context, q Query) ([]Scored, error) {
+	page, _, err := c.c.Scroll(ctx, engine.ScrollRequest{Filter: q.Filter, Limit: int(q.Limit + q.Offset)})
+	if err != nil {
+		return nil, err
+	}
+	var ids []engine.PointID
+	for _, h := range page[min(q.Offset, uint64(len(page))):] {
+		ids = append(ids, h.ID)
+	}
+	found, err := c.Get(ctx, ids, q.Fetch)
+	if err != nil {
+		return nil, err
+	}
+	hits := make([]Scored, len(found))
+	for i, h := range found {
+		h.Version = 0
+		hits[i] = Scored{h, 1}
+	}
+	return hits, nil
+}
+
+func (c *Collection) finishScored(hits []Scored, f engine.Fetch) error {
+	if !f.Payload || !c.c.IsIndex() {
+		return nil
+	}
+	plain := make([]engine.Hit, len(hits))
+	for i := range hits {
+		plain[i] = hits[i].Hit
+	}
+	err := c.finish(plain, f)
+	for i := range hits {
+		hits[i].Hit = plain[i]
+	}
+	return err
+}
+
+// score turns an engine distance into what clients see.
+func score(d engine.Distance, distance float32) float32 {
+	switch d {
+	case engine.Euclid:
+		return float32(math.Sqrt(float64(max(distance, 0))))
+	case engine.Manhattan:
+		return distance
+	}
+	return 0 - distance // not -distance, which would print a negative zero
+}
+
+// passes says whether a score is strictly better than a threshold.
+func passes(d engine.Distance, score, threshold float32) bool {
+	if d == engine.Euclid || d == engine.Manhattan {
+		return score < threshold
+	}
+	return score > threshold
+}
+
+// QueryBatch runs queries side by side; any failure fails all.
+func (c *Collection) QueryBatch(ctx context.Context, qs []Query) ([][]Scored, error) {
+	return inParallel(ctx, qs, c.Query)
+}
+
+// admit waits for a place among the searches that run at once; call leave when done.
+func (s *Service) admit(ctx context.Context) error {
+	select {
+	case s.queries <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case s.queries <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Service) leave() { <-s.queries }
+

@@ -1,0 +1,156 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/isobath/isobath/engine"
+)
+
+// Options configures New.
+type Options struct {
+	// APIKey and AltAPIKey give full access, as does Password (RESP's requirepass);
+	// ReadOnlyAPIKey gives reads. None set: everything is open.
+	APIKey, AltAPIKey, ReadOnlyAPIKey, Password string
+	// Queries is the number of searches that run at once; default: processors. More wait.
+	Queries int
+	Log     *slog.Logger // nil: nothing is logged
+}
+
+// Service executes operations on a database. It is safe for concurrent use.
+type Service struct {
+	db      atomic.Pointer[engine.DB]
+	keys    keyring
+	queries chan struct{}
+	observe *observer
+	log     *slog.Logger
+}
+
+// New returns a Service that answers ErrLoading until Attach.
+func New(o Options) *Service {
+	s := &Service{log: o.Log, queries: make(chan struct{}, cmp.Or(o.Queries, runtime.NumCPU()))}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.keys.add(o.APIKey, RoleAll)
+	s.keys.add(o.AltAPIKey, RoleAll)
+	s.keys.add(o.Password, RoleAll)
+	s.keys.add(o.ReadOnlyAPIKey, RoleRead)
+	s.observe = newObserver(s)
+	return s
+}
+
+// Attach gives the service its database.
+func (s *Service) Attach(db *engine.DB) { s.db.Store(db) }
+
+// Detach takes the database away again; operations answer ErrLoading.
+func (s *Service) Detach() { s.db.Store(nil) }
+
+// Ready says whether operations are served.
+func (s *Service) Ready() bool { return s.db.Load() != nil }
+
+func (s *Service) engine() (*engine.DB, error) {
+	if db := s.db.Load(); db != nil {
+		return db, nil
+	}
+	return nil, ErrLoading
+}
+
+// Collections returns the names of all collections, FT indexes of database 0 included.
+func (s *Service) Collections() ([]string, error) {
+	db, err := s.engine()
+	if err != nil {
+		return nil, err
+	}
+	return db.Collections(), nil
+}
+
+// Collection returns a collection by name or alias. It returns *engine.NotFoundError.
+func (s *Service) Collection(name string) (*Collection, error) {
+	db, err := s.engine()
+	if err != nil {
+		return nil, err
+	}
+	c, err := db.Collection(name)
+	if err != nil {
+		return nil, err
+	}
+	return &Collection{s: s, c: c}, nil
+}
+
+// CreateCollection creates a collection. It returns *engine.ExistsError when the name is taken
+// by a collection, an alias or an FT index.
+func (s *Service) CreateCollection(ctx context.Context, name string, schema engine.Schema) error {
+	db, err := s.engine()
+	if err != nil {
+		return err
+	}
+	if s.isIndex(db, name) {
+		return &engine.ExistsError{Kind: "collection", Name: name}
+	}
+	return db.CreateCollection(ctx, name, schema)
+}
+
+// UpdateCollection replaces the configuration that is kept with a collection.
+func (s *Service) UpdateCollection(ctx context.Context, name string, config []byte) error {
+	db, err := s.engine()
+	if err != nil {
+		return err
+	}
+	if s.isIndex(db, name) {
+		return engine.ErrFTRequest
+	}
+	return db.UpdateCollection(ctx, name, config)
+}
+
+// DropCollection removes a collection with its aliases and says whether it was there.
+func (s *Service) DropCollection(ctx context.Context, name string) (existed bool, err error) {
+	db, err := s.engine()
+	if err != nil {
+		return false, err
+	}
+	if s.isIndex(db, name) {
+		return false, engine.ErrFTRequest
+	}
+	return db.DropCollection(ctx, name)
+}
+
+func (s *Service) isIndex(db *engine.DB, name string) bool {
+	c, err := db.Collection(name)
+	return err == nil && c.IsIndex()
+}
+
+// UpdateAliases does all actions in order, or none.
+func (s *Service) UpdateAliases(ctx context.Context, actions []engine.AliasAction) error {
+	db, err := s.engine()
+	if err != nil {
+		return err
+	}
+	return db.UpdateAliases(ctx, actions)
+}
+
+// Aliases returns all aliases by name, or with a collection's name or alias those of it.
+func (s *Service) Aliases(collection string) ([]engine.Alias, error) {
+	db, err := s.engine()
+	if err != nil {
+		return nil, err
+	}
+	all := db.Aliases()
+	if collection == "" {
+		return all, nil
+	}
+	c, err := db.Collection(collection)
+	if err != nil {
+		return nil, err
+	}
+	var own []engine.Alias
+	for _, a := range all {
+		if a.Collection == c.Name() {
+			own = append(own, a)
+		}
+	}
+	return own, nil
+}
