@@ -22,44 +22,59 @@ var (
 	ErrWrongKey = errors.New("service: no such key")
 )
 
-// keyring holds the SHA-256 of every configured secret, never a secret itself.
-type keyring []struct {
+type keyEntry struct {
 	sum  [sha256.Size]byte
 	role Role
 }
 
+// keyring holds the SHA-256 of every configured secret, never a secret itself.
+type keyring []keyEntry
+
 func (k *keyring) add(secret string, role Role) {
-	if secret == "" {
-		return
+	if secret != "" {
+		*k = append(*k, keyEntry{sha256.Sum256([]byte(secret)), role})
 	}
-	*k = append(*k, struct {
-		sum  [sha256.Size]byte
-		role Role
-	}{sha256.Sum256([]byte(secret)), role})
 }
 
-// AuthRequired says whether any secret is configured.
-func (s *Service) AuthRequired() bool { return len(s.keys) > 0 }
-
-// Authorize returns the role that a key gives; the empty key stands for none. Every configured
-// key is compared, in constant time. It returns ErrNoKey or ErrWrongKey with RoleNone.
-func (s *Service) Authorize(key string) (Role, error) {
-	if !s.AuthRequired() {
-		return RoleAll, nil
+// judge compares key with every secret, in constant time. Without secrets everything is open.
+func (k keyring) judge(key string) Role {
+	if len(k) == 0 {
+		return RoleAll
 	}
 	sum := sha256.Sum256([]byte(key))
 	role := RoleNone
-	for i := range s.keys {
-		same := subtle.ConstantTimeCompare(sum[:], s.keys[i].sum[:])
-		role = max(role, Role(subtle.ConstantTimeSelect(same, int(s.keys[i].role), int(RoleNone))))
+	for i := range k {
+		same := subtle.ConstantTimeCompare(sum[:], k[i].sum[:])
+		role = max(role, Role(subtle.ConstantTimeSelect(same, int(k[i].role), int(RoleNone))))
 	}
+	return role
+}
+
+// AuthRequired says whether HTTP requests need a key.
+func (s *Service) AuthRequired() bool { return len(s.keys) > 0 }
+
+// Authorize returns the role that an HTTP key gives; the empty key stands for none. It returns
+// ErrNoKey or ErrWrongKey with RoleNone.
+func (s *Service) Authorize(key string) (Role, error) { return s.authorize(s.keys, key) }
+
+// AuthorizePassword does the same for a RESP password. A configured password stands in for the
+// HTTP keys; without one they are the passwords.
+func (s *Service) AuthorizePassword(password string) (Role, error) {
+	if len(s.passwords) > 0 {
+		return s.authorize(s.passwords, password)
+	}
+	return s.authorize(s.keys, password)
+}
+
+func (s *Service) authorize(k keyring, key string) (Role, error) {
+	role := k.judge(key)
 	switch {
+	case role != RoleNone:
+		return role, nil
 	case key == "":
 		s.observe.authFailed("missing")
 		return RoleNone, ErrNoKey
-	case role == RoleNone:
-		s.observe.authFailed("wrong")
-		return RoleNone, ErrWrongKey
 	}
-	return role, nil
+	s.observe.authFailed("wrong")
+	return RoleNone, ErrWrongKey
 }

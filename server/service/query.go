@@ -193,4 +193,3 @@ func (s *Service) admit(ctx context.Context) error {
 }
 
 func (s *Service) leave() { <-s.queries }
-

@@ -12,9 +12,11 @@ import (
 
 // Options configures New.
 type Options struct {
-	// APIKey and AltAPIKey give full access, as does Password (RESP's requirepass);
-	// ReadOnlyAPIKey gives reads. None set: everything is open.
-	APIKey, AltAPIKey, ReadOnlyAPIKey, Password string
+	// APIKey and AltAPIKey give full access, ReadOnlyAPIKey gives reads. Without an API key the
+	// Password is one, so that one secret protects both doors. None set: everything is open.
+	APIKey, AltAPIKey, ReadOnlyAPIKey string
+	// Password is RESP's requirepass; without it the keys above are RESP's passwords.
+	Password string
 	// Queries is the number of searches that run at once; default: processors. More wait.
 	Queries int
 	Log     *slog.Logger // nil: nothing is logged
@@ -22,11 +24,12 @@ type Options struct {
 
 // Service executes operations on a database. It is safe for concurrent use.
 type Service struct {
-	db      atomic.Pointer[engine.DB]
-	keys    keyring
-	queries chan struct{}
-	observe *observer
-	log     *slog.Logger
+	db        atomic.Pointer[engine.DB]
+	keys      keyring // of HTTP
+	passwords keyring // of RESP, when not the keys
+	queries   chan struct{}
+	observe   *observer
+	log       *slog.Logger
 }
 
 // New returns a Service that answers ErrLoading until Attach.
@@ -37,8 +40,11 @@ func New(o Options) *Service {
 	}
 	s.keys.add(o.APIKey, RoleAll)
 	s.keys.add(o.AltAPIKey, RoleAll)
-	s.keys.add(o.Password, RoleAll)
 	s.keys.add(o.ReadOnlyAPIKey, RoleRead)
+	s.passwords.add(o.Password, RoleAll)
+	if o.APIKey == "" && o.AltAPIKey == "" {
+		s.keys.add(o.Password, RoleAll)
+	}
 	s.observe = newObserver(s)
 	return s
 }
