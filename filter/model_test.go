@@ -227,9 +227,34 @@ func genExpr(t *rapid.T, depth int) Expr {
 	case 6:
 		return MinShould{Exprs: parts(), Count: rapid.IntRange(0, 3).Draw(t, "count")}
 	case 7:
-		return Nested{Path: "a", Expr: Match{Field: "b", Value: genMatchValue(t)}}
+		return Nested{Path: "a", Expr: genInner(t, 2)}
 	}
 	return All{}
+}
+
+// genInner generates conditions on the elements of a.
+func genInner(t *rapid.T, depth int) Expr {
+	if depth > 0 {
+		switch rapid.IntRange(0, 5).Draw(t, "inner") {
+		case 0:
+			return Not{Expr: genInner(t, depth-1)}
+		case 1:
+			return Or{Exprs: []Expr{genInner(t, depth-1), genInner(t, depth-1)}}
+		case 2:
+			return And{Exprs: []Expr{genInner(t, depth-1), genInner(t, depth-1)}}
+		case 3:
+			return HasID{IDs: []payload.PointID{payload.NumID(3)}}
+		}
+	}
+	switch rapid.IntRange(0, 4).Draw(t, "innerLeaf") {
+	case 0:
+		return MatchExcept{Field: "b", Values: []Value{genMatchValue(t)}}
+	case 1:
+		return IsNull{Field: "b"}
+	case 2:
+		return IsEmpty{Field: "b"}
+	}
+	return Match{Field: "b", Value: genMatchValue(t)}
 }
 
 // machine drives a State and its model.
@@ -244,6 +269,9 @@ type machine struct {
 	savedPoints modelPoints
 	last        *Saved // newest image, with its points
 	lastPoints  modelPoints
+
+	old       *State // some state of the past: it must not change
+	oldPoints modelPoints
 }
 
 func (m *machine) upsert(t *rapid.T, e *Editor, slot uint32, doc []byte) {
@@ -327,6 +355,9 @@ func (m *machine) check(t *rapid.T) {
 	for range 5 {
 		requireSame(t, m.s, m.points, genExpr(t, 3))
 	}
+	if m.old != nil {
+		requireSame(t, m.old, m.oldPoints, genExpr(t, 2))
+	}
 }
 
 func TestResolveEqualsEval(t *testing.T) {
@@ -352,6 +383,7 @@ func TestResolveEqualsEval(t *testing.T) {
 					m.finish(t)
 				}
 			},
+			"keep": func(*rapid.T) { m.old, m.oldPoints = m.s, m.points.clone() },
 			"load": m.load,
 			"":     m.check,
 		})

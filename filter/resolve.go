@@ -78,7 +78,10 @@ func (r *resolver) resolve(e Expr, depth int) (answer, error) {
 		return r.hasID(e)
 	case HasVector:
 		return answer{set: r.s.Has(e.Name)}, nil
-	case Nested, Slice:
+	case Nested:
+		a, err := r.resolve(lift(e.Expr, nestedPrefix(e.Path)), depth+1)
+		return answer{set: a.set, residual: e}, err
+	case Slice:
 		return answer{residual: e}, nil
 	}
 	return r.field(e)
