@@ -4,7 +4,7 @@
 //	s, err := mmapvec.Open(mmapvec.Options{FS: vfs.OS, Dir: dir, Dim: 100})
 //	err = s.Write([]uint32{0, 1}, [][]float32{a, b})
 //	err = s.Sync()                // durable now
-//	v, err := s.View()            // pins the maps
+//	v := s.View()                 // pins the maps
 //	row, err := v.Row(1)          // borrowed until Release; its checksum was verified
 //	err = v.Fetch(slots, func(i int, row []float32) error { ... })
 //	v.Release()
