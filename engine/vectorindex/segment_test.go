@@ -1,12 +1,15 @@
 package vectorindex
 
 import (
+	"encoding/binary"
 	"path"
+	"slices"
 	"testing"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/isobath/isobath/hnsw"
 	"github.com/isobath/isobath/internal/binfmt"
 )
 
@@ -123,25 +126,37 @@ func TestInRAMAnswersAlike(t *testing.T) {
 	require.Positive(t, w.ix.MemoryBytes())
 }
 
-func FuzzSegment(f *testing.F) {
+func FuzzSegmentHead(f *testing.F) {
 	_, b := sealed(f)
-	f.Add(b[:headPage], []byte{})
-	f.Add(b, []byte{1})
-	f.Add(b[:len(b)/2], []byte{})
-	f.Add([]byte("ISOVSEG\x00"), []byte{})
-	f.Fuzz(func(t *testing.T, file, patch []byte) {
-		file = append([]byte(nil), file...)
-		if len(patch) > 0 && len(file) >= headPage { // damage that the checksums would hide
-			at := int(patch[0]) * 16
-			copy(file[at:headPage-4], patch[1:])
-			fix(file)
-		}
-		head, err := decodeHead(file)
+	f.Add(b[:headPage])
+	f.Add(b[:100])
+	f.Fuzz(func(t *testing.T, page []byte) {
+		head, err := decodeHead(page)
 		if err != nil {
 			return
 		}
-		if len(patch) == 0 {
-			require.Equal(t, file[:headPage], encodeHead(head))
+		again, err := decodeHead(encodeHead(head))
+		require.NoError(t, err)
+		require.Equal(t, head, again)
+	})
+}
+
+// Damage anywhere is found or harmless; also damage that the checksums hide.
+func FuzzSegmentDamage(f *testing.F) {
+	w, b := sealed(f)
+	for _, s := range w.ix.current.segments[0].head.sections {
+		f.Add(uint32(s.off), []byte{0xff, 0xff}, true)
+		f.Add(uint32(s.off+8), []byte{1, 0, 0, 0, 0, 0xff}, true)
+	}
+	f.Add(uint32(104), []byte{200}, true)
+	f.Add(uint32(140), []byte{1, 2, 3}, false)
+	query := w.ix.quantizer.NewQuery()
+	query.Reset(w.heart[0])
+	f.Fuzz(func(t *testing.T, at uint32, patch []byte, hide bool) {
+		file := slices.Clone(b)
+		copy(file[int(at)%len(file):], patch)
+		if hide {
+			fix(file)
 		}
 		sg := &segment{name: "fuzz"}
 		if sg.parse(file) != nil {
@@ -153,18 +168,36 @@ func FuzzSegment(f *testing.F) {
 				require.Less(t, int(ord), sg.rows)
 			}
 		}
-		_ = sg.set.Contains(1)
+		if sg.graph != nil && sg.stride == w.ix.stride {
+			for _, c := range sg.graph.Search(&codeScorer{query, sg.codes}, hnsw.SearchOptions{Ef: 5}, hnsw.NewScratch()) {
+				require.Less(t, int(c.Ord), sg.rows)
+			}
+		}
 	})
 }
 
-// fix makes the checksums of the first page right.
+// fix makes all checksums of a file right where its table can be read.
 func fix(file []byte) {
-	sum := func(at, n int) {
-		c := binfmt.Checksum(file[at : at+n])
-		file[at+n], file[at+n+1], file[at+n+2], file[at+n+3] = byte(c), byte(c>>8), byte(c>>16), byte(c>>24)
+	put := func(at int, c uint32) { binary.LittleEndian.PutUint32(file[at:], c) }
+	head := func() { put(binfmt.HeaderSize-4, binfmt.Checksum(file[:binfmt.HeaderSize-4])) }
+	page := func() { put(headPage-4, binfmt.Checksum(file[:headPage-4])) }
+	head()
+	page()
+	h, err := decodeHead(file)
+	if err != nil || h.fileBytes != int64(len(file)) {
+		return
 	}
-	sum(0, binfmt.HeaderSize-4)
-	sum(0, headPage-4)
+	sums := h.section(sectionSums)
+	for i := range int(sums.len / 4) {
+		off := headPage + int64(i)*blockBytes
+		put(int(sums.off)+4*i, blockSum(h.id, i, file[off:min(off+blockBytes, sums.off)]))
+	}
+	for i, s := range h.sections {
+		if s.kind == sectionSums {
+			put(tableAt+tableFixed+i*sectionBytes+24, binfmt.Checksum(file[s.off:s.off+s.len]))
+		}
+	}
+	page()
 }
 
 func TestSortedSlotIndexFindsEverySlot(t *testing.T) {
