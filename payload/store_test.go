@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,12 +50,29 @@ func get(t testing.TB, s *Store, seq uint64, key string) string {
 	return string(v)
 }
 
-// crash returns a copy of the directory as a killed process would leave it.
+// crash returns a copy of the directory as a killed process would leave it. Badger's background work
+// goes on meanwhile; a copy during which files came or went is not the state of one moment.
 func crash(t testing.TB, dir string) string {
 	t.Helper()
-	to := filepath.Join(t.TempDir(), "copy")
-	require.NoError(t, os.CopyFS(to, os.DirFS(dir)))
-	return to
+	names := func() (out []string) {
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, e := range entries {
+			if info, err := e.Info(); err == nil {
+				out = append(out, fmt.Sprint(e.Name(), info.Size()))
+			}
+		}
+		return out
+	}
+	for range 100 {
+		to := filepath.Join(t.TempDir(), "copy")
+		before := names()
+		if err := os.CopyFS(to, os.DirFS(dir)); err == nil && slices.Equal(before, names()) {
+			return to
+		}
+	}
+	t.Fatal("the store never came to rest")
+	return ""
 }
 
 func TestOptionsAreWrittenOut(t *testing.T) {
