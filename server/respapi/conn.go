@@ -3,6 +3,7 @@ package respapi
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"runtime/debug"
 	"sync"
@@ -36,6 +37,7 @@ type conn struct {
 	quit    bool           // close when the replies are out
 	silent  bool           // CLIENT REPLY OFF
 	skip    int            // CLIENT REPLY SKIP: replies to leave out
+	linger  bool           // bytes are left unread: a plain close could destroy the last reply
 	created time.Time
 	addr    string
 	laddr   string
@@ -93,6 +95,9 @@ func (cn *conn) serve(ctx context.Context) {
 		if cn.out.run(ctx) != nil {
 			cn.cancel()
 		}
+		if cn.linger {
+			lingerClose(cn.nc)
+		}
 		_ = cn.nc.Close() // wakes the reader
 	})
 	cn.readCommands(ctx)
@@ -113,6 +118,7 @@ func (cn *conn) readCommands(ctx context.Context) {
 			if errors.As(err, &bad) {
 				cn.out.put(errorLine(replyError("ERR "+bad.Error())), nil)
 				cn.srv.stats.protocolErrors.Add(1)
+				cn.linger = true
 			}
 			return
 		}
@@ -126,6 +132,21 @@ func (cn *conn) readCommands(ctx context.Context) {
 		}
 		cn.execute(ctx, args)
 	}
+}
+
+const (
+	lingerTime  = 200 * time.Millisecond
+	lingerBytes = 1 << 20
+)
+
+// lingerClose ends the sending side and takes what still arrives for a moment: closing with
+// unread bytes makes the system reset the connection, and the client may miss the last reply.
+func lingerClose(nc net.Conn) {
+	if w, ok := nc.(interface{ CloseWrite() error }); ok && w.CloseWrite() == nil {
+		_ = nc.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.CopyN(io.Discard, nc, lingerBytes)
+	}
+	_ = nc.Close()
 }
 
 // execute runs one command and queues its reply.

@@ -134,9 +134,11 @@ func (s *Server) accept(nc net.Conn) {
 	if len(s.conns) >= s.config.Int("maxclients") || s.stopping.Load() {
 		s.mu.Unlock()
 		s.stats.refused.Add(1)
-		_ = nc.SetWriteDeadline(time.Now().Add(refuseTime))
-		_, _ = nc.Write(errorLine(errMaxClients))
-		_ = nc.Close()
+		s.running.Go(func() {
+			_ = nc.SetWriteDeadline(time.Now().Add(lingerTime))
+			_, _ = nc.Write(errorLine(errMaxClients))
+			lingerClose(nc)
+		})
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
