@@ -45,7 +45,6 @@ type filtered struct {
 	ef, want int
 	limit    int // visits
 	visits   int
-	touched  int
 	pooled   int
 	accepted int
 	bound    uint64 // keys from here on are of no use
@@ -81,26 +80,11 @@ func (g *links) searchFiltered(q Scorer, near uint64, o SearchOptions, s *Scratc
 func (w *filtered) begin(near uint64) {
 	s := w.s
 	s.queue = s.queue[:0]
-	w.touched, w.pooled, w.accepted, w.bound = 0, 0, 0, worstKey
-	ord := keyOrd(near)
-	w.mark(ord)
+	w.pooled, w.accepted, w.bound = 0, 0, worstKey
+	s.begin(keyOrd(near))
+	w.visits++
 	s.queue = push(s.queue, near)
 	w.note(near)
-}
-
-// mark sets the seen bit of a node and tells whether it was clear.
-func (w *filtered) mark(ord uint32) bool {
-	word := w.s.seen[ord>>6]
-	if word>>(ord&63)&1 != 0 {
-		return false
-	}
-	if word == 0 {
-		w.s.touched[w.touched] = ord >> 6
-		w.touched++
-	}
-	w.s.seen[ord>>6] = word | 1<<(ord&63)
-	w.visits++
-	return true
 }
 
 // note counts a key among the seen ones and, if its node matches, among the results, and moves the bound.
@@ -132,13 +116,14 @@ func (w *filtered) seedMatching() {
 				continue
 			}
 			ord := uint32(j*64 + bits.TrailingZeros64(b[j]))
-			if ord < w.g.limit && atomic.LoadUint32(&w.g.at[ord]) != 0 && w.mark(ord) {
+			if ord < w.g.limit && atomic.LoadUint32(&w.g.at[ord]) != 0 && s.mark(ord) {
 				s.ids[n] = ord
 				n++
 			}
 			break
 		}
 	}
+	w.visits += n
 	w.score(n)
 }
 
@@ -154,7 +139,8 @@ func (w *filtered) run(twoHop bool) {
 		if hops++; hops == hopsBeforeCount && w.accepted < w.want {
 			w.want = min(w.want, w.match.count(w.g.limit))
 		}
-		n := w.gather(keyOrd(k))
+		n := s.gather(w.g.row(keyOrd(k), 0), w.g.limit)
+		w.visits += n
 		if twoHop {
 			n = w.gatherMatching(n)
 		}
@@ -164,26 +150,10 @@ func (w *filtered) run(twoHop bool) {
 			break
 		}
 	}
-	s.forget(w.touched)
+	s.forget()
 	s.Stats.Hops += hops
 	s.Stats.Visited += w.visits
 	w.limit, w.visits = w.limit-w.visits, 0
-}
-
-// gather puts the unseen neighbours of a node into ids.
-func (w *filtered) gather(ord uint32) int {
-	row, n := w.g.row(ord, 0), 0
-	for i := range row {
-		v := atomic.LoadUint32(&row[i])&linkMask - 1
-		if v >= w.g.limit {
-			break
-		}
-		if w.mark(v) {
-			w.s.ids[n] = v
-			n++
-		}
-	}
-	return n
 }
 
 // gatherMatching keeps the matching ones of n ids and, until there are M0 of them, adds matching neighbours of the others.
@@ -201,22 +171,45 @@ func (w *filtered) gatherMatching(n int) int {
 		}
 	}
 	for _, u := range through[:t] {
+		g.touch(u)
+	}
+	for _, u := range through[:t] {
 		if m >= g.m0 {
 			break
 		}
-		row := g.row(u, 0)
-		for i := range row {
-			v := atomic.LoadUint32(&row[i])&linkMask - 1
-			if v >= g.limit {
-				break
-			}
-			if w.match.ok(v) && w.mark(v) {
-				s.ids[m] = v
-				m++
-			}
+		before := m
+		if row := g.row(u, 0); w.match.bits != nil {
+			m = s.gatherBits(row, g.limit, w.match.bits, m)
+		} else {
+			m = s.gatherFunc(row, g.limit, w.match.fn, m)
 		}
+		w.visits += m - before
 	}
 	return m
+}
+
+// gatherBits appends the unseen neighbours whose bits are set to the first n ids and returns the new number. Few are.
+func (s *Scratch) gatherBits(row []uint32, limit uint32, set []uint64, n int) int {
+	limit = uint32(min(uint64(limit), uint64(len(set))*64))
+	for i := range row {
+		v := atomic.LoadUint32(&row[i])&linkMask - 1
+		if v < limit && set[v>>6]>>(v&63)&1 != 0 && s.mark(v) {
+			s.ids[n] = v
+			n++
+		}
+	}
+	return n
+}
+
+func (s *Scratch) gatherFunc(row []uint32, limit uint32, accept func(uint32) bool, n int) int {
+	for i := range row {
+		v := atomic.LoadUint32(&row[i])&linkMask - 1
+		if v < limit && accept(v) && s.mark(v) {
+			s.ids[n] = v
+			n++
+		}
+	}
+	return n
 }
 
 // score asks for the distances of the first n ids and queues what is near enough.
@@ -225,6 +218,9 @@ func (w *filtered) score(n int) {
 		return
 	}
 	s := w.s
+	if len(s.queue) > 0 {
+		w.g.touch(keyOrd(s.queue[0]))
+	}
 	w.q.Distances(s.ids[:n], s.out[:n])
 	s.Stats.Distances += n
 	for i, v := range s.ids[:n] {

@@ -3,6 +3,7 @@ package hnsw
 import (
 	"math"
 	"math/bits"
+	"sync/atomic"
 )
 
 // Candidate is a node that a search found.
@@ -32,6 +33,8 @@ type Scratch struct {
 	pooled  int      // how many the last walk left there
 	seen    []uint64 // bit by ord
 	touched []uint32 // words of seen that are not zero
+	marked  int      // how many of these
+	busy    bool     // a walk is under way, or was ended by a panic
 	ids     []uint32 // unseen neighbours of one hop
 	out     []float32
 	near    []uint64 // keys of a hop's nodes that may enter the pool
@@ -117,9 +120,52 @@ func (s *Scratch) take(keys []uint64) []Candidate {
 	return s.found
 }
 
-// forget clears the visited set in time proportional to the words touched.
-func (s *Scratch) forget(touched int) {
-	for _, w := range s.touched[:touched] {
+// begin starts a walk at a node.
+func (s *Scratch) begin(ord uint32) {
+	if s.busy {
+		clear(s.seen)
+		s.marked = 0
+	}
+	s.busy = true
+	s.mark(ord)
+}
+
+// mark sets the seen bit of a node and tells whether it was clear.
+func (s *Scratch) mark(ord uint32) bool {
+	word := s.seen[ord>>6]
+	if word>>(ord&63)&1 != 0 {
+		return false
+	}
+	s.touched[s.marked] = ord >> 6
+	s.marked += int(((word - 1) &^ word) >> 63)
+	s.seen[ord>>6] = word | 1<<(ord&63)
+	return true
+}
+
+// gather puts the unseen neighbours of a row into ids, marks them and returns their number. No branch depends on what was seen.
+func (s *Scratch) gather(row []uint32, limit uint32) int {
+	seen, touched, t := s.seen, s.touched, s.marked
+	ids, n := s.ids[:len(row)+1], 0
+	for i := range row {
+		v := atomic.LoadUint32(&row[i])&linkMask - 1
+		if v >= limit {
+			break
+		}
+		word := seen[v>>6]
+		ids[n] = v
+		n += int(^(word >> (v & 63)) & 1)
+		seen[v>>6] = word | 1<<(v&63)
+		touched[t] = v >> 6
+		t += int(((word - 1) &^ word) >> 63)
+	}
+	s.marked = t
+	return n
+}
+
+// forget clears the seen bits in time proportional to the words touched.
+func (s *Scratch) forget() {
+	for _, w := range s.touched[:s.marked] {
 		s.seen[w] = 0
 	}
+	s.marked, s.busy = 0, false
 }

@@ -79,14 +79,10 @@ func (g *links) descend(q Scorer, entry uint32, top, bottom int, s *Scratch) uin
 // walk is the search of one level: it expands the nearest node that is not expanded yet until the ef nearest nodes seen all are.
 // It returns their keys, sorted. This loop is where a query spends its time.
 func (g *links) walk(q Scorer, start uint64, level, ef int, s *Scratch) []uint64 {
-	pool, seen, touched := s.pool[:ef+1], s.seen, s.touched
-	ids, out, near := s.ids, s.out, s.near
-	limit := g.limit
-	e := keyOrd(start)
+	pool, ids, out, near := s.pool[:ef+1], s.ids, s.out, s.near
 	pool[0] = start
-	seen[e>>6] |= 1 << (e & 63)
-	touched[0] = e >> 6
-	n, t, hops, scored := 1, 1, 0, 0
+	s.begin(keyOrd(start))
+	n, hops, scored := 1, 0, 0
 	worst := worstKey
 	if n == ef {
 		worst = pool[0]
@@ -99,20 +95,7 @@ func (g *links) walk(q Scorer, start uint64, level, ef int, s *Scratch) []uint64
 		}
 		pool[at] = k | 1
 		hops++
-		row := g.row(keyOrd(k), level)
-		m := 0
-		for i := range row {
-			v := atomic.LoadUint32(&row[i])&linkMask - 1
-			if v >= limit {
-				break
-			}
-			word := seen[v>>6]
-			ids[m] = v
-			m += int(^(word >> (v & 63)) & 1)
-			seen[v>>6] = word | 1<<(v&63)
-			touched[t] = v >> 6
-			t += int(((word - 1) &^ word) >> 63)
-		}
+		m := s.gather(g.row(keyOrd(k), level), g.limit)
 		next := at + 1
 		if m > 0 {
 			for next < n && pool[next]&1 != 0 {
@@ -149,7 +132,7 @@ func (g *links) walk(q Scorer, start uint64, level, ef int, s *Scratch) []uint64
 		}
 		at = next
 	}
-	s.forget(t)
+	s.forget()
 	s.pooled = n
 	s.Stats.Hops += hops
 	s.Stats.Distances += scored

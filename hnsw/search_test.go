@@ -2,6 +2,7 @@ package hnsw
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,5 +30,31 @@ func TestRecall(t *testing.T) {
 			require.GreaterOrEqual(t, f.recall, c.recall)
 			require.LessOrEqual(t, f.distances, c.distances)
 		})
+	}
+}
+
+// broken panics at its n-th call, as a faulting map does.
+type broken struct {
+	Scorer
+	n int
+}
+
+func (b *broken) Distances(ids []uint32, out []float32) {
+	if b.n--; b.n == 0 {
+		panic("fault")
+	}
+	b.Scorer.Distances(ids, out)
+}
+
+func TestScratchSurvivesAPanic(t *testing.T) {
+	base := clustered(8, 2000, 8, 20, 0.5)
+	g := build(t, base, Params{}, 2)
+	s, q := NewScratch(), base.query(base.row(3))
+	for _, o := range []SearchOptions{{Ef: 30}, {Ef: 30, Bits: some(1, 2000, 0.3)}} {
+		want := slices.Clone(g.Search(q, o, s))
+		for n := 1; n < 30; n++ {
+			require.Panics(t, func() { g.Search(&broken{q, n}, o, s) })
+			require.Equal(t, want, g.Search(q, o, s))
+		}
 	}
 }
