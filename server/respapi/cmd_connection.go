@@ -2,6 +2,7 @@ package respapi
 
 import (
 	"github.com/isobath/isobath/server/resp"
+	"github.com/isobath/isobath/server/service"
 )
 
 const connFlags = flagNoScript | flagLoading | flagStale | flagFast
@@ -46,7 +47,7 @@ func cmdReset(c *call) error {
 	cn.selectDB(0)
 	cn.w.SetProtocol(2)
 	cn.set(func(in *connInfo) { in.resp, in.name, in.user = 2, "", "default" })
-	cn.login(c.srv.auth.Anonymous())
+	cn.login(c.srv.auth.anonymous)
 	c.w.SimpleString("RESET")
 	return nil
 }
@@ -68,7 +69,7 @@ func cmdAuth(c *call) error {
 	user, password := "default", c.args[1]
 	switch len(c.args) {
 	case 2:
-		if !c.srv.auth.Required() {
+		if !c.srv.auth.required() {
 			return errNoPassword
 		}
 	case 3:
@@ -81,7 +82,7 @@ func cmdAuth(c *call) error {
 
 // login gives the connection the role of user and password.
 func (c *call) login(user string, password []byte) error {
-	role, err := c.srv.auth.Login(user, string(password))
+	role, err := c.srv.auth.login(user, string(password))
 	if err != nil {
 		c.srv.stats.authFailures.Add(1)
 		c.srv.log.Warn("authentication failed", "client", c.conn.addr)
@@ -127,7 +128,7 @@ func cmdHello(c *call) error {
 			return err
 		}
 	}
-	if c.conn.role == RoleNone {
+	if c.conn.role == service.RoleNone {
 		return errHelloNoAuth
 	}
 	c.conn.w.SetProtocol(version)

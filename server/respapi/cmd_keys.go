@@ -24,8 +24,8 @@ var keyCommands = []command{
 	{name: "copy", arity: -3, flags: flagWrite | flagDenyOOM, cats: "@keyspace", keys: twoKeys, group: "generic", since: "6.2.0", summary: "Copies the value of a key to a new key.", run: cmdCopy},
 	{name: "move", arity: 3, flags: flagWrite | flagFast, cats: "@keyspace", keys: oneKey, group: "generic", since: "1.0.0", summary: "Moves a key to another database.", run: cmdMove},
 	{name: "dbsize", arity: 1, flags: readFast, cats: "@keyspace", group: "server", since: "1.0.0", summary: "Returns the number of keys in the database.", run: cmdDBSize},
-	{name: "flushdb", arity: -1, flags: flagWrite, cats: "@keyspace @dangerous", group: "server", since: "1.0.0", summary: "Removes all keys from the current database.", run: flush(func(tx *keyspace.Tx) { tx.FlushDB() })},
-	{name: "flushall", arity: -1, flags: flagWrite, cats: "@keyspace @dangerous", group: "server", since: "1.0.0", summary: "Removes all keys from all databases.", run: flush(func(tx *keyspace.Tx) { tx.FlushAll() })},
+	{name: "flushdb", arity: -1, flags: flagWrite, cats: "@keyspace @dangerous", group: "server", since: "1.0.0", summary: "Removes all keys from the current database.", run: flush((*keyspace.Tx).FlushDB)},
+	{name: "flushall", arity: -1, flags: flagWrite, cats: "@keyspace @dangerous", group: "server", since: "1.0.0", summary: "Removes all keys from all databases.", run: flush(func(tx *keyspace.Tx) error { tx.FlushAll(); return nil })},
 	{name: "object", arity: -2, cats: "@keyspace", group: "generic", since: "2.2.3", summary: "A container for object introspection commands.", subs: []command{
 		{name: "object|encoding", arity: 3, flags: flagRead, cats: "@keyspace", keys: keySpec{first: 2, last: 2, step: 1}, summary: "Returns the internal encoding of an object.", run: cmdObjectEncoding},
 		{name: "object|refcount", arity: 3, flags: flagRead, cats: "@keyspace", keys: keySpec{first: 2, last: 2, step: 1}, summary: "Returns the reference count of a value of a key.", run: objectInt(1)},
@@ -270,15 +270,12 @@ func cmdDBSize(c *call) error {
 	})
 }
 
-func flush(do func(tx *keyspace.Tx)) func(c *call) error {
+func flush(do func(tx *keyspace.Tx) error) func(c *call) error {
 	return func(c *call) error {
 		if len(c.args) > 2 || len(c.args) == 2 && !is(c.args[1], "async") && !is(c.args[1], "sync") {
 			return errSyntax
 		}
-		return c.ok(c.update(func(tx *keyspace.Tx) error {
-			do(tx)
-			return nil
-		}))
+		return c.ok(c.update(do))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/isobath/isobath/engine"
 	"github.com/isobath/isobath/engine/keyspace"
 	"github.com/isobath/isobath/server/resp"
+	"github.com/isobath/isobath/server/service"
 )
 
 // Limits before authentication, where a password is required (reliability.md 6.3).
@@ -66,17 +67,17 @@ func newConn(s *Server, id int64, nc net.Conn, cancel context.CancelFunc) *conn 
 	cn.source.reader = cn.reader
 	cn.info.user, cn.info.resp, cn.info.multi = "default", 2, -1
 	cn.active.Store(cn.created.UnixNano())
-	if s.auth.Required() {
+	if s.auth.required() {
 		cn.source.mustAuth = cn.created.Add(s.authTime)
 	}
-	cn.login(s.auth.Anonymous())
+	cn.login(s.auth.anonymous)
 	return cn
 }
 
 // login gives the connection the rights of a role.
 func (cn *conn) login(r Role) {
 	cn.role = r
-	if r == RoleNone {
+	if r == service.RoleNone {
 		cn.reader.SetLimits(preAuthLimits)
 		return
 	}
@@ -182,7 +183,7 @@ func (cn *conn) fail(c *call, err error) {
 // dispatch finds the command and decides whether it runs now, waits for EXEC, or not at all.
 func (cn *conn) dispatch(c *call) error {
 	cmd, err := cn.srv.table.find(c.args)
-	if cn.role == RoleNone && (err != nil || cmd.flags&flagNoAuth == 0) {
+	if cn.role == service.RoleNone && (err != nil || cmd.flags&flagNoAuth == 0) {
 		return errNoAuth
 	}
 	if err == nil {
@@ -207,7 +208,7 @@ func (cn *conn) dispatch(c *call) error {
 
 // allow checks the role of the connection.
 func (cn *conn) allow(cmd *command) error {
-	if cn.role == RoleAll || cn.role == RoleNone || cmd.readOnly() {
+	if cn.role == service.RoleAll || cn.role == service.RoleNone || cmd.readOnly() {
 		return nil
 	}
 	cn.srv.stats.denied.Add(1)

@@ -11,19 +11,21 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/isobath/isobath/server/service"
 )
 
 // passwords is an Authorizer with one password for each role.
 type passwords struct{ all, read string }
 
-func (p passwords) Authorize(password string) (Role, error) {
+func (p passwords) AuthorizePassword(password string) (Role, error) {
 	switch {
 	case password != "" && password == p.all:
-		return RoleAll, nil
+		return service.RoleAll, nil
 	case password != "" && password == p.read:
-		return RoleRead, nil
+		return service.RoleRead, nil
 	}
-	return RoleNone, errors.New("no")
+	return service.RoleNone, errors.New("no")
 }
 
 func TestPasswordIsRequired(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/isobath/isobath/engine"
 	"github.com/isobath/isobath/engine/keyspace"
+	"github.com/isobath/isobath/server/service"
 )
 
 const (
@@ -84,7 +85,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		keys: o.Keys, engine: o.Keys.DB(), auth: gate{o.Auth}, config: cfg, table: newTable(), shutdown: o.Shutdown,
+		keys: o.Keys, engine: o.Keys.DB(), auth: newGate(o.Auth), config: cfg, table: newTable(), shutdown: o.Shutdown,
 		nodeID: cmp.Or(o.NodeID, defaultNodeID(cfg)), log: o.Log, started: time.Now(), conns: map[int64]*conn{},
 		commandTime: cmp.Or(o.commandTime, commandTime), authTime: cmp.Or(o.authTime, authTime),
 		stall: cmp.Or(o.stall, stallTime),
@@ -183,51 +184,47 @@ func (s *Server) idleTime() time.Duration {
 	return time.Duration(s.config.Int("timeout")) * time.Second
 }
 
-// Role is what a connection may do.
-type Role uint8
+// Role is what a connection may do: RoleNone must authenticate first, RoleRead may run @read
+// and @connection commands.
+type Role = service.Role
 
-// Roles.
-const (
-	RoleNone Role = iota // must authenticate
-	RoleRead             // @read and @connection
-	RoleAll
-)
-
-// Authorizer judges a password. The empty password stands for a connection that has not
-// authenticated.
+// Authorizer judges a password; *service.Service. The empty password stands for a connection
+// that has not authenticated.
 type Authorizer interface {
-	Authorize(password string) (Role, error)
+	AuthorizePassword(password string) (Role, error)
 }
 
 // gate is an Authorizer that may be absent.
-type gate struct{ auth Authorizer }
-
-// Anonymous returns the role without a password.
-func (g gate) Anonymous() Role {
-	if g.auth == nil {
-		return RoleAll
-	}
-	r, err := g.auth.Authorize("")
-	if err != nil {
-		return RoleNone
-	}
-	return r
+type gate struct {
+	auth      Authorizer
+	anonymous Role // without a password
 }
 
-// Required says whether a connection must authenticate.
-func (g gate) Required() bool { return g.Anonymous() == RoleNone }
+func newGate(a Authorizer) gate {
+	if a == nil {
+		return gate{anonymous: service.RoleAll}
+	}
+	r, err := a.AuthorizePassword("")
+	if err != nil {
+		r = service.RoleNone
+	}
+	return gate{a, r}
+}
 
-// Login returns the role that user and password give.
-func (g gate) Login(user, password string) (Role, error) {
+// required says whether a connection must authenticate.
+func (g gate) required() bool { return g.anonymous == service.RoleNone }
+
+// login returns the role that user and password give.
+func (g gate) login(user, password string) (Role, error) {
 	if user != "default" {
-		return RoleNone, errWrongPass
+		return service.RoleNone, errWrongPass
 	}
-	if !g.Required() {
-		return g.Anonymous(), nil
+	if !g.required() {
+		return g.anonymous, nil
 	}
-	r, err := g.auth.Authorize(password)
-	if err != nil || r == RoleNone || password == "" {
-		return RoleNone, errWrongPass
+	r, err := g.auth.AuthorizePassword(password)
+	if err != nil || r == service.RoleNone {
+		return service.RoleNone, errWrongPass
 	}
 	return r, nil
 }
