@@ -15,6 +15,9 @@
 //     they are about two of a node's M0 links.
 //   - Nodes at the distance of a node to itself (twins) reject each other in the neighbour selection, so that a heap of equal vectors
 //     does not fill all lists.
+//   - A new node chooses up to 3/2*M links on level 0 instead of M: its row has room for M0.
+//   - The heuristic compares in batches, the chosen against all later candidates, and links carry no cached distances: one batch
+//     recomputes those of a full row.
 //
 // Concurrency: Insert may run in parallel with other inserts and with searches. Readers take no locks: links are atomic words.
 // Lock order: seed, top, one node stripe. A [Scratch] belongs to one goroutine at a time.
