@@ -33,6 +33,7 @@ type logFile struct {
 	size   int64    // allocated
 	end    int64    // end of the last record
 	last   uint64   // Seq of the last record, start-1 if there is none
+	zeroed int64    // bytes from end to here were written as zeros, not only allocated
 }
 
 func (f *logFile) place(off int64) place { return place{file: f.number, off: off, epoch: f.epoch} }

@@ -17,6 +17,8 @@ const (
 	maxPending = 64 << 20
 	// keptPending is the largest buffer that is kept for the next group.
 	keptPending = 8 << 20
+	// zeroBytes is how much is filled with zeros ahead of small groups at once.
+	zeroBytes   = 1 << 20
 	minFileSize = 8 << 10
 	maxFileSize = 1 << 40
 )

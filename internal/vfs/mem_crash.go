@@ -56,9 +56,12 @@ func (m *Mem) Crash(seed int64, percent int) *Mem {
 
 // crash returns the content that may be found after a power cut, as synced content.
 func (d *memData) crash(keep func() bool) memData {
-	image := slices.Clone(d.synced)
+	if d.whole {
+		return memData{bytes: copyUsed(d.bytes, d.used), used: d.used, whole: true}
+	}
+	image := copyUsed(d.synced, d.used)
 	for _, op := range d.pending {
 		image = op.redo(image, keep)
 	}
-	return memData{bytes: image, synced: slices.Clone(image)}
+	return memData{bytes: image, used: d.used, whole: true}
 }

@@ -11,6 +11,11 @@ type memData struct {
 	bytes   []byte
 	synced  []byte
 	pending []dataOp
+	// used bounds the bytes that were ever written: behind it all is zero, and large preallocated
+	// files are copied cheaply.
+	used int64
+	// whole tells that bytes and synced are equal and synced was not made yet.
+	whole bool
 	// mapped tells that MapBytes handed out a part of bytes. When a mapped buffer must move, the old
 	// one joins aliases, and later writes go to it as well: the maps stay true.
 	mapped  bool
@@ -22,7 +27,6 @@ type dataOp struct {
 	off  int64
 	data []byte
 	size int64 // of the file after the operation
-	trim bool  // truncation: bytes from size on are gone even if the file grows again
 }
 
 // resize sets the length of bytes; new bytes are zero.
@@ -45,7 +49,23 @@ func (d *memData) resize(size int64) {
 	}
 }
 
+// split makes synced before bytes change.
+func (d *memData) split() {
+	if d.whole {
+		d.whole, d.synced = false, copyUsed(d.bytes, d.used)
+	}
+}
+
+// copyUsed returns a copy of b, which is zero from used on.
+func copyUsed(b []byte, used int64) []byte {
+	c := make([]byte, len(b))
+	copy(c, b[:min(used, int64(len(b)))])
+	return c
+}
+
 func (d *memData) write(p []byte, off int64) {
+	d.split()
+	d.used = max(d.used, off+int64(len(p)))
 	if end := off + int64(len(p)); end > int64(len(d.bytes)) {
 		d.resize(end)
 	}
@@ -59,9 +79,9 @@ func (d *memData) write(p []byte, off int64) {
 }
 
 func (d *memData) setSize(size int64) {
-	trim := size < int64(len(d.bytes))
+	d.split()
 	d.resize(size)
-	d.pending = append(d.pending, dataOp{size: size, trim: trim})
+	d.pending = append(d.pending, dataOp{size: size})
 }
 
 // sync makes the synced image equal to bytes, by the pending operations only: files may be large.
