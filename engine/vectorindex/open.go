@@ -27,7 +27,8 @@ func Open(o Options, saved Saved, live *roaring.Bitmap) (ix *Index, problems []e
 		ix.stride = ix.quantizer.Stride()
 	}
 	ix.scratch.New = func() any { return newScratch(ix.quantizer) }
-	segments, problems := ix.openSegments(saved)
+	var segments []*segment
+	segments, ix.problems = ix.openSegments(saved)
 	ix.current = newSources(segments, nil)
 	covered := roaring.New()
 	for _, sg := range segments {
@@ -42,8 +43,7 @@ func Open(o Options, saved Saved, live *roaring.Bitmap) (ix *Index, problems []e
 	if err := ix.removeUnnamed(); err != nil {
 		return nil, nil, errors.Join(err, ix.Close())
 	}
-	ix.problems = problems
-	return ix, problems, nil
+	return ix, ix.Problems(), nil
 }
 
 func (ix *Index) openSegments(saved Saved) (segments []*segment, problems []error) {

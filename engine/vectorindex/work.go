@@ -55,10 +55,9 @@ func (ix *Index) isClosed() bool {
 
 // due tells whether Work would do something. It is called without workMu.
 func (ix *Index) due(s *sources) bool {
-	if ix.working.Load() {
+	if ix.working.Load() || !ix.workMu.TryLock() {
 		return true
 	}
-	ix.workMu.Lock()
 	defer ix.workMu.Unlock()
 	return ix.broken == nil && len(ix.steps(s)) > 0
 }
@@ -77,23 +76,20 @@ func (ix *Index) steps(s *sources) []func(context.Context) error {
 	if ix.o.Flat {
 		return steps
 	}
-	var absorbing []*segment
-	if i := slices.IndexFunc(s.parts, func(p *part) bool { return ix.inserts(s, p) && !ix.merge.holds(p) }); i >= 0 {
-		if ix.merge == nil {
-			absorbing = ix.absorbs(s, s.parts[i])
-		}
-		if p := s.parts[i]; absorbing != nil {
-			add(func(context.Context) error { return ix.beginMerge(absorbing, []*part{p}) })
-		} else {
-			add(func(context.Context) error { return ix.insertTail(p) })
-		}
-	}
-	if absorbing != nil {
-		return steps
-	}
 	if p := ix.sealable(s); p != nil {
-		add(func(ctx context.Context) error { return ix.seal(ctx, p) })
-	} else if ix.merge != nil {
+		// Before the next part gets a graph: it may be better off merged with this segment.
+		return append(steps, func(ctx context.Context) error { return ix.seal(ctx, p) })
+	}
+	if i := slices.IndexFunc(s.parts, func(p *part) bool { return ix.inserts(s, p) && !ix.spared(p) }); i >= 0 {
+		p := s.parts[i]
+		if ix.merge == nil {
+			if segments := ix.absorbs(s, p); segments != nil {
+				return append(steps, func(context.Context) error { return ix.beginMerge(segments, []*part{p}) })
+			}
+		}
+		add(func(context.Context) error { return ix.insertTail(p) })
+	}
+	if ix.merge != nil {
 		add(ix.mergeSlice)
 	} else if inputs := ix.mergeable(s); len(inputs) > 0 {
 		add(func(context.Context) error { return ix.beginMerge(inputs, nil) })
