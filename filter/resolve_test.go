@@ -128,3 +128,22 @@ func TestAbandonedEditor(t *testing.T) {
 	require.Equal(t, []uint32{0, 1, 5}, e.Commit().All().ToArray())
 	require.Equal(t, []uint32{0, 1}, s.All().ToArray())
 }
+
+func TestRemovedSlotComesBackEmpty(t *testing.T) {
+	s, _ := oneField(FieldDef{Kind: Keyword}, `"a"`, `"a"`)
+	e := s.Edit()
+	e.Put("f", 1, Values{Keywords: []string{"b"}})
+	e.SetVector("v", 1, true)
+	e.Remove(1)
+	e.Add(1)
+	s = e.Commit()
+	requireSet(t, s, Match{"f", StringValue("a")}, roaring.BitmapOf(0))
+	requireSet(t, s, IsEmpty{"f"}, roaring.BitmapOf(1))
+	requireSet(t, s, HasVector{"v"}, roaring.New())
+	e = s.Edit()
+	e.Put("f", 7, Values{Keywords: []string{"a"}}) // not live: dropped
+	s = e.Commit()
+	e = s.Edit()
+	e.Add(7)
+	requireSet(t, e.Commit(), Match{"f", StringValue("a")}, roaring.BitmapOf(0))
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/isobath/isobath/internal/binfmt"
+	"github.com/isobath/isobath/internal/invariant"
 	"github.com/isobath/isobath/internal/mmap"
 	"github.com/isobath/isobath/internal/vfs"
 )
@@ -127,7 +128,7 @@ func advise(tables []table, a mmap.Advice) {
 
 // FinishSave returns s with the saved files in the place of what they hold. Called by the writer
 // after Run succeeded, with the newest state, which descends from the saved one; an Editor begun
-// before is void.
+// before is void. One save at a time.
 func (s *State) FinishSave(sv *Save) *State {
 	if !sv.done {
 		return s
@@ -135,8 +136,9 @@ func (s *State) FinishSave(sv *Save) *State {
 	kept := s.tables
 	if n := len(sv.state.tables); n > 0 {
 		i := slices.Index(s.tables, sv.state.tables[n-1])
+		invariant.Assertf(i >= 0, "filter: FinishSave on a state that does not descend from the saved one")
 		if i < 0 {
-			return s // another save has replaced them
+			return s
 		}
 		kept = s.tables[i+1:]
 	}

@@ -72,6 +72,7 @@ func TestSavedImageIsTheStateAtBeginSave(t *testing.T) {
 	saved, err := sv.Run(fs, "d", next)
 	require.NoError(t, err)
 	s = s.FinishSave(sv)
+	require.IsType(t, &frozenTable{}, s.tables[0], "what was saved left the memory")
 	require.Equal(t, after, answers(t, s, 50))
 	loaded, err := Load(fs, "d", saved)
 	require.NoError(t, err)
