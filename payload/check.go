@@ -126,7 +126,7 @@ func Check(dir string) error {
 	if err != nil {
 		return fmt.Errorf("payload: check %s: %w", dir, err)
 	}
-	return errors.Join(s.loadSplit(), s.Verify(^uint64(0)), s.db.Close())
+	return errors.Join(s.loadMark(), s.damaged(), s.loadSplit(), s.Verify(^uint64(0)), s.db.Close())
 }
 
 func checkCopy(dir string) (err error) {
@@ -143,5 +143,13 @@ func checkCopy(dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.Verify(^uint64(0)), s.Close())
+	return errors.Join(s.damaged(), s.Verify(^uint64(0)), s.Close())
+}
+
+// damaged is Damage as an error.
+func (s *Store) damaged() error {
+	if s.damage == nil {
+		return nil
+	}
+	return s.damage
 }

@@ -20,7 +20,8 @@
 // keys and values; options.go gives every option of badger and its reason.
 //
 // A key whose table is damaged may be missing instead of unreadable: for a key that must exist,
-// ErrNotFound is damage. Verify and Check read everything.
+// ErrNotFound is damage. Verify and Check read everything. Damage tells after Open that badger came up
+// without records that had been synced.
 //
 // # JSON
 //
@@ -31,5 +32,5 @@
 // # Concurrency
 //
 // Apply, SetDiscard and Sync belong to one writer; everything else is safe for concurrent use. Lock
-// order: Store.syncMu and Store.applyMu are taken alone.
+// order: Store.syncMu before Store.applyMu.
 package payload

@@ -52,6 +52,8 @@ type Store struct {
 	applyMu sync.Mutex
 	batch   batch
 	split   map[string]uint32 // keys that may have pieces -> how many
+	mark    mark
+	damage  *binfmt.CorruptError
 
 	syncMu sync.Mutex
 	synced map[string]bool // files that never change and are durable
@@ -85,7 +87,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("payload: open %s: %w", o.Dir, err)
 	}
-	if err := s.loadSplit(); err != nil {
+	if err := errors.Join(s.loadMark(), s.loadSplit()); err != nil {
 		return nil, errors.Join(fmt.Errorf("payload: open %s: %w", o.Dir, err), s.db.Close())
 	}
 	adviseTables(o.Dir)
@@ -134,11 +136,16 @@ func (s *Store) Apply(ops []Op) error {
 			return fmt.Errorf("payload: apply record %d: %w", ops[i].Seq, err)
 		}
 	}
+	s.mark.note(ops[len(ops)-1].Seq)
 	if err := wb.Flush(); err != nil {
 		return fmt.Errorf("payload: apply up to record %d: %w", ops[len(ops)-1].Seq, err)
 	}
 	return nil
 }
+
+// Damage returns what Open found to be lost of the records that an earlier Sync had made durable, nil
+// normally. The store works, but keys may be missing or old; it stays marked as damaged.
+func (s *Store) Damage() *binfmt.CorruptError { return s.damage }
 
 // Get appends the value of key at seq (its newest version not above) to dst. It returns ErrNotFound
 // when there is none and a *binfmt.CorruptError when the stored bytes are not those written.
@@ -149,7 +156,7 @@ func (s *Store) Get(seq uint64, key, dst []byte) ([]byte, error) {
 	defer s.leave()
 	out := dst
 	err := s.guard(func() error {
-		return s.lookup(seq, key, func(txn *badger.Txn, k []byte, item *badger.Item) (err error) {
+		return s.lookup(seq, prefixValue, key, func(txn *badger.Txn, k []byte, item *badger.Item) (err error) {
 			out, err = s.appendValue(txn, item, k, dst)
 			return err
 		})
@@ -167,7 +174,7 @@ func (s *Store) Has(seq uint64, key []byte) (bool, error) {
 	}
 	defer s.leave()
 	err := s.guard(func() error {
-		return s.lookup(seq, key, func(*badger.Txn, []byte, *badger.Item) error { return nil })
+		return s.lookup(seq, prefixValue, key, func(*badger.Txn, []byte, *badger.Item) error { return nil })
 	})
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
@@ -177,13 +184,13 @@ func (s *Store) Has(seq uint64, key []byte) (bool, error) {
 
 var keyPool = sync.Pool{New: func() any { return new([]byte) }}
 
-func (s *Store) lookup(seq uint64, key []byte, found func(*badger.Txn, []byte, *badger.Item) error) error {
-	if len(key) == 0 || len(key) > MaxKeyBytes {
+func (s *Store) lookup(seq uint64, prefix byte, key []byte, found func(*badger.Txn, []byte, *badger.Item) error) error {
+	if len(key) > MaxKeyBytes {
 		return ErrNotFound
 	}
 	buf := keyPool.Get().(*[]byte)
 	defer keyPool.Put(buf)
-	*buf = append(append((*buf)[:0], prefixValue), key...)
+	*buf = append(append((*buf)[:0], prefix), key...)
 	txn := s.db.NewTransactionAt(seq, false)
 	defer txn.Discard()
 	item, err := txn.Get(*buf)
@@ -231,7 +238,9 @@ func (s *Store) Close() error {
 		}
 		s.closeAs = errors.Join(syncErr, s.db.Close())
 		if s.closeAs == nil { // the close wrote the last table
-			s.closeAs = s.syncFiles()
+			s.syncMu.Lock()
+			s.closeAs = s.syncFilesLocked()
+			s.syncMu.Unlock()
 		}
 	})
 	return s.closeAs

@@ -16,21 +16,30 @@ func (s *Store) Sync() error {
 		return ErrClosed
 	}
 	defer s.leave()
+	s.syncMu.Lock()
+	defer s.syncMu.Unlock()
+	marked, err := s.putMark()
+	if err != nil {
+		return fmt.Errorf("payload: sync: %w", err)
+	}
 	if err := s.db.Sync(); err != nil {
 		return fmt.Errorf("payload: sync: %w", err)
 	}
-	if err := s.syncFiles(); err != nil {
+	if err := s.syncFilesLocked(); err != nil {
 		return err
+	}
+	if marked {
+		if err := s.saveMarkLocked(); err != nil {
+			return fmt.Errorf("payload: sync: %w", err)
+		}
 	}
 	adviseTables(s.o.Dir)
 	return nil
 }
 
-func (s *Store) syncFiles() error {
-	s.syncMu.Lock()
-	defer s.syncMu.Unlock()
+func (s *Store) syncFilesLocked() error {
 	for {
-		again, err := s.syncListed()
+		again, err := s.syncListedLocked()
 		if err != nil {
 			return fmt.Errorf("payload: sync: %w", err)
 		}
@@ -44,10 +53,10 @@ func (s *Store) syncFiles() error {
 	return nil
 }
 
-// syncListed syncs the files that are there now. A memtable log may vanish meanwhile because its
+// syncListedLocked syncs the files that are there now. A memtable log may vanish meanwhile because its
 // content moved to a new table, and a table because compaction replaced it: then it asks for
 // another round, which finds the new file.
-func (s *Store) syncListed() (again bool, err error) {
+func (s *Store) syncListedLocked() (again bool, err error) {
 	entries, err := os.ReadDir(s.o.Dir)
 	if err != nil {
 		return false, err

@@ -14,6 +14,7 @@ const (
 	prefixValue = 1 // user key -> whole value or the head of a split one
 	prefixPiece = 2 // user key, piece number -> piece
 	prefixSplit = 3 // user key -> number of pieces; finds pieces that an overwrite has to remove
+	prefixMark  = 4 // nothing -> number of the last Sync (mark.go)
 
 	formatWhole = 1 // the value itself
 	formatSplit = 2 // u64 length of the value, which lies in pieces
