@@ -37,8 +37,9 @@ type applier struct {
 	group     []payload.Op // of the group, not yet in badger
 	batches   []*batch     // touched collections, in order of their first touch
 	byNum     map[uint32]*batch
-	onPublish []func() // run under db.mu
-	afterward []func() // run after publication
+	borrowed  []*vectorBatch // that hold a view of their rows
+	onPublish []func()       // run under db.mu
+	afterward []func()       // run after publication
 }
 
 func newApplier(db *DB) *applier {
@@ -47,6 +48,7 @@ func newApplier(db *DB) *applier {
 
 // applyGroup applies operations and publishes them as one step.
 func (ap *applier) applyGroup(group []queued) error {
+	defer ap.releaseViews()
 	for _, q := range group {
 		if err := ap.apply(q.seq, q.op); err != nil {
 			return fmt.Errorf("engine: apply record %d: %w", q.seq, err)
@@ -54,6 +56,15 @@ func (ap *applier) applyGroup(group []queued) error {
 		ap.seq = q.seq
 	}
 	return ap.publish()
+}
+
+// releaseViews gives up the rows that the group's lookups borrowed.
+func (ap *applier) releaseViews() {
+	for _, vb := range ap.borrowed {
+		vb.view.Release()
+		vb.view = nil
+	}
+	ap.borrowed = ap.borrowed[:0]
 }
 
 func (ap *applier) apply(seq uint64, o op) error {

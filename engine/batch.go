@@ -273,6 +273,7 @@ func (b *batch) row(name string, slot uint32) ([]float32, error) {
 	}
 	if vb.view == nil {
 		vb.view = vb.store.rows.View()
+		b.ap.borrowed = append(b.ap.borrowed, vb)
 	}
 	return vb.view.Row(slot)
 }
@@ -321,9 +322,6 @@ func (b *batch) commit() error {
 	b.c.applied.filter = b.edit.Commit()
 	for _, name := range b.c.names {
 		vb := b.vectors[name]
-		if vb.view != nil {
-			vb.view.Release()
-		}
 		if vb.store.index == nil || len(vb.slots) == 0 {
 			continue // replay: the index is opened over the final state
 		}

@@ -124,10 +124,10 @@ func checkCollectionFiles(fsys vfs.FS, dir string, m *manifest, num uint32, r *R
 	e := m.collections[num]
 	r.Collections++
 	state := path.Join(dir, "state")
-	if e.filter.Meta != nil {
+	if len(e.filter.Meta) > 0 {
 		r.add(state, filter.Verify(fsys, state, e.filter))
 	}
-	if e.slots.Meta != nil {
+	if len(e.slots.Meta) > 0 {
 		r.add(state, slots.Verify(fsys, state, e.slots))
 	}
 	for i, name := range slices.Sorted(maps.Keys(e.schema.Vectors)) {

@@ -107,12 +107,12 @@ func (db *DB) loadCollection(e collectionEntry) (err error) {
 	c := db.newCollection(e.num, e.name, e.schema)
 	c.saved = e
 	c.applied.fields, c.applied.operation, c.applied.feed = e.fields, e.operation, e.feed
-	if e.filter.Meta != nil {
+	if len(e.filter.Meta) > 0 {
 		if c.applied.filter, err = filter.Load(db.fs, c.stateDir(), e.filter); err != nil {
 			return fmt.Errorf("payload indexes: %w", err)
 		}
 	}
-	if e.slots.Meta != nil {
+	if len(e.slots.Meta) > 0 {
 		if c.slots, err = slots.Load(db.fs, c.stateDir(), e.slots); err != nil {
 			return fmt.Errorf("slots: %w", err)
 		}
