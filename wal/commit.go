@@ -138,10 +138,10 @@ func (l *Log) startFile(start uint64, bytes int64) error {
 		return fmt.Errorf("start a log file at record %d: %w", start, err)
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.files = append(l.files, f)
 	l.proven = start - 1
-	l.mu.Unlock()
-	if old != nil {
+	if old != nil { // from now on TruncatePrefix may take it
 		return old.close()
 	}
 	return nil

@@ -27,9 +27,9 @@
 //
 // # Concurrency
 //
-// One goroutine appends, one at a time of Sync, TruncatePrefix, TruncateSuffix, SetStart and Close
-// runs (they exclude each other); Replay and the getters may run at any time. Lock order: syncMu,
-// mu.
+// One goroutine appends, one at a time of Sync, TruncateSuffix, SetStart and Close runs (they exclude
+// each other); TruncatePrefix, Replay and the getters may run at any time. Lock order: dropMu or
+// syncMu, then mu.
 //
 // The format is written down in FORMAT.md.
 package wal

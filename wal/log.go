@@ -73,6 +73,8 @@ type Log struct {
 	syncMu sync.Mutex // held by whatever does I/O; guards spare
 	spare  batch      // the other buffer
 
+	dropMu sync.Mutex // held by TruncatePrefix
+
 	mu      sync.Mutex
 	room    sync.Cond // pending was taken
 	files   []*logFile

@@ -5,10 +5,11 @@ import (
 	"slices"
 )
 
-// TruncatePrefix drops files that hold only records up to upTo. The last file always stays.
+// TruncatePrefix drops files that hold only records up to upTo. The last file always stays. Appending
+// and syncing go on meanwhile.
 func (l *Log) TruncatePrefix(upTo uint64) error {
-	l.syncMu.Lock()
-	defer l.syncMu.Unlock()
+	l.dropMu.Lock()
+	defer l.dropMu.Unlock()
 	l.mu.Lock()
 	if l.failed != nil {
 		defer l.mu.Unlock()
