@@ -288,6 +288,20 @@ func (ix *Index) wantsGraph(s *sources) bool {
 	return !ix.o.Flat && !ix.o.NoGraph && ix.o.rawBytes(s.rows()-s.deadRows()) >= ix.o.IndexFromBytes
 }
 
+// TailBytes is the memory of rows that wait for a graph which is to be built: what slows writers down where it grows
+// without bound. It is cheap.
+func (ix *Index) TailBytes() (n int64) {
+	s := ix.pin()
+	defer s.release()
+	if !ix.wantsGraph(s) {
+		return 0
+	}
+	for _, p := range s.parts {
+		n += int64(p.len()-int(p.walked.Load())) * int64(p.stride+20)
+	}
+	return n
+}
+
 // MemoryBytes estimates the anonymous memory in use: parts, a running merge, segments held in memory.
 func (ix *Index) MemoryBytes() int64 {
 	s := ix.pin()

@@ -2,6 +2,7 @@ package vectorindex
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -227,6 +228,32 @@ func list(t *testing.T, w *world) []string {
 	names, err := w.o.FS.List(w.o.Dir)
 	require.NoError(t, err)
 	return names
+}
+
+func TestALiveNeighbourIsFoundBehindDeadOnes(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.SealRows = 3000 })
+	w.add(3000)
+	w.work()
+	var dead []uint32
+	for _, n := range w.nearest(w.heart[5], 400, nil) {
+		dead = append(dead, n.Slot)
+		w.live.Remove(n.Slot)
+	}
+	w.ix.Kill(dead)
+	for range 10 {
+		q := slices.Clone(w.heart[5])
+		q[0] += float32(w.rng.NormFloat64()) / 10
+		got, stats := w.search(Request{Query: q, K: 10})
+		require.False(t, stats.Fallback)
+		truth := w.nearest(q, 10, nil)
+		found := 0
+		for _, g := range got {
+			if g.Distance <= truth[9].Distance*1.0001 {
+				found++
+			}
+		}
+		require.GreaterOrEqual(t, found, 9)
+	}
 }
 
 func TestSealAllLeavesNothingToInsert(t *testing.T) {

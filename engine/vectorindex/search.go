@@ -252,23 +252,38 @@ func (sc *scratch) walkGraph(g hnsw.Reader, slots []uint32, codes []byte, dead f
 	case dead > 0:
 		o.Ef = int(float64(o.Ef)/(1-dead)) + 1
 	}
+	found, err := sc.walked(g, o)
+	if err == nil && o.Accept == nil && o.Bits == nil && len(found) < min(sc.r.K, len(slots)) {
+		o.Accept, o.Want = sc.accept, sc.near.limit // all near ones are dead: look for live ones
+		o.MaxVisits = 2 * len(slots) / scansPerStep
+		found, err = sc.walked(g, o)
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, c := range found {
+		sc.near.push(slots[c.Ord], c.Distance)
+	}
+	return sc.graph.Stats.Exhausted, nil
+}
+
+// walked searches one graph and returns what of the answer may be a result. Borrowed until the next walk.
+func (sc *scratch) walked(g hnsw.Reader, o hnsw.SearchOptions) ([]hnsw.Candidate, error) {
 	found := g.Search(&sc.scorer, o, sc.graph)
 	st := &sc.graph.Stats
 	sc.stats.Visited += st.Visited
 	sc.stats.Hops += st.Hops
 	sc.stats.Distances += st.Distances
 	if sc.graph.Err != nil {
-		return false, fmt.Errorf("graph: %w", sc.graph.Err)
+		return nil, fmt.Errorf("graph: %w", sc.graph.Err)
 	}
+	kept := found[:0]
 	for _, c := range found {
-		if int(c.Ord) >= len(slots) {
-			continue
-		}
-		if slot := slots[c.Ord]; sc.near.takes(c.Distance) && sc.allowed(slot) {
-			sc.near.push(slot, c.Distance)
+		if o.Bits != nil || sc.accept(c.Ord) {
+			kept = append(kept, c)
 		}
 	}
-	return st.Exhausted, nil
+	return kept, nil
 }
 
 // matchBits gives the filter's matches in one source: as bits over ords where few matches make these cheap, otherwise

@@ -2,6 +2,7 @@ package vectorindex
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/isobath/isobath/internal/mmap"
@@ -39,6 +40,15 @@ func (v *View) Release() {
 	v.s.release()
 }
 
+// suspect has all segments verified again when a mapping failed.
+func (v *View) suspect(err error) {
+	if fault := (*mmap.FaultError)(nil); errors.As(err, &fault) {
+		for _, sg := range v.s.segments {
+			sg.suspect.Store(true)
+		}
+	}
+}
+
 // rowCount is the number of ords that the view reads.
 func (v *View) rowCount() (n int) {
 	for _, sg := range v.s.segments {
@@ -68,6 +78,7 @@ func (v *View) Search(ctx context.Context, r Request, dst []Result) ([]Result, S
 	defer sc.end()
 	err := mmap.Guard("vector segments", sc.run)
 	if err != nil {
+		v.suspect(err)
 		return dst, sc.stats, fmt.Errorf("vectorindex: search: %w", err)
 	}
 	return append(dst, sc.results...), sc.stats, nil
