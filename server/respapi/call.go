@@ -27,7 +27,7 @@ type call struct {
 
 // sync waits until this connection's own earlier writes are published.
 func (c *call) sync() error {
-	if c.conn == nil || c.conn.last == nil {
+	if c.conn.last == nil {
 		return nil
 	}
 	t := c.conn.last
@@ -36,12 +36,8 @@ func (c *call) sync() error {
 		return nil
 	}
 	c.conn.out.flush()
-	err := t.Wait(c.ctx)
-	if c.ctx.Err() != nil {
-		return c.ctx.Err()
-	}
-	_ = err // the write's own reply tells it; reads go on
-	return nil
+	_ = t.Wait(c.ctx) // a failed write is told by its own reply; reads go on
+	return c.ctx.Err()
 }
 
 // read runs fn on the state that this command may see: the transaction, or a view that holds
@@ -74,9 +70,7 @@ func (c *call) update(fn func(tx *keyspace.Tx) error) error {
 		return err
 	}
 	c.ticket = t
-	if c.conn != nil {
-		c.conn.last = t
-	}
+	c.conn.last = t
 	return nil
 }
 

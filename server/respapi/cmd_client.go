@@ -153,9 +153,10 @@ func (cn *conn) line(now time.Time) string {
 		state = "x"
 	}
 	unread := cn.out.unread()
-	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=0 psub=0 ssub=0 multi=%d watch=%d qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=16384 rbp=0 obl=0 oll=0 omem=%d tot-mem=%d events=r cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
+	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d watch=%d qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=16384 rbp=0 obl=0 oll=0 omem=%d tot-mem=%d events=r cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
 		cn.id, cn.addr, cn.laddr, cn.id, in.name, int(now.Sub(cn.created).Seconds()),
-		int(now.Sub(time.Unix(0, cn.active.Load())).Seconds()), state, in.db, in.multi, in.watching, unread, unread,
+		int(now.Sub(time.Unix(0, cn.active.Load())).Seconds()), state, in.db,
+		in.subs[channelTopic], in.subs[patternTopic], in.subs[shardTopic], in.multi, in.watching, unread, unread,
 		name, in.user, in.resp, in.libName, in.libVer)
 }
 

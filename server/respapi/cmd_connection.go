@@ -18,6 +18,12 @@ var connectionCommands = []command{
 }
 
 func cmdPing(c *call) error {
+	if c.conn.subscribed() && len(c.args) < 3 {
+		c.w.Array(2)
+		c.w.BulkString("pong")
+		c.w.Bulk(append([][]byte{nil}, c.args[1:]...)[len(c.args)-1])
+		return nil
+	}
 	switch len(c.args) {
 	case 1:
 		c.w.SimpleString("PONG")
@@ -43,6 +49,8 @@ func cmdQuit(c *call) error {
 func cmdReset(c *call) error {
 	cn := c.conn
 	cn.endMulti()
+	c.srv.broker.leave(cn)
+	cn.showSubscriptions()
 	cn.silent, cn.skip = false, 0
 	cn.selectDB(0)
 	cn.w.SetProtocol(2)

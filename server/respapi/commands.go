@@ -78,7 +78,7 @@ func newTable() *table {
 	t := &table{byName: map[string]*command{}}
 	for _, list := range [][]command{
 		connectionCommands, clientCommands, keyCommands, expiryCommands, stringCommands, hashCommands,
-		transactionCommands, serverCommands, clusterCommands, commandCommands,
+		transactionCommands, serverCommands, clusterCommands, commandCommands, pubsubCommands,
 		ftCommands, ftAliasCommands,
 	} {
 		for i := range list {

@@ -48,6 +48,7 @@ func params() []param {
 	return []param{
 		{name: "reported-redis-version", value: "7.4.2"},
 		{name: "search.query-during-backfill", kind: paramEnum, value: "error", enum: []string{"error", "partial", "wait"}},
+		{name: "search.knn-order", kind: paramEnum, value: "distance", enum: []string{"distance", "insertion"}},
 		number("search.create-wait-ms", 200, 0, 60000),
 		yesNo("search.invalid-data-drops-key", "no"),
 		yesNo("search.json-tag-split", "yes"),

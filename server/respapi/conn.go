@@ -34,6 +34,7 @@ type conn struct {
 	role    Role
 	multi   *transaction // between MULTI and EXEC
 	watch   keyspace.Watch
+	subs    subscriptions
 	last    *engine.Ticket // newest own write nobody waited for
 	quit    bool           // close when the replies are out
 	silent  bool           // CLIENT REPLY OFF
@@ -57,12 +58,13 @@ type connInfo struct {
 	user            string
 	db, resp, multi int
 	watching        int
+	subs            [topicKinds]int
 }
 
 func newConn(s *Server, id int64, nc net.Conn, cancel context.CancelFunc) *conn {
 	cn := &conn{srv: s, id: id, nc: nc, cancel: cancel, out: newOutbox(nc, s.stall), w: resp.NewWriter(),
 		created: time.Now(), addr: nc.RemoteAddr().String(), laddr: nc.LocalAddr().String()}
-	cn.source = &source{nc: nc, out: cn.out, idle: s.idleTime, command: s.commandTime, stopping: s.stopping.Load}
+	cn.source = &source{nc: nc, out: cn.out, idle: cn.idleTime, command: s.commandTime, stopping: s.stopping.Load}
 	cn.reader = resp.NewReader(cn.source, resp.Limits{})
 	cn.source.reader = cn.reader
 	cn.info.user, cn.info.resp, cn.info.multi = "default", 2, -1
@@ -72,6 +74,14 @@ func newConn(s *Server, id int64, nc net.Conn, cancel context.CancelFunc) *conn 
 	}
 	cn.login(s.auth.anonymous)
 	return cn
+}
+
+// idleTime is how long the client may be silent; one that listens may be so for ever.
+func (cn *conn) idleTime() time.Duration {
+	if cn.subs.any() {
+		return 0
+	}
+	return time.Duration(cn.srv.config.Int("timeout")) * time.Second
 }
 
 // login gives the connection the rights of a role.
@@ -109,6 +119,7 @@ func (cn *conn) serve(ctx context.Context) {
 	writer.Wait()
 	cn.cancel()
 	cn.watch.Clear()
+	cn.srv.broker.leave(cn)
 }
 
 func (cn *conn) readCommands(ctx context.Context) {
@@ -195,6 +206,9 @@ func (cn *conn) dispatch(c *call) error {
 		}
 		return err
 	}
+	if cn.subscribed() && !inSubscribedMode[cmd.name] {
+		return errSubscribedMode(cmd.name)
+	}
 	cn.cmd.Store(cmd)
 	c.cmd = cmd
 	if cn.multi != nil && !endsMulti[cmd.name] {
@@ -218,11 +232,12 @@ func (cn *conn) allow(cmd *command) error {
 // timed runs the command and counts it.
 func (c *call) timed(cmd *command) error {
 	start := time.Now()
+	if cmd.flags&flagOutside != 0 {
+		defer c.conn.watchDisconnect()()
+	}
 	err := c.guarded(cmd)
 	took := time.Since(start)
-	if c.conn != nil {
-		c.conn.active.Store(start.UnixNano())
-	}
+	c.conn.active.Store(start.UnixNano())
 	cmd.stats.add(took, err != nil)
 	c.srv.stats.commands.Add(1)
 	c.srv.slow.observe(c, start, took)

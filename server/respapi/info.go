@@ -158,7 +158,8 @@ func infoStats(c *call, w *infoWriter) {
 	w.section("Stats")
 	w.put("total_connections_received", st.connections.Load(), "total_commands_processed", st.commands.Load(),
 		"rejected_connections", st.refused.Load(), "expired_keys", 0, "evicted_keys", 0,
-		"keyspace_hits", st.hits.Load(), "keyspace_misses", st.misses.Load(), "pubsub_channels", 0, "pubsub_patterns", 0,
+		"keyspace_hits", st.hits.Load(), "keyspace_misses", st.misses.Load(), "pubsub_channels", len(c.srv.broker.names(channelTopic, nil)),
+		"pubsub_patterns", len(c.srv.broker.names(patternTopic, nil)),
 		"acl_access_denied_auth", st.authFailures.Load(), "acl_access_denied_cmd", st.denied.Load(), "acl_access_denied_key", 0,
 		"acl_access_denied_channel", 0, "total_error_replies", failed, "unexpected_error_replies", rejected,
 		"protocol_errors", st.protocolErrors.Load())

@@ -206,3 +206,16 @@ func TestSlowLog(t *testing.T) {
 	require.Equal(t, "+OK|", r.do("slowlog reset"))
 	require.Equal(t, ":0|", r.do("slowlog len"))
 }
+
+// The work of a client that has gone ends (row 24 of the audit list).
+func TestDisconnectCancelsALongCommand(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs a way to look at a socket without reading")
+	}
+	f := start(t, Options{})
+	r := f.raw()
+	r.send("debug", "sleep", "600")
+	time.Sleep(20 * time.Millisecond)
+	require.NoError(t, r.nc.Close())
+	require.Eventually(t, func() bool { return len(f.srv.clients()) == 0 }, time.Second, 5*time.Millisecond)
+}

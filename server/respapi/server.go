@@ -62,6 +62,7 @@ type Server struct {
 
 	stats    serverStats
 	search   searchStats
+	broker   broker
 	slow     slowLog
 	ft       ftState
 	pause    pauser
@@ -178,10 +179,6 @@ func (s *Server) clients() []*conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.SortedFunc(maps.Values(s.conns), func(a, b *conn) int { return cmp.Compare(a.id, b.id) })
-}
-
-func (s *Server) idleTime() time.Duration {
-	return time.Duration(s.config.Int("timeout")) * time.Second
 }
 
 // Role is what a connection may do: RoleNone must authenticate first, RoleRead may run @read

@@ -113,7 +113,7 @@ func (l *slowLog) observe(c *call, start time.Time, took time.Duration) {
 		return // without looking closer
 	}
 	limit := l.config.Int("slowlog-log-slower-than")
-	if limit < 0 || took < time.Duration(limit)*time.Microsecond || c.conn == nil || hidden(c) {
+	if limit < 0 || took < time.Duration(limit)*time.Microsecond || hidden(c) {
 		return
 	}
 	e := slowEntry{at: start, took: took, client: c.conn.addr}
