@@ -354,7 +354,11 @@ func writeOtherKeys(p *pairs, x *ftIndex, info *engine.CollectionInfo, s indexSi
 	}
 	p.text("backfill_in_progress", running)
 	p.text("backfill_complete_percent", strconv.FormatFloat(info.Index.Progress, 'f', 6, 64))
-	p.text("mutation_queue_size", strconv.Itoa(s.tail))
+	queue := 0 // vectors that background work is to put into a graph; small indexes have none
+	if info.Status == engine.Yellow {
+		queue = s.tail
+	}
+	p.text("mutation_queue_size", strconv.Itoa(queue))
 	p.text("recent_mutations_queue_delay", "0 sec")
 	p.text("state", state)
 	p.int("total_term_occurrences", 0)

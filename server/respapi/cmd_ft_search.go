@@ -18,6 +18,7 @@ import (
 // ftRow is one result.
 type ftRow struct {
 	key      []byte
+	id       uint64      // key number: insertion order
 	fields   []hashField // of the document
 	distance float64     // KNN
 	number   float64     // sort value
@@ -64,7 +65,8 @@ func (c *call) search(req *searchRequest) (*ftResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	run := &searchRun{ctx: ctx, req: req, expr: expr, now: c.now().UnixMilli(), res: &ftResult{}}
+	run := &searchRun{ctx: ctx, req: req, expr: expr, now: c.now().UnixMilli(), res: &ftResult{},
+		inserted: c.srv.config.String("search.knn-order") == "insertion"}
 	switch {
 	case req.query.KNN != nil:
 		err = run.nearest()
@@ -88,7 +90,15 @@ type searchRun struct {
 	expr filter.Expr
 	now  int64
 	res  *ftResult
+
+	inserted bool // order of a vector clause without SORTBY: by insertion, not by distance
+	bytes    int  // of documents held
 }
+
+// maxQueryBytes bounds the documents that one query holds.
+const maxQueryBytes = 512 << 20
+
+const errQueryMemory replyError = "OOM query exceeds the memory budget"
 
 // nearest answers a vector clause: the K nearest, of which LIMIT takes a page.
 func (s *searchRun) nearest() error {
@@ -107,13 +117,20 @@ func (s *searchRun) nearest() error {
 		return err
 	}
 	for i := range found.Hits {
-		if row, ok := s.row(&found.Hits[i]); ok {
+		row, ok, err := s.row(&found.Hits[i])
+		if err != nil {
+			return err
+		}
+		if ok {
 			row.distance = shownDistance(f.Vector.Distance, found.Hits[i].Distance)
 			s.sortValue(&row)
 			s.res.rows = append(s.res.rows, row)
 		}
 	}
 	s.res.total = len(s.res.rows)
+	if s.inserted && s.req.sortBy == "" {
+		slices.SortFunc(s.res.rows, func(a, b ftRow) int { return cmp.Compare(a.id, b.id) })
+	}
 	s.page()
 	return nil
 }
@@ -136,10 +153,10 @@ func (s *searchRun) matches() error {
 			stopped = true
 			return engine.Stop
 		}
-		row, ok := s.row(h)
-		if !ok {
+		row, ok, err := s.row(h)
+		if err != nil || !ok {
 			dropped++
-			return nil
+			return err
 		}
 		s.sortValue(&row)
 		s.res.rows = append(s.res.rows, row)
@@ -172,6 +189,9 @@ const trimRows = 4096
 func (s *searchRun) trim(wanted int) {
 	if len(s.res.rows)-trimRows >= wanted {
 		s.sort()
+		for i := wanted; i < len(s.res.rows); i++ {
+			s.bytes -= s.res.rows[i].bytes()
+		}
 		clear(s.res.rows[wanted:])
 		s.res.rows = s.res.rows[:wanted]
 	}
@@ -210,16 +230,28 @@ func boolInt(b bool) int {
 }
 
 // row makes a result of a hit, unless its key has expired.
-func (s *searchRun) row(h *engine.Hit) (ftRow, bool) {
+func (s *searchRun) row(h *engine.Hit) (ftRow, bool, error) {
 	d := h.Document
 	if d.Kind != engine.KindHash || d.Expire != 0 && d.Expire <= s.now {
-		return ftRow{}, false
+		return ftRow{}, false, nil
 	}
-	row := ftRow{key: h.Key}
+	row := ftRow{key: h.Key, id: h.ID.Num()}
 	for name, value := range engine.HashFields(d.Body) {
 		row.fields = append(row.fields, hashField{name, value})
 	}
-	return row, true
+	if s.bytes += row.bytes(); s.bytes > maxQueryBytes {
+		return ftRow{}, false, errQueryMemory
+	}
+	return row, true, nil
+}
+
+// bytes is about what the row holds.
+func (r *ftRow) bytes() int {
+	n := 128 + len(r.key)
+	for _, f := range r.fields {
+		n += 48 + len(f.name) + len(f.value)
+	}
+	return n
 }
 
 // field returns the stored value of a field, given by alias or source.

@@ -304,3 +304,55 @@ func ftInfoOf(t testing.TB, rdb *redis.Client, index string) map[string]any {
 	t.Helper()
 	return asMap(t, run(t, rdb, "FT.INFO", index))
 }
+
+func TestFTReplyShapes(t *testing.T) {
+	f := start(t, Options{})
+	movies(t, f.client())
+	r := f.raw()
+	require.Equal(t, "*1|:12|", r.do("FT.SEARCH idx * COUNT"))
+	require.Equal(t, "*2|:1|$5|doc:7|", r.do("FT.SEARCH idx @year:[2017,2017] NOCONTENT"))
+	require.Equal(t, "*3|:1|$5|doc:7|*2|$1|y|$4|2017|", r.do("FT.SEARCH idx @year:[2017,2017] RETURN 3 year AS y"))
+	require.Equal(t, "*6|:1|$5|doc:7|$1|0|$-1|$5|#2017|*0|", r.do("FT.SEARCH idx @year:[2017,2017] WITHSCORES WITHPAYLOADS WITHSORTKEYS SORTBY year RETURN 1 nosuch"))
+	require.Equal(t, "*4|:12|$5|doc:0|$1|1|$7|$horror|", r.do("FT.SEARCH idx * WITHSCORES WITHSORTKEYS SORTBY genre DESC LIMIT 0 1 NOCONTENT"))
+	require.Equal(t, "*4|:12|$5|doc:0|$-1|*0|", r.do("FT.SEARCH idx * WITHSORTKEYS LIMIT 0 1 RETURN 1 nosuch"))
+	r.send("FT.SEARCH", "idx", "*=>[KNN 2 @v $q]", "PARAMS", "2", "q", blob(0, 0), "RETURN", "2", "__v_score", "year", "DIALECT", "2")
+	require.Equal(t, "*5|:2|$5|doc:0|*4|$9|__v_score|$1|0|$4|year|$4|2010|$5|doc:1|*4|$9|__v_score|$1|1|$4|year|$4|2011|", r.reply())
+	r.do("HELLO 3")
+	require.Equal(t, "%5|$10|attributes|*0|$6|format|$6|STRING|$7|results|*1|%3|$2|id|$5|doc:7|$16|extra_attributes|%1|$4|year|$4|2017|"+
+		"$6|values|*0|$13|total_results|:1|$7|warning|*0|", r.do("FT.SEARCH idx @year:[2017,2017] RETURN 1 year"))
+	require.Equal(t, "%5|$10|attributes|*0|$6|format|$6|STRING|$7|results|*1|%5|$2|id|$5|doc:7|$5|score|,0|$7|payload|_|$7|sortkey|$5|#2017|"+
+		"$6|values|*0|$13|total_results|:1|$7|warning|*0|", r.do("FT.SEARCH idx @year:[2017,2017] WITHSCORES WITHPAYLOADS WITHSORTKEYS SORTBY year NOCONTENT"))
+	require.Equal(t, "~1|$3|idx|", r.do("FT._LIST"))
+}
+
+func TestFTOrderOfNearest(t *testing.T) {
+	f := start(t, Options{})
+	rdb := f.client()
+	movies(t, rdb)
+	query := []any{"idx", "*=>[KNN 3 @v $q]", "PARAMS", "2", "q", blob(11, 0), "NOCONTENT"}
+	require.Equal(t, docs(11, 10, 9), search(t, rdb, query...).ids)
+	require.NoError(t, rdb.ConfigSet(ctx, "search.knn-order", "insertion").Err())
+	require.Equal(t, docs(9, 10, 11), search(t, rdb, query...).ids)
+	require.Equal(t, docs(11, 10, 9), search(t, rdb, append(query, "SORTBY", "__v_score")...).ids)
+}
+
+func TestFTTimeout(t *testing.T) {
+	f := start(t, Options{})
+	rdb := f.client()
+	run(t, rdb, "FT.CREATE", "idx", "SCHEMA", "n", "NUMERIC")
+	for from := 0; from < 6000; from += 1000 {
+		pipe := rdb.TxPipeline()
+		for i := range 1000 {
+			pipe.HSet(ctx, fmt.Sprintf("k%d", from+i), "n", i)
+		}
+		_, err := pipe.Exec(ctx)
+		require.NoError(t, err)
+	}
+	sorted := []any{"FT.SEARCH", "idx", "*", "SORTBY", "n", "TIMEOUT", "1"}
+	_, err := rdb.Do(ctx, sorted...).Result()
+	require.EqualError(t, err, "Timeout limit was reached")
+	require.NoError(t, rdb.ConfigSet(ctx, "search.on-timeout", "return").Err())
+	reply := run(t, rdb, sorted...).(map[any]any)
+	require.Equal(t, []any{"Timeout limit was reached"}, reply["warning"])
+	require.Equal(t, int64(6000), search(t, rdb, "idx", "*", "SORTBY", "n", "LIMIT", "5990", "20", "NOCONTENT").total)
+}
