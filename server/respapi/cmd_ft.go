@@ -32,6 +32,8 @@ var ftCommands = []command{
 		summary: "Returns information and statistics on the index.", run: ftInfo},
 	{name: "ft.search", arity: -3, flags: flagRead | flagOutside, cats: "@search", group: "search", since: "1.0.0",
 		summary: "Searches the index with a query, returning either documents or just ids.", run: ftSearch},
+	{name: "ft.profile", arity: -5, flags: flagRead | flagOutside, cats: "@search", group: "search", since: "2.2.0",
+		summary: "Runs a query and tells how it went.", run: ftProfile},
 	{name: "ft.explain", arity: -3, flags: flagRead | flagFast | flagOutside, cats: "@search", group: "search", since: "1.0.0",
 		summary: "Returns the execution plan for a complex query.", run: ftExplain},
 	{name: "ft.explaincli", arity: -3, flags: flagRead | flagFast | flagOutside, cats: "@search", group: "search", since: "1.0.0",

@@ -33,6 +33,7 @@ type ftResult struct {
 	rows    []ftRow
 	total   int
 	warning string
+	stats   engine.SearchStats // vector clause
 }
 
 func ftSearch(c *call) error {
@@ -51,8 +52,36 @@ func ftSearch(c *call) error {
 	return nil
 }
 
-// search runs a request under its time limit.
+// planFiltered is the engine's name of a graph walk under a filter.
+const planFiltered = "filtered walk"
+
+// search runs a request and counts it.
 func (c *call) search(req *searchRequest) (*ftResult, error) {
+	st := &c.srv.search
+	st.Active.Add(1)
+	defer st.Active.Add(-1)
+	res, err := c.searchInTime(req)
+	if err != nil {
+		st.Failed.Add(1)
+		return nil, err
+	}
+	st.Succeeded.Add(1)
+	_, all := req.query.Filter.(filter.All)
+	switch {
+	case req.query.KNN == nil:
+		st.NonVector.Add(1)
+	case !all && res.stats.Plan == planFiltered:
+		st.Hybrid.Add(1)
+		st.Inline.Add(1)
+	case !all:
+		st.Hybrid.Add(1)
+		st.Prefiltered.Add(1)
+	}
+	return res, nil
+}
+
+// searchInTime runs a request under its time limit.
+func (c *call) searchInTime(req *searchRequest) (*ftResult, error) {
 	ctx, cancel := c.ctx, context.CancelFunc(func() {})
 	if req.timeout > 0 {
 		ctx, cancel = context.WithTimeout(ctx, req.timeout)
@@ -116,6 +145,7 @@ func (s *searchRun) nearest() error {
 	if err != nil {
 		return err
 	}
+	s.res.stats = found.Stats
 	for i := range found.Hits {
 		row, ok, err := s.row(&found.Hits[i])
 		if err != nil {

@@ -198,6 +198,15 @@ func TestFTOtherCommands(t *testing.T) {
 		require.Contains(t, text, "INTERSECT {")
 		require.Contains(t, text, "VECTOR {K=3")
 		require.NotEmpty(t, run(t, rdb, "FT.EXPLAINCLI", "idx", "*"))
+		profile := run(t, rdb, "FT.PROFILE", "idx", "SEARCH", "LIMITED", "QUERY", "@genre:{drama}=>[KNN 3 @v $q]", "PARAMS", "2", "q", blob(0, 0), "NOCONTENT")
+		if m, ok := profile.(map[any]any); ok {
+			require.Equal(t, docs(1, 2, 4), asPage(t, m["Results"]).ids)
+			require.NotEmpty(t, m["Profile"])
+		} else {
+			require.Equal(t, docs(1, 2, 4), asPage(t, profile.([]any)[0]).ids)
+			require.NotEmpty(t, asMap(t, profile.([]any)[1])["Plan"])
+		}
+		require.Contains(t, rdb.Info(ctx, "search").Val(), "search_num_active_queries:0")
 		run(t, rdb, "FT.CONFIG", "SET", "MINPREFIX", "3")
 		refused(t, rdb, "Syntax error at offset 8 near ho", "FT.SEARCH", "idx", "@genre:{ho*}")
 		run(t, rdb, "FT.CONFIG", "SET", "MINPREFIX", "1")

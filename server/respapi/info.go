@@ -264,7 +264,9 @@ func (c *call) searchTotals() searchTotals {
 			for _, v := range info.Vectors {
 				t.vectors += v.Vectors
 				t.codeBytes += v.CodeBytes
-				t.queue += v.Tail
+				if info.Status == engine.Yellow { // small indexes have no graph: their tail stays
+					t.queue += v.Tail
+				}
 			}
 			if info.Index != nil && info.Index.State == engine.BackfillInProgress {
 				t.backfills++
