@@ -115,31 +115,6 @@ func parseSet(args [][]byte, getex bool) (o setArgs, err error) {
 	return o, nil
 }
 
-// deadline turns a count of units into unix milliseconds.
-func deadline(name string, now time.Time, value int64, unit time.Duration, absolute bool) (int64, error) {
-	bad := replyError("ERR invalid expire time in '" + name + "' command")
-	scale := int64(unit / time.Millisecond)
-	if value > math.MaxInt64/scale || value < math.MinInt64/scale {
-		return 0, bad
-	}
-	ms := value * scale
-	if !absolute {
-		if ms > 0 && ms > math.MaxInt64-now.UnixMilli() {
-			return 0, bad
-		}
-		ms += now.UnixMilli()
-	}
-	return ms, nil
-}
-
-// positive is deadline for commands that refuse zero and less.
-func positive(name string, now time.Time, value int64, unit time.Duration, absolute bool) (int64, error) {
-	if value <= 0 {
-		return 0, replyError("ERR invalid expire time in '" + name + "' command")
-	}
-	return deadline(name, now, value, unit, absolute)
-}
-
 func cmdSet(c *call) error {
 	o, err := parseSet(c.args[3:], false)
 	if err != nil {

@@ -23,7 +23,10 @@ type serverStats struct {
 const maxErrorCodes = 128
 
 func (st *serverStats) countError(text string) {
-	code, _, _ := strings.Cut(text, " ")
+	code := "ERR"
+	if hasCode(text) {
+		code, _, _ = strings.Cut(text, " ")
+	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.errors == nil {
