@@ -23,6 +23,7 @@ func (ix *Index) commit(c change) error {
 	ix.mu.Unlock()
 	if err := ix.o.Commit(saved); err != nil {
 		ix.broken = fmt.Errorf("vectorindex: commit segments: %w", err)
+		ix.report(ix.broken)
 		ix.mu.Lock()
 		ix.committed = nil
 		ix.mu.Unlock()

@@ -1,6 +1,7 @@
 package vectorindex
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/isobath/isobath/internal/invariant"
 	"github.com/isobath/isobath/internal/vfs"
 	"github.com/isobath/isobath/mmapvec/distance"
 )
@@ -195,7 +197,7 @@ func TestChurnOfASmallIndexTakesNoSpace(t *testing.T) {
 		}
 		w.ix.Kill(old)
 		w.work()
-		require.Less(t, w.ix.Pending().Rows, 2*rewriteMinDead)
+		require.Less(t, w.ix.Pending().Rows, 400)
 	}
 	w.wantComplete()
 	w.wantRecall("churned", 1, Request{})
@@ -253,6 +255,30 @@ func TestALiveNeighbourIsFoundBehindDeadOnes(t *testing.T) {
 			}
 		}
 		require.GreaterOrEqual(t, found, 9)
+	}
+}
+
+func TestSearchesAllocateNextToNothing(t *testing.T) {
+	if invariant.Enabled {
+		t.Skip("race builds allocate")
+	}
+	w := newWorld(t, nil)
+	w.add(1000)
+	w.work()
+	w.add(300)
+	v := w.ix.View()
+	defer v.Release()
+	filter := roaring.New()
+	filter.AddRange(0, 650)
+	dst := make([]Result, 0, 10)
+	for _, r := range []Request{{K: 10}, {K: 10, Filter: filter}, {K: 10, Exact: true}} {
+		r.Query, r.Visible = w.heart[2], w.visible
+		allocs := testing.AllocsPerRun(100, func() {
+			var err error
+			dst, _, err = v.Search(context.Background(), r, dst[:0])
+			require.NoError(t, err)
+		})
+		require.LessOrEqual(t, allocs, 6.0)
 	}
 }
 

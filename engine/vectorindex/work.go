@@ -13,7 +13,7 @@ const (
 	maxSegments    = 3
 	busyTier       = 8  // beside appends a segment is merged into a larger one when it has 1/8 of its rows
 	idleTier       = 20 // at rest
-	rewriteMinDead = 1024
+	rewriteMinDead = 32
 
 	pauseAfterError = 10 * time.Second // the disk may be full: do not build a graph again and again for nothing
 )
@@ -28,7 +28,7 @@ func (ix *Index) Work(ctx context.Context) (did bool, err error) {
 	ix.workMu.Lock()
 	defer ix.workMu.Unlock()
 	if ix.isClosed() || ix.broken != nil {
-		return false, ix.broken
+		return false, nil // what broke was returned once and is among Problems
 	}
 	s := ix.pin()
 	defer s.release()
