@@ -218,3 +218,20 @@ func TestFTOtherCommands(t *testing.T) {
 		run(t, rdb, "SELECT", "0")
 	})
 }
+
+func TestFTMissingAndEmpty(t *testing.T) {
+	both(t, func(t *testing.T, rdb *redis.Client) {
+		run(t, rdb, "FT.CREATE", "idx", "SCHEMA", "g", "TAG", "INDEXMISSING", "INDEXEMPTY", "n", "NUMERIC", "INDEXMISSING",
+			"v", "VECTOR", "FLAT", "6", "TYPE", "FLOAT32", "DIM", "1", "DISTANCE_METRIC", "L2", "INDEXMISSING")
+		run(t, rdb, "HSET", "a", "g", "x", "n", "1", "v", blob(1))
+		run(t, rdb, "HSET", "b", "g", "")
+		run(t, rdb, "HSET", "c", "n", "2", "v", "short")
+		for query, want := range map[string][]string{
+			"ismissing(@g)": {"c"}, "ismissing(@n)": {"b"}, "ismissing(@v)": {"b", "c"}, "-ismissing(@g)": {"a", "b"},
+			`@g:{""}`: {"b"}, "-@g:{x}": {"b", "c"}, "* -@n:[1 1]": {"b", "c"}, "~@g:{x}": {"a", "b", "c"}, "@n!=1": {"b", "c"},
+		} {
+			require.Equal(t, want, search(t, rdb, "idx", query, "NOCONTENT").ids, query)
+		}
+		require.Equal(t, []string{"a"}, search(t, rdb, "idx", "*=>[KNN 5 @v $q]", "PARAMS", "2", "q", blob(0), "NOCONTENT").ids)
+	})
+}
