@@ -380,10 +380,17 @@ func (it *blockIter) bitmap() (*roaring.Bitmap, error) {
 	return bm, nil
 }
 
-func (t *frozenTable) cursor() cursor { return &frozenCursor{t: t} }
+func (t *frozenTable) cursor(from string) cursor {
+	c := &frozenCursor{t: t, from: from}
+	if from != "" {
+		c.block, c.failed = t.block(from)
+	}
+	return c
+}
 
 type frozenCursor struct {
 	t      *frozenTable
+	from   string
 	block  int
 	it     blockIter
 	failed error
@@ -392,6 +399,9 @@ type frozenCursor struct {
 func (c *frozenCursor) next() bool {
 	for c.failed == nil {
 		if c.it.next() {
+			if string(c.it.keyBuf) < c.from {
+				continue
+			}
 			return true
 		}
 		if c.failed = c.it.failed; c.failed != nil || c.block == c.t.levels[0].count {
@@ -411,7 +421,7 @@ func (c *frozenCursor) err() error                { return c.failed }
 
 // verify reads everything: order of keys, postings, and unions.
 func (t *frozenTable) verify() error {
-	c := t.cursor()
+	c := t.cursor("")
 	var last []byte
 	for c.next() {
 		if last != nil && bytes.Compare(last, c.key()) >= 0 {

@@ -70,7 +70,9 @@ func (t *memTable) scan(r keyRange, into *collector) error {
 
 func (t *memTable) bytes() int64 { return t.size }
 
-func (t *memTable) cursor() cursor { return &memCursor{t: t, at: -1} }
+func (t *memTable) cursor(from string) cursor {
+	return &memCursor{t: t, at: sort.SearchStrings(t.keys, from) - 1}
+}
 
 type memCursor struct {
 	t  *memTable
@@ -140,7 +142,7 @@ func push(stack []table, t *memTable, live map[uint32]bool) ([]table, error) {
 		return append(out, t), nil
 	}
 	merged := &memTable{}
-	err := merge(append(slices.Clone(stack[first:]), t), first == 0, live, func(key []byte, p posting) error {
+	err := merge(append(slices.Clone(stack[first:]), t), "", first == 0, live, func(key []byte, p posting) error {
 		merged.append(key, p)
 		return nil
 	})

@@ -76,8 +76,8 @@ func TestEval(t *testing.T) {
 func TestSipHash(t *testing.T) {
 	id, err := hex.DecodeString("550e8400e29b41d4a716446655440000")
 	require.NoError(t, err)
-	require.EqualValues(t, 0x1e924b9d737700d7, sipHash(nil))
-	require.EqualValues(t, 0x3fc884964770eede, sipHash([]byte("abc")))
+	require.EqualValues(t, uint64(0x1e924b9d737700d7), sipHash(nil))
+	require.EqualValues(t, uint64(0x3fc884964770eede), sipHash([]byte("abc")))
 	require.EqualValues(t, uint64(0xf5d0ca21ba34d504), sipHash(id))
 	for _, total := range []uint64{1, 2, 7} {
 		require.True(t, inSlice(payload.NumID(12345), Slice{total, 0xd6b73668a5ae682a % total}))

@@ -154,6 +154,7 @@ const (
 	IntKind
 	UintKind // beyond int64 only
 	BoolKind
+	FloatKind // numbers of an index; matches nothing
 )
 
 // Value is what a Match compares with. Values are comparable with ==. The zero Value is "".
@@ -184,6 +185,19 @@ func BoolValue(b bool) Value {
 		v.num = 1
 	}
 	return v
+}
+
+// Float returns the number of a numeric Value, integers as the nearest float64.
+func (v Value) Float() float64 {
+	switch v.kind {
+	case IntKind:
+		return float64(v.Int())
+	case UintKind:
+		return float64(v.num)
+	case FloatKind:
+		return math.Float64frombits(v.num)
+	}
+	return 0
 }
 
 // Kind returns the type.

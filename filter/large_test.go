@@ -68,8 +68,51 @@ func checkRows(t testing.TB, r *rand.Rand, s *State, rs rows) {
 			return !anyOf(vs.Keywords, func(k string) bool { return k == "big" })
 		}))
 	}
+	requireValues(t, s, rs)
 	requireSet(t, s, Range{Field: "n"}, rs.where(func(vs Values) bool { return len(vs.Ints)+len(vs.Floats) > 0 }))
 	requireSet(t, s, IsEmpty{Field: "n"}, rs.where(func(vs Values) bool { return len(vs.Ints)+len(vs.Floats) == 0 }))
+}
+
+// requireValues compares EachValue of both fields with the rows.
+func requireValues(t testing.TB, s *State, rs rows) {
+	t.Helper()
+	want := map[string]map[Value]int{"n": {}, "k": {}}
+	for _, vs := range rs {
+		seen := map[Value]bool{}
+		for _, i := range vs.Ints {
+			seen[IntValue(i)] = true
+		}
+		for _, f := range vs.Floats {
+			seen[Value{kind: FloatKind, num: math.Float64bits(f)}] = true
+		}
+		for v := range seen {
+			want["n"][v]++
+		}
+		for _, k := range vs.Keywords {
+			want["k"][StringValue(k)]++
+		}
+	}
+	half := roaring.New()
+	half.AddRange(0, 50000)
+	for field := range want {
+		got, last := map[Value]int{}, math.Inf(-1)
+		require.NoError(t, s.EachValue(field, func(v Value, slots Slots) bool {
+			got[v] = slots.Len()
+			list := slots.AppendTo(nil)
+			require.Len(t, list, slots.Len())
+			require.EqualValues(t, roaring.BitmapOf(list...).AndCardinality(half), slots.LenIn(half))
+			if v.Kind() == IntKind {
+				require.Greater(t, v.Float(), last)
+				last = v.Float()
+			}
+			return true
+		}))
+		require.Equal(t, want[field], got)
+		n := 0
+		require.NoError(t, s.EachValue(field, func(Value, Slots) bool { n++; return n < 3 }))
+		require.Equal(t, 3, n)
+	}
+	require.ErrorIs(t, s.EachValue("unknown", nil), ErrNoField)
 }
 
 func randomValues(r *rand.Rand) Values {
@@ -138,7 +181,7 @@ func TestManyValues(t *testing.T) {
 	require.NoError(t, err)
 	checkRows(t, r, s, rs)
 	require.Greater(t, len(s.tables[0].(*frozenTable).levels), 2)
-	for c := s.tables[0].cursor(); c.next(); {
+	for c := s.tables[0].cursor(""); c.next(); {
 		require.NotEqual(t, secChanged, c.key()[sectionLen-1], "nothing lies below the oldest table")
 	}
 }

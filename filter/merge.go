@@ -7,12 +7,12 @@ import (
 )
 
 // merge walks tables, oldest first, as one: emit gets every key in order with the slots that have
-// it. Fields that are not live are left out; at the bottom of a stack what a table changed is, too.
+// it, from a key on. Fields that are not live (nil: all are) are left out; at the bottom of a stack what a table changed is, too.
 // Keys are borrowed, postings share memory with the tables.
-func merge(tables []table, bottom bool, live map[uint32]bool, emit func(key []byte, p posting) error) error {
+func merge(tables []table, from string, bottom bool, live map[uint32]bool, emit func(key []byte, p posting) error) error {
 	m := &merger{bottom: bottom, live: live, emit: emit, field: ^uint32(0)}
 	for i, t := range tables {
-		c := t.cursor()
+		c := t.cursor(from)
 		if c.next() {
 			m.open = append(m.open, source{cursor: c, key: c.key(), age: i})
 		} else if c.err() != nil {
@@ -83,7 +83,7 @@ func (m *merger) step() error {
 		}
 	}
 	m.open = kept
-	if p.empty() || changed && m.bottom || m.field != allFields && !m.live[m.field] {
+	if p.empty() || changed && m.bottom || m.live != nil && m.field != allFields && !m.live[m.field] {
 		return nil
 	}
 	return m.emit(key, p)

@@ -104,7 +104,7 @@ func (sv *Save) writeTables(fs vfs.FS, dir string, next func() string) error {
 	var t *frozenTable
 	err := sv.state.guard(func() (err error) {
 		t, err = freeze(fs, dir, next(), func(add func([]byte, posting) error) error {
-			return merge(tables[first:], first == 0, sv.state.live(), add)
+			return merge(tables[first:], "", first == 0, sv.state.live(), add)
 		})
 		return err
 	})

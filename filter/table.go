@@ -9,7 +9,7 @@ import (
 type table interface {
 	get(key string) (posting, error)
 	scan(r keyRange, into *collector) error // all postings within a half-open range
-	cursor() cursor
+	cursor(from string) cursor              // stands before the first key that is not below from
 	bytes() int64
 }
 
