@@ -81,13 +81,14 @@ func errorText(err error) string {
 	case errors.As(err, &corrupt):
 		return "ERR damaged data: " + corrupt.Err.Error()
 	}
-	text := err.Error()
+	text := rootText(err)
 	if hasCode(text) {
 		return text
 	}
 	return "ERR " + text
 }
 
+// rootText is the text of err without the package that said it.
 func rootText(err error) string {
 	return strings.TrimPrefix(err.Error(), "engine: ")
 }

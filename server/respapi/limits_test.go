@@ -219,3 +219,14 @@ func TestDisconnectCancelsALongCommand(t *testing.T) {
 	require.NoError(t, r.nc.Close())
 	require.Eventually(t, func() bool { return len(f.srv.clients()) == 0 }, time.Second, 5*time.Millisecond)
 }
+
+func TestKeysAreBounded(t *testing.T) {
+	r := start(t, Options{}).raw()
+	r.send("set", strings.Repeat("k", 40<<10), "v")
+	require.Equal(t, "-ERR limit exceeded: key of 40960 bytes, at most 32768|", r.reply())
+	r.send("get", strings.Repeat("k", 40<<10))
+	require.Equal(t, "$-1|", r.reply())
+	r.send("set", "k", strings.Repeat("v", 63<<20))
+	require.Equal(t, "+OK|", r.reply())
+	require.Equal(t, ":66060288|", r.do("strlen k"))
+}
