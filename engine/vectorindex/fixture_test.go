@@ -106,6 +106,34 @@ func (w *world) add(n int) {
 	require.NoError(w.t, w.ix.Append(slots, rows))
 }
 
+// addRow appends one given row.
+func (w *world) addRow(v []float32) {
+	w.t.Helper()
+	w.rows[w.next] = v
+	w.live.Add(w.next)
+	require.NoError(w.t, w.o.Rows.Write([]uint32{w.next}, [][]float32{v}))
+	require.NoError(w.t, w.ix.Append([]uint32{w.next}, [][]float32{v}))
+	w.next++
+}
+
+// degenerate searches where distances may be infinite: only number and slots of the results are checked.
+func (w *world) degenerate(r Request) {
+	w.t.Helper()
+	v := w.ix.View()
+	defer v.Release()
+	r.Visible = w.visible
+	got, stats, err := v.Search(context.Background(), r, nil)
+	require.NoError(w.t, err)
+	possible := w.live
+	if r.Filter != nil {
+		possible = roaring.And(possible, r.Filter)
+	}
+	require.Len(w.t, got, min(r.K, int(possible.GetCardinality())), "plan %s", stats.Plan)
+	for _, g := range got {
+		require.True(w.t, possible.Contains(g.Slot))
+	}
+}
+
 // kill kills every n-th live slot.
 func (w *world) kill(n int) {
 	var slots []uint32
