@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/isobath/isobath/internal/binfmt"
 	"github.com/isobath/isobath/payload"
 )
 
@@ -19,6 +20,7 @@ type kvStore interface {
 	SetDiscard(seq uint64)
 	Sync() error
 	Stats() payload.Stats
+	Damage() *binfmt.CorruptError
 	Close() error
 }
 

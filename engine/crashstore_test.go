@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/isobath/isobath/internal/binfmt"
 	"github.com/isobath/isobath/payload"
 )
 
@@ -149,5 +150,6 @@ func (s *crashStore) Sync() error {
 	return nil
 }
 
-func (s *crashStore) Stats() payload.Stats { return payload.Stats{} }
-func (s *crashStore) Close() error         { return nil }
+func (s *crashStore) Damage() *binfmt.CorruptError { return nil }
+func (s *crashStore) Stats() payload.Stats         { return payload.Stats{} }
+func (s *crashStore) Close() error                 { return nil }

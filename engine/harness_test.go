@@ -19,20 +19,28 @@ import (
 
 // disk is a machine that can lose power: the files and the badger double.
 type disk struct {
-	fs *vfs.Mem
-	kv *crashStore
+	fs      *vfs.Mem
+	kv      *crashStore
+	failing *vfs.Failing // over fs, nil: none
 }
 
-func newDisk() *disk { return &disk{vfs.NewMem(), newCrashStore()} }
+func newDisk() *disk { return &disk{fs: vfs.NewMem(), kv: newCrashStore()} }
 
 func (d *disk) crash(seed int64, percent int) *disk {
-	return &disk{d.fs.Crash(seed, percent), d.kv.crash(uint64(seed), percent)}
+	return &disk{fs: d.fs.Crash(seed, percent), kv: d.kv.crash(uint64(seed), percent)}
+}
+
+func (d *disk) files() vfs.FS {
+	if d.failing != nil {
+		return d.failing
+	}
+	return d.fs
 }
 
 // open opens the database without background goroutines of its own choosing; tests call work.
 func (d *disk) open() (*DB, error) {
 	return openStores("data", Options{Workers: -1, CheckpointAfter: time.Hour}, stores{
-		fs: d.fs,
+		fs: d.files(),
 		kv: func() (kvStore, error) { return d.kv, nil },
 		tune: func(o *vectorindex.Options) {
 			o.SealRows, o.IndexFromBytes, o.FullScanBytes, o.SealIdle = 16, -1, -1, -1

@@ -130,13 +130,17 @@ func (db *DB) loadCollection(e collectionEntry) (err error) {
 	return nil
 }
 
-// replay applies the log after the checkpoint. Damage in the log's middle ends it early and
-// is returned apart: what came before is served, nothing is written any more.
+// replay applies the log after the checkpoint. Damage in the log's middle ends it early; that
+// and records that badger lost are returned apart: what is there is served, nothing is
+// written any more.
 func (db *DB) replay(m *manifest) (damage error, err error) {
 	if first := db.wal.First(); first > m.seq+1 && db.wal.Last() >= first {
 		return nil, &binfmt.CorruptError{File: "wal", Err: fmt.Errorf("log begins at record %d, the checkpoint is at %d", first, m.seq)}
 	}
 	if d := db.wal.Damage(); d != nil {
+		damage = d
+	}
+	if d := db.kv.Damage(); d != nil && damage == nil {
 		damage = d
 	}
 	if db.wal.Last() <= m.seq {

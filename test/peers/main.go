@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ import (
 type options struct {
 	base, query, truth, hnswlib, dir, metric string
 	m, efConstruct, rounds                   int
-	targets, efs                             string
+	targets, efs, profile                    string
 }
 
 func main() {
@@ -47,6 +48,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of A B B A")
 	flag.StringVar(&o.targets, "recalls", "0.90,0.95,0.98", "recalls at which throughput is compared")
 	flag.StringVar(&o.efs, "efs", "40,60,80,120,160,200,240,320,400,480,640", "beams of the sweep")
+	flag.StringVar(&o.profile, "profile", "", "write a processor profile of our sweep to this file")
 	flag.Parse()
 	if err := run(o); err != nil {
 		log.Fatal(err)
@@ -69,7 +71,7 @@ func run(o options) error {
 	}
 	defer us.close()
 	runtime.GOMAXPROCS(1)
-	ours, err := us.curve(o.efs)
+	ours, err := us.profiled(o)
 	if err != nil {
 		return err
 	}
@@ -260,6 +262,26 @@ func (u *us) settle() error {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
+}
+
+// profiled is curve, under the profiler if asked for.
+func (u *us) profiled(o options) (curve, error) {
+	if o.profile == "" {
+		return u.curve(o.efs)
+	}
+	f, err := os.Create(o.profile)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, err
+	}
+	c, err := u.curve(o.efs)
+	pprof.StopCPUProfile()
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	return c, err
 }
 
 func (u *us) curve(efs string) (curve, error) { return sweep(efs, u.measure) }
