@@ -3,10 +3,12 @@ package service
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"log/slog"
 	"runtime"
 	"sync/atomic"
 
+	"github.com/google/uuid"
 	"github.com/isobath/isobath/engine"
 )
 
@@ -29,6 +31,8 @@ type Service struct {
 	passwords keyring // of RESP, when not the keys
 	queries   chan struct{}
 	observe   *observer
+	id        string
+	peer      uint64
 	log       *slog.Logger
 }
 
@@ -46,6 +50,8 @@ func New(o Options) *Service {
 		s.keys.add(o.Password, RoleAll)
 	}
 	s.observe = newObserver(s)
+	id := uuid.New()
+	s.id, s.peer = id.String(), binary.BigEndian.Uint64(id[:8])>>12 // exact as a float64
 	return s
 }
 
@@ -160,3 +166,9 @@ func (s *Service) Aliases(collection string) ([]engine.Alias, error) {
 	}
 	return own, nil
 }
+
+// ID names this server: a UUID that lasts as long as the process.
+func (s *Service) ID() string { return s.id }
+
+// PeerID is the number that a cluster would know this node by.
+func (s *Service) PeerID() uint64 { return s.peer }

@@ -1,0 +1,266 @@
+package httpapi
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/isobath/isobath/engine"
+)
+
+// paramsConfig is config.params of a collection.
+type paramsConfig struct {
+	Vectors          *vectorsConfig `json:"vectors,omitzero"`
+	ShardNumber      *uint64        `json:"shard_number,omitzero"`
+	ShardingMethod   *string        `json:"sharding_method,omitzero"`
+	Replication      *uint64        `json:"replication_factor,omitzero"`
+	WriteConsistency *uint64        `json:"write_consistency_factor,omitzero"`
+	ReadFanOut       *uint64        `json:"read_fan_out_factor,omitzero"`
+	ReadFanOutDelay  *uint64        `json:"read_fan_out_delay_ms,omitzero"`
+	OnDiskPayload    *bool          `json:"on_disk_payload,omitzero"`
+	Payload          *payloadConfig `json:"payload,omitzero"`
+}
+
+func (p *paramsConfig) check(v *violations, at string) {
+	atLeast(v, at+"shard_number", p.ShardNumber, 1)
+	atLeast(v, at+"replication_factor", p.Replication, 1)
+	atLeast(v, at+"write_consistency_factor", p.WriteConsistency, 1)
+	if p.Payload != nil {
+		checkMemory(v, at+"payload.memory", p.Payload.Memory, false)
+	}
+}
+
+type payloadConfig struct {
+	Memory *string `json:"memory,omitzero"`
+}
+
+// collectionConfig is config of a collection, and what Schema.Config keeps.
+type collectionConfig struct {
+	Params       paramsConfig      `json:"params"`
+	HNSW         hnswConfig        `json:"hnsw_config"`
+	Optimizer    optimizerConfig   `json:"optimizer_config"`
+	WAL          *walConfig        `json:"wal_config"`
+	Quantization *quantizationBody `json:"quantization_config"`
+	StrictMode   jsontext.Value    `json:"strict_mode_config,omitzero"`
+	Metadata     jsontext.Value    `json:"metadata,omitzero"`
+}
+
+func (c *collectionConfig) encode() ([]byte, error) {
+	return json.Marshal(c, json.Deterministic(true))
+}
+
+// createBody is the body of the creation of a collection.
+type createBody struct {
+	Vectors          *vectorsConfig    `json:"vectors"`
+	Sparse           jsontext.Value    `json:"sparse_vectors"`
+	ShardNumber      *uint64           `json:"shard_number"`
+	ShardingMethod   *word[sharding]   `json:"sharding_method"`
+	Replication      *uint64           `json:"replication_factor"`
+	WriteConsistency *uint64           `json:"write_consistency_factor"`
+	OnDiskPayload    *bool             `json:"on_disk_payload"`
+	Payload          *payloadConfig    `json:"payload"`
+	HNSW             *hnswConfig       `json:"hnsw_config"`
+	Optimizers       *optimizerConfig  `json:"optimizers_config"`
+	Optimizer        *optimizerConfig  `json:"optimizer_config"`
+	WAL              *walConfig        `json:"wal_config"`
+	Quantization     *quantizationBody `json:"quantization_config"`
+	Quantization2    *quantizationBody `json:"quantization"`
+	StrictMode       jsontext.Value    `json:"strict_mode_config"`
+	Metadata         payloadBody       `json:"metadata"`
+	InitFrom         jsontext.Value    `json:"init_from"`
+}
+
+type sharding struct{}
+
+func (sharding) words() []string { return []string{"auto", "custom"} }
+
+func given(v jsontext.Value) bool { return v.Kind() != 0 && v.Kind() != 'n' }
+
+func (b *createBody) validate(v *violations) {
+	b.Optimizers = or(b.Optimizers, b.Optimizer)
+	b.Quantization = or(b.Quantization, b.Quantization2)
+	b.HNSW.check(v, "hnsw_config")
+	b.Optimizers.check(v, "optimizers_config")
+	b.WAL.check(v, "wal_config")
+	b.params().check(v, "")
+	byName := b.Vectors.byName()
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		at := "vectors"
+		if b.Vectors.single == nil {
+			at += "." + name
+			if reason := badName(name, maxVectorName); reason != "" {
+				v.add("vectors", "vector name %s", reason)
+			}
+		}
+		p := byName[name]
+		if p == nil || p.Size == nil || p.Distance == nil {
+			continue // decided in schema: of the wrong form, not of the wrong value
+		}
+		between(v, at+".size", p.Size, 1, 65536)
+		p.HNSW.check(v, at+".hnsw_config")
+		checkMemory(v, at+".memory", p.Memory, false)
+	}
+}
+
+func (b *createBody) params() *paramsConfig {
+	return &paramsConfig{
+		Vectors: b.Vectors, ShardNumber: b.ShardNumber, Replication: b.Replication, WriteConsistency: b.WriteConsistency,
+		OnDiskPayload: b.OnDiskPayload, Payload: b.Payload,
+	}
+}
+
+// refuse names what is not served yet.
+func (b *createBody) refuse() error {
+	switch {
+	case given(b.Sparse) && string(b.Sparse) != "{}":
+		return unsupported("sparse vectors are")
+	case given(b.InitFrom):
+		return unsupported("init_from is")
+	case b.ShardingMethod != nil && b.ShardingMethod.text == "custom":
+		return unsupported("custom sharding is")
+	case strictEnabled(b.StrictMode):
+		return unsupported("strict mode is")
+	case b.Optimizers != nil && b.Optimizers.Prevent != nil && *b.Optimizers.Prevent:
+		return unsupported("prevent_unoptimized is")
+	}
+	return nil
+}
+
+func strictEnabled(raw jsontext.Value) bool {
+	var s struct {
+		Enabled bool `json:"enabled"`
+	}
+	return given(raw) && json.Unmarshal(raw, &s) == nil && s.Enabled
+}
+
+// schema returns what to create, settings that were left out taken from d.
+func (b *createBody) schema(d Defaults) (engine.Schema, error) {
+	if err := b.refuse(); err != nil {
+		return engine.Schema{}, err
+	}
+	cfg := d.config()
+	params := b.params()
+	if params.Vectors == nil {
+		params.Vectors = &vectorsConfig{named: map[string]*vectorConfig{}}
+	}
+	params.ShardNumber = or(params.ShardNumber, cfg.Params.ShardNumber)
+	if b.ShardingMethod != nil {
+		params.ShardingMethod = &b.ShardingMethod.text
+	}
+	params.Replication = or(params.Replication, cfg.Params.Replication)
+	params.WriteConsistency = or(params.WriteConsistency, cfg.Params.WriteConsistency)
+	params.OnDiskPayload = or(params.OnDiskPayload, cfg.Params.OnDiskPayload)
+	cfg.Params = *params
+	cfg.HNSW = b.HNSW.over(cfg.HNSW)
+	cfg.Optimizer = b.Optimizers.over(cfg.Optimizer)
+	wal := b.WAL.over(*cfg.WAL)
+	cfg.WAL = &wal
+	cfg.Quantization = or(b.Quantization, cfg.Quantization)
+	if given(b.StrictMode) {
+		cfg.StrictMode = b.StrictMode
+	}
+	cfg.Metadata = jsontext.Value(b.Metadata)
+	schema, err := cfg.schema(d.VectorsOnDisk)
+	if err == nil {
+		schema.Config, err = cfg.encode()
+	}
+	return schema, err
+}
+
+// schema returns what the engine needs to know of a configuration.
+func (c *collectionConfig) schema(onDisk bool) (engine.Schema, error) {
+	s := engine.Schema{Vectors: map[string]engine.VectorParams{}}
+	var found violations
+	if err := c.Quantization.check(&found, "quantization_config"); err != nil {
+		return s, err
+	}
+	s.IndexFromBytes = int64(*c.Optimizer.Indexing) << 10
+	if s.IndexFromBytes == 0 {
+		s.IndexFromBytes = -1
+	}
+	if t := c.Optimizer.MaxThreads; t != nil && t.n != nil {
+		s.NoBackground = *t.n == 0
+	}
+	for name, v := range c.Params.Vectors.byName() {
+		p, err := v.params(name, c.HNSW, &found)
+		if err != nil {
+			return s, err
+		}
+		if v.OnDisk == nil && v.Memory == nil {
+			p.OnDisk = onDisk
+		}
+		s.Vectors[name] = p
+	}
+	return s, found.err("JSON body")
+}
+
+var distances = map[string]engine.Distance{
+	"Cosine": engine.Cosine, "Dot": engine.Dot, "Euclid": engine.Euclid, "Manhattan": engine.Manhattan,
+}
+
+func (v *vectorConfig) params(name string, base hnswConfig, found *violations) (p engine.VectorParams, err error) {
+	at := "vectors"
+	if name != "" {
+		at += "." + name
+	}
+	switch {
+	case v == nil:
+		return p, formatError("%s: invalid type: null, expected a map", at)
+	case v.Size == nil:
+		return p, formatError("%s: missing field `size`", at)
+	case v.Distance == nil:
+		return p, formatError("%s: missing field `distance`", at)
+	case given(v.Multi):
+		return p, unsupported("multivectors are")
+	}
+	d, ok := distances[*v.Distance]
+	if !ok {
+		return p, formatError("%s.distance: unknown variant `%s`, expected one of %s", at, clip(*v.Distance), variants(distances))
+	}
+	if v.Datatype != nil {
+		switch *v.Datatype {
+		case "float32":
+		case "float16", "uint8", "turbo4":
+			return p, unsupported("datatype " + *v.Datatype + " is")
+		default:
+			return p, formatError("%s.datatype: unknown variant `%s`, expected one of `float32`, `float16`, `uint8`, `turbo4`", at, clip(*v.Datatype))
+		}
+	}
+	if err := v.Quantization.check(found, at+".quantization_config"); err != nil {
+		return p, err
+	}
+	h := v.HNSW.over(base)
+	p = engine.VectorParams{
+		Size: int(*v.Size), Distance: d, M: int(*h.M), EfConstruct: int(*h.EfConstruct), FullScanBytes: int64(*h.FullScanThreshold) << 10,
+		NoGraph: *h.M == 0,
+	}
+	switch {
+	case v.Memory != nil:
+		p.OnDisk = *v.Memory == "cold"
+	case v.OnDisk != nil:
+		p.OnDisk = *v.OnDisk
+	}
+	return p, nil
+}
+
+const (
+	maxCollectionName = 255
+	maxVectorName     = 200
+)
+
+// badName says what is wrong with a name, "" when nothing is.
+func badName(name string, maxBytes int) string {
+	if len(name) > maxBytes {
+		return fmt.Sprintf("of %d bytes invalid, must be at most %d bytes", len(name), maxBytes)
+	}
+	for _, c := range name {
+		switch c {
+		case '<', '>', ':', '"', '/', '\\', '|', '?', '*', 0, 0x1f:
+			return fmt.Sprintf("cannot contain %q char", c)
+		}
+	}
+	return ""
+}

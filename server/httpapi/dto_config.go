@@ -1,0 +1,317 @@
+package httpapi
+
+import (
+	"errors"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// The structs here are what Schema.Config keeps and collection info shows under "config": the
+// user's settings merged with the defaults of the day of creation. They also read requests.
+
+type hnswConfig struct {
+	M                  *uint64 `json:"m,omitzero"`
+	EfConstruct        *uint64 `json:"ef_construct,omitzero"`
+	FullScanThreshold  *uint64 `json:"full_scan_threshold,omitzero"`
+	FullScanKB         *uint64 `json:"full_scan_threshold_kb,omitzero"`
+	MaxIndexingThreads *uint64 `json:"max_indexing_threads,omitzero"`
+	OnDisk             *bool   `json:"on_disk,omitzero"`
+	Memory             *string `json:"memory,omitzero"`
+	PayloadM           *uint64 `json:"payload_m,omitzero"`
+	InlineStorage      *bool   `json:"inline_storage,omitzero"`
+}
+
+func (h *hnswConfig) check(v *violations, at string) {
+	if h == nil {
+		return
+	}
+	if h.FullScanThreshold == nil {
+		h.FullScanThreshold = h.FullScanKB
+	}
+	h.FullScanKB = nil
+	between(v, at+".m", h.M, 0, 512)
+	between(v, at+".ef_construct", h.EfConstruct, 4, 1<<20)
+	between(v, at+".full_scan_threshold", h.FullScanThreshold, 10, 1<<40)
+	between(v, at+".payload_m", h.PayloadM, 0, 512)
+	checkMemory(v, at+".memory", h.Memory, true)
+}
+
+// over returns h where given and base elsewhere.
+func (h *hnswConfig) over(base hnswConfig) hnswConfig {
+	if h == nil {
+		return base
+	}
+	return hnswConfig{
+		M: or(h.M, base.M), EfConstruct: or(h.EfConstruct, base.EfConstruct), FullScanThreshold: or(h.FullScanThreshold, base.FullScanThreshold),
+		MaxIndexingThreads: or(h.MaxIndexingThreads, base.MaxIndexingThreads), OnDisk: or(h.OnDisk, base.OnDisk), Memory: or(h.Memory, base.Memory),
+		PayloadM: or(h.PayloadM, base.PayloadM), InlineStorage: or(h.InlineStorage, base.InlineStorage),
+	}
+}
+
+func or[T any](a, b *T) *T {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// checkMemory checks a placement; pinned says whether that one is allowed.
+func checkMemory(v *violations, field string, m *string, pinned bool) {
+	if m == nil || *m == "cold" || *m == "cached" || *m == "pinned" && pinned {
+		return
+	}
+	v.add(field, "value %q invalid, must be `cold` or `cached`", clip(*m))
+}
+
+// threads is a number of threads; "auto" is nil.
+type threads struct{ n *uint64 }
+
+func (t *threads) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	switch dec.PeekKind() {
+	case '"':
+		word, err := dec.ReadToken()
+		if err == nil && word.String() != "auto" {
+			err = errors.New("a number of threads or \"auto\" is expected")
+		}
+		return err
+	case 'n':
+		return dec.SkipValue()
+	}
+	return json.UnmarshalDecode(dec, &t.n)
+}
+
+func (t threads) MarshalJSONTo(enc *jsontext.Encoder) error { return json.MarshalEncode(enc, t.n) }
+
+type optimizerConfig struct {
+	DeletedThreshold *float64 `json:"deleted_threshold"`
+	VacuumMin        *uint64  `json:"vacuum_min_vector_number"`
+	DefaultSegments  *uint64  `json:"default_segment_number"`
+	MaxSegmentSize   *uint64  `json:"max_segment_size"`
+	MaxSegmentKB     *uint64  `json:"max_segment_size_kb,omitzero"`
+	MemmapThreshold  *uint64  `json:"memmap_threshold"`
+	MemmapKB         *uint64  `json:"memmap_threshold_kb,omitzero"`
+	IndexingKB       *uint64  `json:"indexing_threshold_kb,omitzero"`
+	Indexing         *uint64  `json:"indexing_threshold"`
+	FlushSeconds     *uint64  `json:"flush_interval_sec"`
+	MaxThreads       *threads `json:"max_optimization_threads"`
+	Prevent          *bool    `json:"prevent_unoptimized"`
+}
+
+func (o *optimizerConfig) check(v *violations, at string) {
+	if o == nil {
+		return
+	}
+	o.MaxSegmentSize, o.MaxSegmentKB = or(o.MaxSegmentSize, o.MaxSegmentKB), nil
+	o.MemmapThreshold, o.MemmapKB = or(o.MemmapThreshold, o.MemmapKB), nil
+	o.Indexing, o.IndexingKB = or(o.Indexing, o.IndexingKB), nil
+	between(v, at+".deleted_threshold", o.DeletedThreshold, 0, 1)
+	atLeast(v, at+".vacuum_min_vector_number", o.VacuumMin, 100)
+	atLeast(v, at+".max_segment_size", o.MaxSegmentSize, 1)
+	between(v, at+".indexing_threshold", o.Indexing, 0, 1<<40)
+}
+
+func (o *optimizerConfig) over(base optimizerConfig) optimizerConfig {
+	if o == nil {
+		return base
+	}
+	return optimizerConfig{
+		DeletedThreshold: or(o.DeletedThreshold, base.DeletedThreshold), VacuumMin: or(o.VacuumMin, base.VacuumMin),
+		DefaultSegments: or(o.DefaultSegments, base.DefaultSegments), MaxSegmentSize: or(o.MaxSegmentSize, base.MaxSegmentSize),
+		MemmapThreshold: or(o.MemmapThreshold, base.MemmapThreshold), Indexing: or(o.Indexing, base.Indexing),
+		FlushSeconds: or(o.FlushSeconds, base.FlushSeconds), MaxThreads: or(o.MaxThreads, base.MaxThreads), Prevent: or(o.Prevent, base.Prevent),
+	}
+}
+
+type walConfig struct {
+	CapacityMB    *uint64 `json:"wal_capacity_mb"`
+	SegmentsAhead *uint64 `json:"wal_segments_ahead"`
+	RetainClosed  *uint64 `json:"wal_retain_closed"`
+}
+
+func (w *walConfig) check(v *violations, at string) {
+	if w == nil {
+		return
+	}
+	atLeast(v, at+".wal_capacity_mb", w.CapacityMB, 1)
+	atLeast(v, at+".wal_retain_closed", w.RetainClosed, 1)
+}
+
+func (w *walConfig) over(base walConfig) walConfig {
+	if w == nil {
+		return base
+	}
+	return walConfig{or(w.CapacityMB, base.CapacityMB), or(w.SegmentsAhead, base.SegmentsAhead), or(w.RetainClosed, base.RetainClosed)}
+}
+
+// vectorConfig describes one vector; it is kept with exactly the keys that were sent.
+type vectorConfig struct {
+	Size         *uint64           `json:"size,omitzero"`
+	Distance     *string           `json:"distance,omitzero"`
+	HNSW         *hnswConfig       `json:"hnsw_config,omitzero"`
+	Quantization *quantizationBody `json:"quantization_config,omitzero"`
+	OnDisk       *bool             `json:"on_disk,omitzero"`
+	Memory       *string           `json:"memory,omitzero"`
+	Datatype     *string           `json:"datatype,omitzero"`
+	Multi        jsontext.Value    `json:"multivector_config,omitzero"`
+}
+
+// vectorsConfig is one unnamed vector or vectors by name; which form was sent is kept.
+type vectorsConfig struct {
+	single *vectorConfig
+	named  map[string]*vectorConfig
+}
+
+func (c *vectorsConfig) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() != '{' {
+		return mismatch(dec, "", "a map")
+	}
+	raw, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	var probe struct {
+		Size     jsontext.Value `json:"size"`
+		Distance jsontext.Value `json:"distance"`
+	}
+	if err := json.Unmarshal(raw, &probe, bodyOptions); err != nil {
+		return err
+	}
+	// A vector may be called "size" or "distance": then the member is a map.
+	if isScalar(probe.Size) || isScalar(probe.Distance) {
+		c.single = &vectorConfig{}
+		return json.Unmarshal(raw, c.single, bodyOptions)
+	}
+	return json.Unmarshal(raw, &c.named, bodyOptions)
+}
+
+func isScalar(v jsontext.Value) bool { return v.Kind() != 0 && v.Kind() != '{' }
+
+func (c vectorsConfig) MarshalJSONTo(enc *jsontext.Encoder) error {
+	if c.single != nil {
+		return json.MarshalEncode(enc, c.single)
+	}
+	return json.MarshalEncode(enc, c.named, json.Deterministic(true), json.FormatNilMapAsNull(false))
+}
+
+// byName returns the vectors by name.
+func (c *vectorsConfig) byName() map[string]*vectorConfig {
+	switch {
+	case c == nil:
+		return nil
+	case c.single != nil:
+		return map[string]*vectorConfig{"": c.single}
+	}
+	return c.named
+}
+
+// quantizationBody is one of four objects, kept as it was sent.
+type quantizationBody struct{ raw jsontext.Value }
+
+func (q *quantizationBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() == '"' { // "Disabled"
+		word, err := dec.ReadToken()
+		if err == nil && word.String() != "Disabled" {
+			err = errors.New("a quantization or \"Disabled\" is expected")
+		}
+		return err
+	}
+	if dec.PeekKind() != '{' {
+		return mismatch(dec, "", "a map")
+	}
+	raw, err := dec.ReadValue()
+	q.raw = raw.Clone()
+	return err
+}
+
+func (q quantizationBody) MarshalJSONTo(enc *jsontext.Encoder) error {
+	if q.raw == nil {
+		return enc.WriteToken(jsontext.Null)
+	}
+	return enc.WriteValue(q.raw)
+}
+
+// check validates the one object that is expected.
+func (q *quantizationBody) check(v *violations, at string) error {
+	if q == nil || q.raw == nil {
+		return nil
+	}
+	var kinds struct {
+		Scalar  *scalarQuantization  `json:"scalar"`
+		Product *productQuantization `json:"product"`
+		Binary  *binaryQuantization  `json:"binary"`
+		Turbo   *turboQuantization   `json:"turbo"`
+	}
+	if err := json.Unmarshal(q.raw, &kinds, bodyOptions); err != nil {
+		return formatError("%s: %s", at, describe(err))
+	}
+	switch {
+	case kinds.Scalar != nil:
+		if kinds.Scalar.Type == nil {
+			return formatError("%s.scalar: missing field `type`", at)
+		}
+		between(v, at+".scalar.quantile", kinds.Scalar.Quantile, 0.5, 1)
+	case kinds.Product != nil:
+		if kinds.Product.Compression == nil {
+			return formatError("%s.product: missing field `compression`", at)
+		}
+	case kinds.Binary == nil && kinds.Turbo == nil:
+		return formatError("%s: data did not match any variant of untagged enum QuantizationConfig", at)
+	}
+	return nil
+}
+
+type placement struct {
+	AlwaysRAM *bool   `json:"always_ram"`
+	Memory    *string `json:"memory"`
+}
+
+type scalarQuantization struct {
+	placement `json:",inline"`
+	Type      *word[scalarType] `json:"type"`
+	Quantile  *float64          `json:"quantile"`
+}
+
+type productQuantization struct {
+	placement   `json:",inline"`
+	Compression *word[compression] `json:"compression"`
+}
+
+type binaryQuantization struct {
+	placement     `json:",inline"`
+	Encoding      *word[binaryEncoding] `json:"encoding"`
+	QueryEncoding *word[queryEncoding]  `json:"query_encoding"`
+}
+
+type turboQuantization struct {
+	placement `json:",inline"`
+	Bits      *word[turboBits] `json:"bits"`
+}
+
+// word is a string out of the list that its vocabulary names.
+type word[V interface{ words() []string }] struct{ text string }
+
+func (w *word[V]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	var vocabulary V
+	table := map[string]string{}
+	for _, s := range vocabulary.words() {
+		table[s] = s
+	}
+	return readEnum(dec, &w.text, table)
+}
+
+type (
+	scalarType     struct{}
+	compression    struct{}
+	binaryEncoding struct{}
+	queryEncoding  struct{}
+	turboBits      struct{}
+)
+
+func (scalarType) words() []string     { return []string{"int8"} }
+func (compression) words() []string    { return []string{"x4", "x8", "x16", "x32", "x64"} }
+func (binaryEncoding) words() []string { return []string{"one_bit", "two_bits", "one_and_half_bits"} }
+func (queryEncoding) words() []string {
+	return []string{"default", "binary", "scalar4bits", "scalar8bits"}
+}
+func (turboBits) words() []string { return []string{"bits1", "bits1_5", "bits2", "bits4"} }
