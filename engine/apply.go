@@ -154,7 +154,10 @@ func (ap *applier) publish() error {
 	for _, fn := range ap.onPublish {
 		fn()
 	}
-	db.databases = ap.databases
+	if ap.databases != *db.databases {
+		databases := ap.databases
+		db.databases = &databases
+	}
 	db.publishedSeq = ap.seq
 	db.mu.Unlock()
 

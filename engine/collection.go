@@ -129,6 +129,7 @@ func (c *Collection) indexConfig(p VectorParams) vectorindex.Config {
 		EfConstruct:    p.EfConstruct,
 		FullScanBytes:  p.FullScanBytes,
 		IndexFromBytes: max(schema.IndexFromBytes, 0),
+		MergeBytes:     c.db.opts.MemoryLimit / 4,
 	}
 }
 
@@ -232,20 +233,32 @@ type view struct {
 	c   *Collection
 	seq uint64
 	collectionState
+	index *vectorindex.View // of the vector that pinWith named
 }
 
 // pin returns a view of the published state; release it.
-func (c *Collection) pin() (*view, error) {
+func (c *Collection) pin() (*view, error) { return c.pinWith(nil) }
+
+// pinWith pins a vector index (nil: none) in the same step, so that no merge drops a slot
+// between the two that the view still shows.
+func (c *Collection) pinWith(vector *vectorStore) (*view, error) {
 	c.db.mu.RLock()
 	defer c.db.mu.RUnlock()
 	if c.pub.dropped || !c.life.enter() {
 		return nil, ErrDropped
 	}
 	c.db.views.add(c.db.publishedSeq)
-	return &view{c: c, seq: c.db.publishedSeq, collectionState: c.pub}, nil
+	v := &view{c: c, seq: c.db.publishedSeq, collectionState: c.pub}
+	if vector != nil {
+		v.index = vector.index.View()
+	}
+	return v, nil
 }
 
 func (v *view) release() {
+	if v.index != nil {
+		v.index.Release()
+	}
 	v.c.db.views.remove(v.seq)
 	v.c.life.leave()
 }

@@ -27,6 +27,9 @@ type Options struct {
 	Workers int
 	// StoreBytes bounds the memory of badger's tables and caches; default 48 MiB.
 	StoreBytes int64
+	// MemoryLimit is what the process may use, in bytes; merges take at most a quarter of it.
+	// Default: merges take what they need.
+	MemoryLimit int64
 	// CheckpointBytes is the size of the log from which a checkpoint begins; default 256 MiB.
 	CheckpointBytes int64
 	// CheckpointAfter is the longest time between checkpoints while there are writes;
@@ -76,7 +79,7 @@ type DB struct {
 
 	mu           sync.RWMutex // publication: a reader pins under RLock, the applier publishes under Lock
 	catalog      catalog
-	databases    [maxDatabases]database
+	databases    *[maxDatabases]database // never changed once published
 	publishedSeq uint64
 
 	views    viewSet
@@ -142,7 +145,7 @@ type stores struct {
 // openStores recovers the state and starts the goroutines.
 func openStores(dir string, o Options, s stores) (*DB, error) {
 	o = o.withDefaults()
-	db := &DB{dir: dir, opts: o, fs: s.fs, log: o.Log, clock: time.Now, tune: s.tune, catalog: newCatalog()}
+	db := &DB{dir: dir, opts: o, fs: s.fs, log: o.Log, clock: time.Now, tune: s.tune, catalog: newCatalog(), databases: &[maxDatabases]database{}}
 	db.seq.space.L = &db.seq.mu
 	db.seq.wake = make(chan struct{}, 1)
 	db.seq.overlay = newOverlay()

@@ -257,7 +257,7 @@ func (d *database) count(c *keyChange) {
 type KeyView struct {
 	db        *DB
 	seq       uint64
-	databases [maxDatabases]database
+	databases *[maxDatabases]database
 	released  bool
 }
 

@@ -206,8 +206,10 @@ func (v *view) resolve(f filter.Expr) (*roaring.Bitmap, filter.Expr, error) {
 	if f == nil {
 		return nil, nil, nil
 	}
-	if err := filter.Check(f); err != nil {
-		return nil, nil, &InputError{fmt.Sprintf("filter: %v", err)}
+	if v.feed == nil { // names of FT attributes are no paths; the query parser has checked the rest
+		if err := filter.Check(f); err != nil {
+			return nil, nil, &InputError{fmt.Sprintf("filter: %v", err)}
+		}
 	}
 	r, err := v.filter.Resolve(f, v.slotOf)
 	if err != nil {

@@ -89,7 +89,8 @@ func (db *DB) loadCheckpoint(m *manifest) error {
 	for n, d := range m.databases {
 		ap.databases[n] = d
 	}
-	db.databases, db.publishedSeq = ap.databases, m.seq
+	databases := ap.databases
+	db.databases, db.publishedSeq = &databases, m.seq
 	db.published.init(m.seq)
 	db.garbage.set(m.garbage)
 	if err := db.removeUnknown(m); err != nil {

@@ -46,7 +46,11 @@ const candidateBound = 4096
 // Search returns K hits whenever K points match. It returns *VectorNameError,
 // *DimensionError, *InputError or ctx's error.
 func (c *Collection) Search(ctx context.Context, req SearchRequest) (*SearchResult, error) {
-	v, err := c.pin()
+	store := c.vectors[req.Vector]
+	if store == nil {
+		return nil, &VectorNameError{req.Vector}
+	}
+	v, err := c.pinWith(store)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +66,7 @@ func (c *Collection) Search(ctx context.Context, req SearchRequest) (*SearchResu
 		return nil, err
 	}
 	defer r.close()
-	s := &search{v: v, r: r, req: &req, store: c.vectors[req.Vector], res: &SearchResult{}}
+	s := &search{v: v, r: r, req: &req, store: store, res: &SearchResult{}}
 	s.query = s.store.params.stored(slices.Clone(req.Query))
 	if err := s.run(ctx); err != nil {
 		return nil, err
@@ -135,9 +139,7 @@ func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found
 	if set != nil {
 		req.Filter = roaring.And(set, has)
 	}
-	iv := s.store.index.View()
-	defer iv.Release()
-	results, stats, err := iv.Search(ctx, req, nil)
+	results, stats, err := s.v.index.Search(ctx, req, nil)
 	s.res.Stats.Stats = stats
 	if err != nil {
 		return nil, fmt.Errorf("engine: search: %w", err)
