@@ -162,7 +162,9 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*bytes.Buffe
 		w.Header().Set("Connection", "close")
 		return nil, tooLarge
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime + time.Duration(expect)*time.Second/slowestBytes))
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTime + time.Duration(expect)*time.Second/slowestBytes))
+	defer func() { _ = control.SetReadDeadline(time.Time{}) }() // reaching it later would cancel the request
 	buf := buffers.Get().(*bytes.Buffer)
 	if r.ContentLength > 0 {
 		buf.Grow(int(min(r.ContentLength, 1<<20)) + bytes.MinRead)
