@@ -13,8 +13,8 @@ import (
 	"github.com/isobath/isobath/payload"
 )
 
-// Stop, returned by the function given to Each, ends it without an error.
-var Stop = errors.New("engine: stop")
+// ErrStop, returned by the function given to Each, ends it without an error.
+var ErrStop = errors.New("engine: stop")
 
 // ctxRows is the number of rows after which a loop looks at its context.
 const ctxRows = 2048
@@ -70,7 +70,7 @@ func (c *Collection) Scroll(ctx context.Context, req ScrollRequest) (hits []Hit,
 	err = c.walk(ctx, req.Filter, req.From, req.Fetch, func(r *pointReader, id PointID, slot uint32) error {
 		if len(hits) >= req.Limit {
 			next = &id
-			return Stop
+			return ErrStop
 		}
 		h, err := r.hit(id, slot)
 		hits = append(hits, h)
@@ -148,7 +148,7 @@ func (c *Collection) walk(ctx context.Context, f filter.Expr, from *PointID, fet
 	} else {
 		err = v.walkStore(set, from, each)
 	}
-	if errors.Is(err, Stop) {
+	if errors.Is(err, ErrStop) {
 		return nil
 	}
 	return err

@@ -41,13 +41,9 @@ type Scratch struct {
 	queue   []uint64 // heap of a filtered walk
 	results []uint64 // sorted accepted nodes of a filtered walk
 	found   []Candidate
-	query   fixed
 	sel     selection
 	plan    []levelPlan
 }
-
-// fixed hides a Scorer's dynamic type from escape analysis: one store, no allocation.
-type fixed struct{ Scorer }
 
 // NewScratch makes an empty scratch.
 func NewScratch() *Scratch { return &Scratch{} }

@@ -181,7 +181,7 @@ func TestWrongInput(t *testing.T) {
 	requireCorrupt(t, err)
 	boom := errors.New("boom")
 	require.ErrorIs(t, w.Fetch([]uint32{0}, func(int, []float32) error { return boom }), boom)
-	nan := []float32{float32(math.NaN()), float32(math.Inf(1)), -0.0, math.SmallestNonzeroFloat32}
+	nan := []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Copysign(0, -1)), math.SmallestNonzeroFloat32}
 	require.NoError(t, s.Write([]uint32{9}, [][]float32{nan}))
 	row, err := w.Row(9)
 	require.NoError(t, err)

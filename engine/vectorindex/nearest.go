@@ -14,14 +14,6 @@ type nearest struct {
 
 func (n *nearest) reset(limit int) { n.limit, n.heap = limit, n.heap[:0] }
 
-// bound is the distance that a candidate must stay below to be kept; once full.
-func (n *nearest) bound() float32 {
-	if len(n.heap) < n.limit {
-		return float32(math.Inf(1))
-	}
-	return n.heap[0].Distance
-}
-
 // takes tells whether a candidate at distance d would be kept. NaN is as far as can be.
 func (n *nearest) takes(d float32) bool {
 	return len(n.heap) < n.limit || d < n.heap[0].Distance

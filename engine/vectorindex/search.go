@@ -30,7 +30,6 @@ type scratch struct {
 	r        Request
 	stats    Stats
 	matches  int // slots that may be results, at most
-	damaged  bool
 	results  []Result
 	nodes    []uint32 // slots of the graph being walked
 	deadline int      // rows until ctx is looked at again

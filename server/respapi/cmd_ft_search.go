@@ -179,7 +179,7 @@ func (s *searchRun) matches() error {
 	err := s.req.index.Each(s.ctx, s.expr, engine.Fetch{Document: true}, func(h *engine.Hit) error {
 		if s.req.sortBy == "" && len(s.res.rows) >= wanted {
 			stopped = true
-			return engine.Stop
+			return engine.ErrStop
 		}
 		row, ok, err := s.row(h)
 		if err != nil || !ok {

@@ -31,7 +31,6 @@ type searchRequest struct {
 	ranges    []filter.Expr // FILTER clauses
 	params    querylang.Params
 	timeout   time.Duration // 0: none
-	expand    bool          // FORMAT EXPAND
 }
 
 // returnField is one field of RETURN and the name it is given.
@@ -40,9 +39,8 @@ type returnField struct{ name, as string }
 // searchParser reads the arguments of FT.SEARCH behind the query.
 type searchParser struct {
 	words
-	call     *call
-	req      *searchRequest
-	limitSet bool
+	call *call
+	req  *searchRequest
 }
 
 // parseSearch reads index, query and clauses from args, which begin with the index name.

@@ -13,7 +13,6 @@ type serverStats struct {
 	connections, refused, commands, rejected atomic.Int64
 	protocolErrors, denied, authFailures     atomic.Int64
 	hits, misses                             atomic.Int64
-	bytesIn, bytesOut                        atomic.Uint64
 
 	mu     sync.Mutex
 	errors map[string]int64 // by code
