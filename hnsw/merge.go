@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/isobath/isobath/internal/mmap"
 )
 
 // Rebase copies a graph into a new, growable one of that capacity: the node with old ord i becomes remap[i], or is left out (dead) if that is NoOrd.
@@ -40,7 +42,10 @@ func Rebase(base Reader, n int, remap []uint32, capacity int, p Params, pr func(
 		g.Free()
 		return nil, err
 	}
-	r.run(pr)
+	if err := r.run(pr); err != nil {
+		g.Free()
+		return nil, fmt.Errorf("hnsw: rebase: %w", err)
+	}
 	if entry, top := r.newEntry(); entry != NoOrd {
 		g.entry.Store(uint64(top)<<32 | uint64(entry+1))
 		g.reconnect(pr())
@@ -98,29 +103,39 @@ func (r *rebase) newEntry() (entry uint32, top int) {
 	return entry, top
 }
 
-// run copies and heals all rows. A worker writes only rows of its own nodes and reads only the base.
-func (r *rebase) run(pr func() Probe) {
+// run copies and heals all rows. A worker writes only rows of its own nodes and reads only the base. Each worker has its
+// own guard: a fault of the base's mapping is told to the goroutine that meets it.
+func (r *rebase) run(pr func() Probe) error {
 	var wg sync.WaitGroup
-	for range r.g.params.Workers {
+	errs := make([]error, r.g.params.Workers)
+	for i := range errs {
 		wg.Go(func() {
-			h := healer{rebase: r, pr: pr(), s: NewScratch(), seen: map[uint32]bool{}}
-			for {
-				const batch = 256
-				hi := r.next.Add(batch)
-				for i := hi - batch; i < min(hi, int64(len(r.remap))); i++ {
-					if to := r.remap[i]; to != NoOrd {
-						for l := range r.base.level(uint32(i)) + 1 {
-							h.row(uint32(i), to, l)
-						}
-					}
-				}
-				if hi >= int64(len(r.remap)) {
-					return
-				}
-			}
+			errs[i] = mmap.Guard("hnsw graph", func() error {
+				r.heal(&healer{rebase: r, pr: pr(), s: NewScratch(), seen: map[uint32]bool{}})
+				return nil
+			})
 		})
 	}
 	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// heal copies rows, batch after batch, until none is left.
+func (r *rebase) heal(h *healer) {
+	for {
+		const batch = 256
+		hi := r.next.Add(batch)
+		for i := hi - batch; i < min(hi, int64(len(r.remap))); i++ {
+			if to := r.remap[i]; to != NoOrd {
+				for l := range r.base.level(uint32(i)) + 1 {
+					h.row(uint32(i), to, l)
+				}
+			}
+		}
+		if hi >= int64(len(r.remap)) {
+			return
+		}
+	}
 }
 
 // healer copies rows, one worker's.
