@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/isobath/isobath/engine"
+	"github.com/spf13/cobra"
+)
+
+func newCheck() *cobra.Command {
+	var o engine.CheckOptions
+	c := &cobra.Command{
+		Use:   "check DIR",
+		Short: "Verify a data directory that no server holds: every checksum and every invariant",
+		Long: `Verify a data directory that no server holds.
+
+First every checksum of every file is verified, without writing. Where no fault was found the
+database is then opened like at a start, which replays the log, and the stores are compared with
+each other: ids with slots, vectors with graphs, payloads with their indexes, keys with FT indexes.
+
+The exit status is 0 for a clean directory, 1 when there are faults, 2 when it cannot be checked.`,
+		Args: exactly(1, "the data directory"),
+		RunE: func(c *cobra.Command, args []string) error {
+			report, err := engine.Check(args[0], o)
+			if err != nil {
+				return &statusError{2, err}
+			}
+			printReport(c.OutOrStdout(), report)
+			if !report.Clean() {
+				return &statusError{1, nil}
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&o.FilesOnly, "files-only", false, "verify the files and do not open the database; nothing is written")
+	return c
+}
+
+func printReport(w io.Writer, r *engine.Report) {
+	for _, p := range r.Problems {
+		fmt.Fprintln(w, "fault:", p)
+	}
+	fmt.Fprintf(w, "%d collections, %d points, %d vectors, %d keys, %d graph segments, %d log records\n",
+		r.Collections, r.Points, r.Vectors, r.Keys, r.Segments, r.LogRecords)
+	if r.Clean() {
+		fmt.Fprintln(w, "clean")
+	} else {
+		fmt.Fprintf(w, "%d faults\n", len(r.Problems))
+	}
+}
+
+// exactly is cobra.ExactArgs with a message that names what is missing.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != n {
+			return &statusError{2, fmt.Errorf("%s takes %d argument, %s; got %d", c.CommandPath(), n, what, len(args))}
+		}
+		return nil
+	}
+}
