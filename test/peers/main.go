@@ -32,6 +32,9 @@ type options struct {
 	base, query, truth, hnswlib, dir, metric string
 	m, efConstruct, rounds                   int
 	targets, efs, profile                    string
+	filtered                                 bool
+	collection                               string
+	payload                                  func(i int) []byte // nil: none
 }
 
 func main() {
@@ -49,7 +52,13 @@ func main() {
 	flag.StringVar(&o.targets, "recalls", "0.90,0.95,0.98", "recalls at which throughput is compared")
 	flag.StringVar(&o.efs, "efs", "40,60,80,120,160,200,240,320,400,480,640", "beams of the sweep")
 	flag.StringVar(&o.profile, "profile", "", "write a processor profile of our sweep to this file")
+	flag.BoolVar(&o.filtered, "filtered", false, "measure filters of falling selectivity instead")
 	flag.Parse()
+	o.collection = "bench"
+	run := run
+	if o.filtered {
+		run = filtered
+	}
 	if err := run(o); err != nil {
 		log.Fatal(err)
 	}
@@ -206,7 +215,7 @@ func openUs(o options) (*us, error) {
 	if u.db, err = engine.Open(dir, engine.Options{}); err != nil {
 		return nil, err
 	}
-	if u.c, err = u.db.Collection("bench"); err != nil {
+	if u.c, err = u.db.Collection(o.collection); err != nil {
 		if err := u.load(o); err != nil {
 			return nil, err
 		}
@@ -225,10 +234,10 @@ func (u *us) load(o options) error {
 		d = engine.Euclid
 	}
 	params := engine.VectorParams{Size: len(rows[0]), Distance: d, M: o.m, EfConstruct: o.efConstruct}
-	if err := u.db.CreateCollection(ctx, "bench", engine.Schema{Vectors: map[string]engine.VectorParams{"": params}}); err != nil {
+	if err := u.db.CreateCollection(ctx, o.collection, engine.Schema{Vectors: map[string]engine.VectorParams{"": params}}); err != nil {
 		return err
 	}
-	if u.c, err = u.db.Collection("bench"); err != nil {
+	if u.c, err = u.db.Collection(o.collection); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -237,6 +246,9 @@ func (u *us) load(o options) error {
 		points := make([]engine.Point, len(part))
 		for i, row := range part {
 			points[i] = engine.Point{ID: engine.NumID(uint64(at + i)), Vectors: engine.Vectors{"": row}}
+			if o.payload != nil {
+				points[i].Payload = o.payload(at + i)
+			}
 		}
 		if _, err := u.c.Upsert(ctx, points, engine.UpsertOptions{}); err != nil {
 			return err
