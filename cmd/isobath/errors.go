@@ -14,7 +14,7 @@ func advise(err error) error {
 	var call *url.Error
 	switch {
 	case errors.Is(err, engine.ErrLocked):
-		return fmt.Errorf("%w: stop that process, or choose another directory with --data-dir", err)
+		return fmt.Errorf("%w: stop that process first, or name another directory", err)
 	case errors.As(err, &call) && errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w: start a server with 'isobath serve', or name another one with --url", err)
 	}

@@ -39,11 +39,18 @@ func newRoot() *cobra.Command {
 		Short:         "A disk-backed vector database that speaks HTTP and RESP",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return &statusError{2, fmt.Errorf("unknown command %q ('isobath --help' lists them)", args[0])}
+			}
+			return c.Help()
+		},
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &statusError{2, fmt.Errorf("%w (see '%s --help')", err, c.CommandPath())}
 	})
-	root.AddCommand(newDemo(), newImport(), newCheck(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newImport(), newCheck(), newConfig(), newVersion())
 	return root
 }
 
