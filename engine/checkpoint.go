@@ -20,12 +20,22 @@ import (
 
 // checkpointer makes all stores agree on one sequence number and drops the log before it.
 type checkpointer struct {
-	mu      sync.Mutex // one checkpoint at a time
-	request chan chan error
-	seq     atomic.Uint64
-	last    atomic.Int64 // unix nanoseconds of the newest one
-	took    atomic.Int64
+	mu     sync.Mutex // one checkpoint at a time
+	seq    atomic.Uint64
+	replay atomic.Int64 // nanoseconds that applying the log since the last cut took
+	last   atomic.Int64 // unix nanoseconds of the newest one
+	took   atomic.Int64
 }
+
+// checkpointTick is the time between looks at what a checkpoint would save.
+const checkpointTick = 200 * time.Millisecond
+
+// A checkpoint begins when replaying the log would take longer than maxReplay nanoseconds, as
+// measured when it was applied, or when the log is longer than maxLogBytes.
+const (
+	maxReplay   = int64(time.Second)
+	maxLogBytes = 1 << 30
+)
 
 // cut is the applied state at one sequence number, on its way to disk.
 type cut struct {
@@ -42,7 +52,7 @@ type collectionCut struct {
 
 // checkpointLoop begins a checkpoint when the log is long or old enough.
 func (db *DB) checkpointLoop(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(checkpointTick)
 	defer tick.Stop()
 	began := time.Now()
 	for {
@@ -55,7 +65,7 @@ func (db *DB) checkpointLoop(ctx context.Context) {
 			began = time.Now()
 			continue
 		}
-		if db.wal.Bytes() < db.opts.CheckpointBytes && time.Since(began) < db.opts.CheckpointAfter {
+		if db.check.replay.Load() < maxReplay && db.wal.Bytes() < maxLogBytes && time.Since(began) < db.opts.CheckpointAfter {
 			continue
 		}
 		if err := db.checkpoint(true); err != nil {
@@ -131,6 +141,7 @@ func (ct *cut) giveUp() {
 func (ap *applier) cut() *cut {
 	m := newManifest()
 	m.seq, m.nums, m.keyNum = ap.seq, ap.nums, ap.keyNum
+	ap.db.check.replay.Store(0)
 	m.aliases = ap.aliases
 	m.garbage = ap.db.garbage.list()
 	for n, d := range ap.databases {

@@ -30,10 +30,9 @@ type Options struct {
 	// MemoryLimit is what the process may use, in bytes; merges take at most a quarter of it.
 	// Default: merges take what they need.
 	MemoryLimit int64
-	// CheckpointBytes is the size of the log from which a checkpoint begins; default 256 MiB.
-	CheckpointBytes int64
 	// CheckpointAfter is the longest time between checkpoints while there are writes;
-	// default 5 minutes.
+	// default 5 minutes. A checkpoint begins earlier when replaying the log would take more
+	// than a second or the log is longer than a gibibyte.
 	CheckpointAfter time.Duration
 }
 
@@ -46,9 +45,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.StoreBytes == 0 {
 		o.StoreBytes = 48 << 20
-	}
-	if o.CheckpointBytes == 0 {
-		o.CheckpointBytes = 256 << 20
 	}
 	if o.CheckpointAfter == 0 {
 		o.CheckpointAfter = 5 * time.Minute
@@ -75,6 +71,7 @@ type DB struct {
 	published    progress
 	defineMu     sync.Mutex // one definition (collection, alias, index) at a time
 	ap           *applier
+	tailsLooked  time.Time // the applier's own
 	recovering   bool
 
 	mu           sync.RWMutex // publication: a reader pins under RLock, the applier publishes under Lock
@@ -150,7 +147,6 @@ func openStores(dir string, o Options, s stores) (*DB, error) {
 	db.seq.wake = make(chan struct{}, 1)
 	db.seq.overlay = newOverlay()
 	db.workers.wake = make(chan struct{}, 1)
-	db.check.request = make(chan chan error)
 	db.calls, db.applyDone = make(chan func()), make(chan struct{})
 	if err := db.recover(s); err != nil {
 		return nil, errors.Join(err, db.closeStores())
@@ -221,11 +217,39 @@ func (db *DB) applyUpTo(seq uint64) {
 		if len(group) == 0 {
 			return
 		}
+		began := time.Now()
 		if err := db.ap.applyGroup(group); err != nil {
 			db.fail(fmt.Errorf("%w: %w", ErrReadOnly, err))
 			return
 		}
+		db.check.replay.Add(int64(time.Since(began)))
 		db.seq.applied(group)
+		db.slowForTails()
+	}
+}
+
+// tailPause is how long the applier waits for background work while tails are too large, and
+// the least time between looks at them.
+const tailPause = 5 * time.Millisecond
+
+// slowForTails keeps the vectors that wait for a graph within an eighth of the memory limit,
+// the one case in which writers are slowed. Collections that build no graphs do not count.
+func (db *DB) slowForTails() {
+	if db.opts.MemoryLimit <= 0 || db.opts.Workers < 0 || time.Since(db.tailsLooked) < tailPause {
+		return
+	}
+	db.tailsLooked = time.Now()
+	var tails int64
+	for _, c := range db.ap.collections {
+		for _, name := range c.names {
+			if ix := c.vectors[name].index; !c.indexConfig(c.vectors[name].params).NoGraph {
+				tails += ix.TailBytes()
+			}
+		}
+	}
+	if tails > db.opts.MemoryLimit/8 {
+		db.wakeWorkers()
+		time.Sleep(tailPause)
 	}
 }
 

@@ -41,6 +41,9 @@ func (db *DB) recover(s stores) (err error) {
 		return err
 	}
 	db.recovering = false
+	if err := db.removeOrphans(); err != nil {
+		return err
+	}
 	for _, num := range slices.Sorted(maps.Keys(db.ap.collections)) {
 		c := db.ap.collections[num]
 		if err := c.openIndexes(m.segments[num]); err != nil {
@@ -203,6 +206,28 @@ func (db *DB) removeUnknown(m *manifest) error {
 					return fmt.Errorf("engine: remove left-over: %w", err)
 				}
 			}
+		}
+	}
+	return nil
+}
+
+// removeOrphans deletes the directories of collections that are no more: a crash came between
+// the drop and the end of their removal.
+func (db *DB) removeOrphans() error {
+	dirs, err := db.fs.List(path.Join(db.dir, "collections"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("engine: list collections: %w", err)
+	}
+	for _, dir := range dirs {
+		num, err := strconv.ParseUint(dir, 10, 32)
+		if err != nil || db.ap.collections[uint32(num)] != nil {
+			continue
+		}
+		if err := db.fs.RemoveAll(path.Join(db.dir, "collections", dir)); err != nil {
+			return fmt.Errorf("engine: remove dropped collection: %w", err)
 		}
 	}
 	return nil
