@@ -14,8 +14,8 @@ type Options struct {
 	// Dir is the directory of the store, made when it does not exist. It is on the real file
 	// system: badger maps its files itself.
 	Dir string
-	// MemoryBytes sizes memtables and tables, from 32 MiB (the default) to 256 MiB. An idle store
-	// takes a few megabytes; under bulk load its heap was measured at three to four times this
+	// MemoryBytes sizes tables, from 32 MiB (the default) to 256 MiB; memtables have one size for
+	// ever, see memTableBytes. An idle store takes a few megabytes; under bulk load its heap was measured at three to four times this
 	// figure. It may change on reopen.
 	MemoryBytes int64
 	// Log gets what badger reports; nil discards it.
@@ -55,12 +55,12 @@ func badgerOptions(o Options) badger.Options {
 		// to detect, and the fingerprints would cost memory.
 		WithDetectConflicts(false).
 		// Memory. Two memtables may wait for their flush while one is written. 15 % of a memtable
-		// bounds a transaction and with it a single value: 4 MiB leave 614 KiB, enough for our largest
+		// bounds a transaction and with it a single value: 6 MiB leave 921 KiB, enough for our largest
 		// piece. Table builders take two to four times a table each, up to 13 of them at once:
 		// bulk load of 800-byte values had 244 MB of heap in use with 8 MiB memtables and 4 MiB
 		// tables, 110 MB with 4 and 2, at the same speed. (1 MiB tables: 80 MB, but a descriptor
 		// and a map for every megabyte or two.)
-		WithMemTableSize(o.MemoryBytes / 8).
+		WithMemTableSize(memTableBytes).
 		WithNumMemtables(2).
 		// Blocks are read from the map, uncompressed: the page cache is the cache, it can be
 		// reclaimed, and no second copy counts against the memory limit. (With compression the
@@ -105,6 +105,9 @@ func badgerOptions(o Options) badger.Options {
 }
 
 const (
+	// memTableBytes is the same for every store and must never become smaller: after a kill badger
+	// reads the log of a memtable into one new memtable and ends the process when it does not fit.
+	memTableBytes = 6 << 20
 	// valueThreshold keeps values inside the tree. It is larger than a piece and below 15 % of the
 	// smallest memtable.
 	valueThreshold = 600 << 10

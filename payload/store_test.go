@@ -80,7 +80,7 @@ func TestOptionsAreWrittenOut(t *testing.T) {
 	require.False(t, o.SyncWrites)
 	require.Equal(t, 1, o.NumVersionsToKeep)
 	require.False(t, o.DetectConflicts)
-	require.EqualValues(t, 4<<20, o.MemTableSize)
+	require.EqualValues(t, 6<<20, o.MemTableSize)
 	require.Equal(t, 2, o.NumMemtables)
 	require.Equal(t, options.None, o.Compression)
 	require.Zero(t, o.BlockCacheSize)
@@ -98,9 +98,25 @@ func TestOptionsAreWrittenOut(t *testing.T) {
 	// A piece must fit a transaction and stay below the threshold.
 	require.Less(t, int64(pieceBytes+frameBytes+MaxKeyBytes+100), o.MemTableSize*15/100)
 	require.Less(t, int64(pieceBytes+frameBytes), o.ValueThreshold)
-	require.Equal(t, int64(maxMemoryBytes/8), badgerOptions(Options{MemoryBytes: 1 << 40}.withDefaults()).MemTableSize)
+	large := badgerOptions(Options{MemoryBytes: 1 << 40}.withDefaults())
+	require.Equal(t, int64(maxMemoryBytes/16), large.BaseTableSize)
+	require.Equal(t, o.MemTableSize, large.MemTableSize, "a log must fit the memtable of any later start")
 	_, err := Open(Options{})
 	require.Error(t, err)
+}
+
+// A log that was written with much memory is read with little: by Check, or after the limit was lowered.
+func TestKilledStoreOpensWithLessMemory(t *testing.T) {
+	s, err := Open(Options{Dir: t.TempDir(), MemoryBytes: maxMemoryBytes})
+	require.NoError(t, err)
+	defer s.Close()
+	value := strings.Repeat("v", 1000)
+	for seq := uint64(1); seq <= 5000; seq++ {
+		require.NoError(t, s.Apply([]Op{set(seq, fmt.Sprint("key", seq), value)}))
+	}
+	dir := crash(t, s.o.Dir)
+	require.NoError(t, Check(dir))
+	require.Equal(t, value, get(t, openStore(t, dir), 5000, "key5000"))
 }
 
 func TestGetAtSeq(t *testing.T) {
