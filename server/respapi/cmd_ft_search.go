@@ -136,30 +136,46 @@ func (s *searchRun) nearest() error {
 	for i := range query {
 		query[i] = math.Float32frombits(binary.LittleEndian.Uint32(k.Vector[4*i:]))
 	}
-	found, err := x.Search(s.ctx, engine.SearchRequest{
-		Vector: k.Field, Query: query, Filter: s.expr, K: k.K, Ef: max(k.K, cmp.Or(k.EfRuntime, o.EfRuntime, defaultEfRuntime)),
-		Exact: f.Vector.Flat || k.AdHoc, Fetch: engine.Fetch{Document: true},
-	})
-	if err != nil {
-		return err
-	}
-	s.res.stats = found.Stats
-	for i := range found.Hits {
-		row, ok, err := s.row(&found.Hits[i])
+	// Keys that have expired and are still indexed take places from others: then more are asked for.
+	for want := k.K; ; {
+		found, err := x.Search(s.ctx, engine.SearchRequest{
+			Vector: k.Field, Query: query, Filter: s.expr, K: want, Ef: max(want, cmp.Or(k.EfRuntime, o.EfRuntime, defaultEfRuntime)),
+			Exact: f.Vector.Flat || k.AdHoc, Fetch: engine.Fetch{Document: true},
+		})
 		if err != nil {
 			return err
 		}
-		if ok {
-			row.distance = shownDistance(f.Vector.Distance, found.Hits[i].Distance)
-			s.sortValue(&row)
-			s.res.rows = append(s.res.rows, row)
+		s.res.stats = found.Stats
+		if err := s.take(found.Hits, f.Vector.Distance, k.K); err != nil {
+			return err
 		}
+		if len(s.res.rows) >= k.K || len(found.Hits) < want {
+			break
+		}
+		want += 2 * (len(found.Hits) - len(s.res.rows))
 	}
 	s.res.total = len(s.res.rows)
 	if s.inserted && s.req.sortBy == "" {
 		slices.SortFunc(s.res.rows, func(a, b ftRow) int { return cmp.Compare(a.id, b.id) })
 	}
 	s.page()
+	return nil
+}
+
+// take makes rows of the first k hits whose keys have not expired.
+func (s *searchRun) take(hits []engine.Hit, d engine.Distance, k int) error {
+	s.res.rows, s.bytes = s.res.rows[:0], 0
+	for i := 0; i < len(hits) && len(s.res.rows) < k; i++ {
+		row, ok, err := s.row(&hits[i])
+		if err != nil {
+			return err
+		}
+		if ok {
+			row.distance = shownDistance(d, hits[i].Distance)
+			s.sortValue(&row)
+			s.res.rows = append(s.res.rows, row)
+		}
+	}
 	return nil
 }
 

@@ -249,6 +249,20 @@ func TestFTFollowsTheKeys(t *testing.T) {
 	})
 }
 
+// Expired keys that the sweeper has not met yet take no places from the nearest that live.
+func TestFTNearestBehindExpiredKeys(t *testing.T) {
+	both(t, func(t *testing.T, rdb *redis.Client) {
+		movies(t, rdb)
+		for i := range 9 {
+			run(t, rdb, "PEXPIRE", fmt.Sprintf("doc:%d", i), "1")
+		}
+		time.Sleep(3 * time.Millisecond)
+		got := search(t, rdb, "idx", "*=>[KNN 2 @v $q]", "PARAMS", "2", "q", blob(0, 0), "NOCONTENT")
+		require.Equal(t, docs(9, 10), got.ids)
+		require.Equal(t, int64(2), got.total)
+	})
+}
+
 func TestFTBadFieldsAreLeftOut(t *testing.T) {
 	both(t, func(t *testing.T, rdb *redis.Client) {
 		movies(t, rdb)
