@@ -145,6 +145,10 @@ func checkCollectionFiles(fsys vfs.FS, dir string, m *manifest, num uint32, r *R
 func (db *DB) Verify(ctx context.Context) (*Report, error) {
 	r := &Report{}
 	for _, c := range db.allCollections() {
+		if c.broken != nil {
+			r.add("collection "+c.name, c.broken)
+			continue
+		}
 		if err := c.verify(ctx, r); err != nil && !errors.Is(err, ErrDropped) {
 			return nil, err
 		}

@@ -40,7 +40,8 @@ type Collection struct {
 	saved collectionEntry // files of the last checkpoint
 	dead  *roaring.Bitmap // slots that are dead and not yet free
 
-	discarded bool // dropped: never again in a manifest; guarded by the manifest's lock
+	broken    error // its files could not be opened: every call returns this
+	discarded bool  // dropped: never again in a manifest; guarded by the manifest's lock
 	working   atomic.Bool
 	life      lifetime
 }
@@ -187,6 +188,10 @@ func (c *Collection) Info() CollectionInfo {
 		Queue:     c.db.seq.queueLen(),
 		Operation: st.operation,
 	}
+	if c.broken != nil {
+		info.Status, info.Err = Red, c.broken.Error()
+		return info
+	}
 	if st.dropped || !c.life.enter() {
 		return info
 	}
@@ -242,6 +247,9 @@ func (c *Collection) pin() (*view, error) { return c.pinWith(nil) }
 // pinWith pins a vector index (nil: none) in the same step, so that no merge drops a slot
 // between the two that the view still shows.
 func (c *Collection) pinWith(vector *vectorStore) (*view, error) {
+	if c.broken != nil {
+		return nil, c.broken
+	}
 	c.db.mu.RLock()
 	defer c.db.mu.RUnlock()
 	if c.pub.dropped || !c.life.enter() {
@@ -261,6 +269,15 @@ func (v *view) release() {
 	}
 	v.c.db.views.remove(v.seq)
 	v.c.life.leave()
+}
+
+// sound returns the damage that reads of the slot table have met. Rows on a damaged page look
+// absent, so every read asks before it answers.
+func (v *view) sound() error {
+	if d := v.c.slots.Damage(); d != nil {
+		return fmt.Errorf("engine: collection %q: %w", v.c.name, d)
+	}
+	return nil
 }
 
 // slotOf returns the slot of a point at the view.

@@ -73,6 +73,8 @@ type DB struct {
 	ap           *applier
 	tailsLooked  time.Time // the applier's own
 	recovering   bool
+	damage       error         // what recovery found; the database is read-only then
+	admitted     chan struct{} // searches that run, at most one a processor
 
 	mu           sync.RWMutex // publication: a reader pins under RLock, the applier publishes under Lock
 	catalog      catalog
@@ -147,6 +149,7 @@ func openStores(dir string, o Options, s stores) (*DB, error) {
 	db.seq.wake = make(chan struct{}, 1)
 	db.seq.overlay = newOverlay()
 	db.workers.wake = make(chan struct{}, 1)
+	db.admitted = make(chan struct{}, max(1, runtime.NumCPU()))
 	db.calls, db.applyDone = make(chan func()), make(chan struct{})
 	if err := db.recover(s); err != nil {
 		return nil, errors.Join(err, db.closeStores())

@@ -54,7 +54,7 @@ func (c *Collection) Get(ctx context.Context, ids []PointID, f Fetch) ([]Hit, er
 		}
 		hits = append(hits, h)
 	}
-	return hits, nil
+	return hits, v.sound()
 }
 
 // ScrollRequest selects a page of points by ascending id.
@@ -148,10 +148,10 @@ func (c *Collection) walk(ctx context.Context, f filter.Expr, from *PointID, fet
 	} else {
 		err = v.walkStore(set, from, each)
 	}
-	if errors.Is(err, ErrStop) {
-		return nil
+	if err != nil && !errors.Is(err, ErrStop) {
+		return err
 	}
-	return err
+	return v.sound()
 }
 
 // A set of at most sortedWalk slots, or of one walkShare-th of the points, is sorted by id;

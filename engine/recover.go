@@ -36,8 +36,7 @@ func (db *DB) recover(s stores) (err error) {
 	if err := db.loadCheckpoint(m); err != nil {
 		return err
 	}
-	damage, err := db.replay(m)
-	if err != nil {
+	if err := db.replay(m); err != nil {
 		return err
 	}
 	db.recovering = false
@@ -54,8 +53,8 @@ func (db *DB) recover(s stores) (err error) {
 	if err := db.startSequencer(); err != nil {
 		return err
 	}
-	if damage != nil {
-		db.fail(fmt.Errorf("%w: %w", ErrReadOnly, damage))
+	if db.damage != nil {
+		db.fail(fmt.Errorf("%w: %w", ErrReadOnly, db.damage))
 	}
 	db.opened.Checkpoint, db.opened.Took = m.seq, time.Since(began)
 	db.log.Info("database opened", slog.Uint64("checkpoint", m.seq), slog.Int("replayed", db.opened.Replayed),
@@ -100,26 +99,42 @@ func (db *DB) loadCheckpoint(m *manifest) error {
 		return err
 	}
 	for _, num := range slices.Sorted(maps.Keys(m.collections)) {
-		if err := db.loadCollection(m.collections[num]); err != nil {
-			return fmt.Errorf("engine: collection %q: %w", m.collections[num].name, err)
+		c := db.newCollection(num, m.collections[num].name, m.collections[num].schema)
+		if err := c.load(m.collections[num]); err != nil {
+			db.damage = errors.Join(db.damage, db.exclude(c, err))
 		}
 	}
 	return nil
 }
 
-func (db *DB) loadCollection(e collectionEntry) (err error) {
-	c := db.newCollection(e.num, e.name, e.schema)
+// exclude keeps a collection whose files are damaged out of the replay. It answers every call
+// with the reason, and the database takes no writes, so that the log keeps what a repaired
+// collection will need; the other collections are served.
+func (db *DB) exclude(c *Collection, err error) error {
+	c.broken = fmt.Errorf("engine: collection %q: %w", c.name, errors.Join(err, c.close()))
+	c.pub = c.applied
+	db.catalog.add(c)
+	return c.broken
+}
+
+// load opens the files of a checkpoint and makes the collection known.
+func (c *Collection) load(e collectionEntry) error {
+	db := c.db
 	c.saved = e
 	c.applied.fields, c.applied.operation, c.applied.feed = e.fields, e.operation, e.feed
 	if len(e.filter.Meta) > 0 {
-		if c.applied.filter, err = filter.Load(db.fs, c.stateDir(), e.filter); err != nil {
+		state, err := filter.Load(db.fs, c.stateDir(), e.filter)
+		if err != nil {
 			return fmt.Errorf("payload indexes: %w", err)
 		}
+		c.applied.filter = state
 	}
 	if len(e.slots.Meta) > 0 {
-		if c.slots, err = slots.Load(db.fs, c.stateDir(), e.slots); err != nil {
+		table, err := slots.Load(db.fs, c.stateDir(), e.slots)
+		if err != nil {
 			return fmt.Errorf("slots: %w", err)
 		}
+		c.slots = table
 	}
 	c.dead = deadSlots(c.slots.High(), c.applied.filter.All(), c.slots.FreeSet())
 	if err := c.openRows(); err != nil {
@@ -135,20 +150,20 @@ func (db *DB) loadCollection(e collectionEntry) (err error) {
 }
 
 // replay applies the log after the checkpoint. Damage in the log's middle ends it early; that
-// and records that badger lost are returned apart: what is there is served, nothing is
-// written any more.
-func (db *DB) replay(m *manifest) (damage error, err error) {
+// and records that badger lost go to db.damage: what is there is served, nothing is written
+// any more.
+func (db *DB) replay(m *manifest) (err error) {
 	if first := db.wal.First(); first > m.seq+1 && db.wal.Last() >= first {
-		return nil, &binfmt.CorruptError{File: "wal", Err: fmt.Errorf("log begins at record %d, the checkpoint is at %d", first, m.seq)}
+		return &binfmt.CorruptError{File: "wal", Err: fmt.Errorf("log begins at record %d, the checkpoint is at %d", first, m.seq)}
 	}
 	if d := db.wal.Damage(); d != nil {
-		damage = d
+		db.damage = errors.Join(db.damage, d)
 	}
-	if d := db.kv.Damage(); d != nil && damage == nil {
-		damage = d
+	if d := db.kv.Damage(); d != nil {
+		db.damage = errors.Join(db.damage, d)
 	}
 	if db.wal.Last() <= m.seq {
-		return damage, nil
+		return nil
 	}
 	var group []queued
 	var bytes int64
@@ -172,7 +187,7 @@ func (db *DB) replay(m *manifest) (damage error, err error) {
 		}
 		return run()
 	})
-	return damage, errors.Join(err, run())
+	return errors.Join(err, run())
 }
 
 // maxGroupRecords bounds a commit group of replay.
@@ -223,7 +238,7 @@ func (db *DB) removeOrphans() error {
 	}
 	for _, dir := range dirs {
 		num, err := strconv.ParseUint(dir, 10, 32)
-		if err != nil || db.ap.collections[uint32(num)] != nil {
+		if err != nil || db.catalog.byNum[uint32(num)] != nil {
 			continue
 		}
 		if err := db.fs.RemoveAll(path.Join(db.dir, "collections", dir)); err != nil {

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -57,6 +58,12 @@ func (c *Collection) Search(ctx context.Context, req SearchRequest) (*SearchResu
 	defer v.release()
 	if err := v.schema.checkVector(req.Vector, req.Query); err != nil {
 		return nil, err
+	}
+	select {
+	case c.db.admitted <- struct{}{}:
+		defer func() { <-c.db.admitted }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 	if req.K < 1 {
 		return nil, &InputError{fmt.Sprintf("k is %d, must be 1 or larger", req.K)}
@@ -120,7 +127,7 @@ func (s *search) run(ctx context.Context) error {
 		s.res.Hits = append(s.res.Hits, h)
 	}
 	s.res.Stats.Fetch = time.Since(began)
-	return nil
+	return s.v.sound()
 }
 
 // index asks the vector index for the k nearest slots of set (nil: all).
@@ -148,7 +155,7 @@ func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found
 	for _, r := range results {
 		row, ok := table.Get(r.Slot)
 		if !ok {
-			return nil, fmt.Errorf("engine: search: slot %d has no point", r.Slot)
+			return nil, errors.Join(fmt.Errorf("engine: search: slot %d has no point", r.Slot), s.v.sound())
 		}
 		hits = append(hits, found{row.ID, r.Slot, r.Distance})
 	}

@@ -89,7 +89,7 @@ func (c *Collection) workSlice(ctx context.Context) bool {
 // due says whether the collection may have work; it is asked often and answers cheaply.
 func (c *Collection) due() bool {
 	st := c.published()
-	if st.dropped {
+	if st.dropped || c.broken != nil {
 		return false
 	}
 	if st.feed != nil && st.feed.state == BackfillInProgress {
@@ -106,7 +106,7 @@ func (c *Collection) due() bool {
 // sealAll seals the heads that are worth it, within ctx.
 func (db *DB) sealAll(ctx context.Context) {
 	for _, c := range db.allCollections() {
-		if !c.life.enter() {
+		if c.broken != nil || !c.life.enter() {
 			continue
 		}
 		for _, name := range c.names {
