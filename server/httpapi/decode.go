@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -54,7 +55,7 @@ func describe(err error) string {
 	switch {
 	case errors.As(semantic.Err, &syntactic):
 		return strings.TrimPrefix(syntactic.Error(), "jsontext: ")
-	case semantic.Err != nil && !strings.Contains(semantic.Err.Error(), "out of range"):
+	case semantic.Err != nil && !errors.Is(semantic.Err, strconv.ErrRange) && !errors.Is(semantic.Err, strconv.ErrSyntax):
 		text = semantic.Err.Error()
 	case len(semantic.JSONValue) > 0:
 		text = fmt.Sprintf("invalid value: %s, expected %s", clip(string(semantic.JSONValue)), expected(semantic.GoType))

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -77,10 +78,33 @@ func (p *payloadBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		return dec.SkipValue()
 	case '{':
 		raw, err := dec.ReadValue()
+		if err == nil && len(raw) > leastKeyBytes*maxPayloadKeys && countKeys(raw) > maxPayloadKeys {
+			err = fmt.Errorf("more than %d keys", maxPayloadKeys)
+		}
 		*p = slices.Clone(payloadBody(raw))
 		return err
 	}
 	return mismatch(dec, "", "a map")
+}
+
+// A payload has at most maxPayloadKeys keys on all levels; each takes leastKeyBytes.
+const (
+	maxPayloadKeys = 100_000
+	leastKeyBytes  = 5
+)
+
+func countKeys(raw jsontext.Value) int {
+	n := 0
+	dec := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true))
+	for {
+		tok, err := dec.ReadToken()
+		if err != nil {
+			return n
+		}
+		if kind, count := dec.StackIndex(dec.StackDepth()); kind == '{' && count%2 == 1 && tok.Kind() == '"' {
+			n++
+		}
+	}
 }
 
 // shardKey is accepted as null only: there is no custom sharding.
