@@ -130,7 +130,7 @@ func typeOf(text []byte) string {
 // appendFloat32 appends the shortest decimal that reads back as f, always with a fraction or an
 // exponent. f is finite.
 func appendFloat32(dst []byte, f float32) []byte {
-	abs := math.Abs(float64(f))
+	abs := max(f, -f)
 	if abs != 0 && (abs < 1e-5 || abs >= 1e13) {
 		return appendExponent(dst, float64(f), 32)
 	}
