@@ -79,8 +79,8 @@ node_scripts() { # folder port
   mkdir "$env" && cp "$1/package.json" "${scripts[@]}" "$env"
   if ! command -v npm >/dev/null; then
     echo "not run: $1/*.mjs (npm is not here)"
-  elif ! (cd "$env" && bounded 300 npm install --silent --no-audit --no-fund --fetch-retries 1 >"$tmp/install" 2>&1); then
-    echo "not run: $1/*.mjs (packages cannot be installed: $(tail -n 1 "$tmp/install"))"
+  elif ! (cd "$env" && bounded 300 npm install --loglevel error --no-audit --no-fund --fetch-retries 1 >"$tmp/install" 2>&1); then
+    echo "not run: $1/*.mjs (packages cannot be installed: $(head -n 1 "$tmp/install"))"
   else
     for script in "${scripts[@]}"; do
       (cd "$env" && bounded 300 node "$(basename "$script")" "$2")
