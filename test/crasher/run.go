@@ -80,11 +80,11 @@ func run(ctx context.Context, c config) (*report, error) {
 	}
 	for i := range c.cycles {
 		if err := w.cycle(ctx, &s, i); err != nil {
-			return nil, fmt.Errorf("cycle %d: %w\nlast output of the server:\n%s", i, err, s.Output())
+			return nil, fmt.Errorf("cycle %d:\nlast output of the server:\n%s\n%w", i, s.Output(), err)
 		}
 	}
 	if err := w.goodbye(ctx, &s); err != nil {
-		return nil, fmt.Errorf("at the end: %w\nlast output of the server:\n%s", err, s.Output())
+		return nil, fmt.Errorf("at the end:\nlast output of the server:\n%s\n%w", s.Output(), err)
 	}
 	return &w.report, nil
 }
@@ -154,7 +154,7 @@ func (w *world) goodbye(ctx context.Context, s **server) error {
 }
 
 func (w *world) start(ctx context.Context) (*server, error) {
-	p, err := daemon.Start(daemon.Options{Bin: w.bin, Dir: w.dir})
+	p, err := daemon.Start(daemon.Options{Bin: w.bin, Dir: w.dir, Log: w.dir + ".log"})
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ func (s *server) disconnect() {
 
 // killRecovery starts the server and kills it while it recovers.
 func (w *world) killRecovery() error {
-	p, err := daemon.Start(daemon.Options{Bin: w.bin, Dir: w.dir})
+	p, err := daemon.Start(daemon.Options{Bin: w.bin, Dir: w.dir, Log: w.dir + ".log"})
 	if err != nil {
 		return err
 	}
