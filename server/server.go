@@ -136,14 +136,12 @@ func (s *Server) serveHTTP() {
 }
 
 func (s *Server) open() error {
-	began := time.Now()
 	db, err := engine.Open(s.cfg.DataDir, engine.Options{Log: s.log, Workers: s.cfg.Workers, StoreBytes: storeBytes(s.cfg.MemoryLimit)})
 	if err != nil {
 		return fmt.Errorf("server: %w", err)
 	}
 	s.db = db
 	s.keys = keyspace.New(db, keyspace.Options{Databases: s.cfg.Databases, Log: s.log})
-	s.log.Info("database open", "dir", s.cfg.DataDir, "took", time.Since(began), "replayed", db.Stats().Open.Replayed)
 	return nil
 }
 
