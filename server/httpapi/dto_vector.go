@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -52,18 +53,7 @@ func readDense(dec *jsontext.Decoder) ([]float32, error) {
 	if i := skipSpace(raw, 1); i < len(raw) && raw[i] == '[' {
 		return nil, unsupported("multivectors are")
 	}
-	return parseFloats(raw, make([]float32, 0, guessLen(raw)))
-}
-
-// guessLen estimates the number of components from the bytes of an array: never too many.
-func guessLen(raw []byte) int {
-	n := 1
-	for _, c := range raw {
-		if c == ',' {
-			n++
-		}
-	}
-	return n
+	return parseFloats(raw, make([]float32, 0, bytes.Count(raw, []byte{','})+1))
 }
 
 // readObject calls member with the name of every member, which must read its value.
@@ -119,7 +109,7 @@ func mismatch(dec *jsontext.Decoder, what, want string) error {
 	return errors.New(text)
 }
 
-// validateVectors checks what the form of vectors leaves open.
+// check looks at what the form of vectors leaves open.
 func (b *vectorsBody) check(v *violations, field string) {
 	for _, vec := range b.named {
 		if len(vec) == 0 {
