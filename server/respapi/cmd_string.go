@@ -333,8 +333,14 @@ func cmdIncrByFloat(c *call) error {
 	return err
 }
 
+// longest is the longest string that commands may make.
+func (c *call) longest() int { return c.srv.config.Int("proto-max-bulk-len") }
+
 func cmdAppend(c *call) error {
 	return c.int(func(tx *keyspace.Tx) (int64, error) {
+		if v, _, err := tx.Get(c.args[1]); err == nil && len(v)+len(c.args[2]) > c.longest() {
+			return 0, keyspace.ErrTooLong
+		}
 		n, err := tx.Append(c.args[1], c.args[2])
 		return int64(n), err
 	})
@@ -393,6 +399,10 @@ func cmdSetRange(c *call) error {
 	at, err := parseInt(c.args[2])
 	if err != nil {
 		return err
+	}
+	// A short command must not make a long value.
+	if len(c.args[3]) > 0 && at > int64(c.longest()-len(c.args[3])) {
+		return keyspace.ErrTooLong
 	}
 	return c.int(func(tx *keyspace.Tx) (int64, error) {
 		n, err := tx.SetRange(c.args[1], int(at), c.args[3])

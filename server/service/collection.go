@@ -2,6 +2,8 @@ package service
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/isobath/isobath/engine"
 	"github.com/isobath/isobath/filter"
@@ -51,9 +53,29 @@ func (c *Collection) ChangePayload(ctx context.Context, sel engine.Selector, ch 
 	return c.c.ChangePayload(ctx, sel, ch, o)
 }
 
-// CreateField adds a payload index; params is what FieldParams returns.
+// CreateField adds a payload index; params is what FieldParams returns. Unless o says not to
+// wait, it returns when searches use the index.
 func (c *Collection) CreateField(ctx context.Context, def filter.FieldDef, params []byte, o engine.WriteOptions) (engine.WriteResult, error) {
-	return c.c.CreateField(ctx, def, params, o)
+	res, err := c.c.CreateField(ctx, def, params, o)
+	if err == nil && res.Applied {
+		res.Applied = c.waitField(ctx, def.Name)
+	}
+	return res, err
+}
+
+// waitField waits for the build of a payload index and says whether it saw the end.
+func (c *Collection) waitField(ctx context.Context, name string) bool {
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		building := slices.ContainsFunc(c.c.Info().Fields, func(f engine.FieldInfo) bool { return f.Def.Name == name && f.Def.Building })
+		if !building {
+			return true
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // DropField removes a payload index.
