@@ -182,7 +182,14 @@ func TestWebPagesNeedAKey(t *testing.T) {
 	require.Contains(t, a.failure(), "Forbidden: ")
 	require.Empty(t, a.header.Get("Access-Control-Allow-Origin"))
 	require.Equal(t, 403, f.send("OPTIONS /collections", "", map[string]string{"Origin": "null"}).status)
-	require.Equal(t, 200, f.send("GET /collections", "", map[string]string{"Origin": "http://example.com"}).status, "the server's own pages")
+	own := map[string]string{"Origin": "http://localhost:6333", "Sec-Fetch-Site": "same-origin"}
+	require.Equal(t, 200, f.send("GET http://localhost:6333/collections", "", own).status, "the server's own pages")
+	// A page that has bound its own name to this address.
+	own["Origin"] = "http://evil.example:6333"
+	require.Equal(t, 403, f.send("GET http://evil.example:6333/collections", "", own).status)
+	delete(own, "Origin")
+	require.Equal(t, 403, f.send("GET http://evil.example:6333/collections", "", own).status)
+	require.Equal(t, 200, f.send("GET http://evil.example:6333/collections", "", nil).status, "no browser")
 
 	for _, f := range []*fixture{start(t, service.Options{APIKey: "k"}, Options{}), start(t, service.Options{}, Options{AnyOrigin: true})} {
 		a = f.send("OPTIONS /collections", "", map[string]string{"Origin": "http://page.example", "Access-Control-Request-Headers": "api-key"})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -76,15 +77,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // allowOrigin keeps web pages away from a server without a key and says whether to go on.
 func (h *Handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	if origin == "" {
+	if !h.svc.AuthRequired() && !h.options.AnyOrigin {
+		if foreignPage(r) {
+			h.writeError(w, time.Now(), forbidden("requests of web pages need a configured API key, or enable_cors"))
+			return false
+		}
 		return true
 	}
-	if !h.svc.AuthRequired() && !h.options.AnyOrigin {
-		if u, err := url.Parse(origin); err == nil && strings.EqualFold(u.Host, r.Host) {
-			return true
-		}
-		h.writeError(w, time.Now(), forbidden("requests of web pages need a configured API key, or enable_cors"))
-		return false
+	if origin == "" {
+		return true
 	}
 	header := w.Header()
 	header.Set("Access-Control-Allow-Origin", "*")
@@ -97,6 +98,27 @@ func (h *Handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	header.Set("Access-Control-Max-Age", "3600")
 	w.WriteHeader(http.StatusOK)
 	return false
+}
+
+// foreignPage says whether a browser sends the request for a page of somebody else. A page whose
+// own name was bound to this address has the right origin, so names are not trusted either.
+func foreignPage(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" && r.Header.Get("Sec-Fetch-Site") == "" {
+		return false // no browser
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if host != "localhost" && net.ParseIP(strings.Trim(host, "[]")) == nil {
+		return true
+	}
+	if origin == "" {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err != nil || !strings.EqualFold(u.Host, r.Host)
 }
 
 // request is a request on its way to a handler function.
