@@ -35,23 +35,20 @@ func (c *call) resolve(name []byte) (*engine.Collection, error) {
 	if err == nil {
 		return col, nil
 	}
-	index, aliasErr := c.aliasTarget(name)
+	v := c.srv.keys.View(c.db)
+	defer v.Close()
+	index, ok, aliasErr := v.IndexAlias(name)
 	if aliasErr != nil {
 		return nil, aliasErr
 	}
-	if index == "" {
+	if !ok {
 		return nil, err
 	}
-	return c.srv.engine.Index(c.db, index)
+	return c.srv.engine.Index(c.db, string(index))
 }
 
-// aliasTarget returns the index an alias was given to, "" without such an alias.
-func (c *call) aliasTarget(alias []byte) (string, error) {
-	v := c.srv.keys.View(c.db)
-	defer v.Close()
-	index, _, err := v.IndexAlias(alias)
-	return string(index), err
-}
+// maxAlias bounds the bytes of an alias, as those of a key are.
+const maxAlias = 32 << 10
 
 func ftAliasAdd(c *call) error    { return c.setAlias(false) }
 func ftAliasUpdate(c *call) error { return c.setAlias(true) }
@@ -63,6 +60,9 @@ func (c *call) setAlias(replace bool) error {
 		return err
 	}
 	alias, index := string(c.args[1]), string(c.args[2])
+	if len(alias) > maxAlias {
+		return ftErrorf("Alias of %d bytes exceeds the maximum of %d", len(alias), maxAlias)
+	}
 	if _, err := c.srv.engine.Index(c.db, alias); err == nil {
 		return errAliasConflict
 	}

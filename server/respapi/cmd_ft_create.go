@@ -14,6 +14,9 @@ import (
 // maxTextFields bounds TEXT fields until there is full-text search.
 const maxTextFields = 64
 
+// maxDefinition bounds the bytes of an FT.CREATE, and with them what each checkpoint writes of it.
+const maxDefinition = 1 << 20
+
 func ftCreate(c *call) error {
 	if err := c.sync(); err != nil {
 		return err
@@ -23,6 +26,13 @@ func ftCreate(c *call) error {
 	}
 	if len(c.srv.engine.Indexes(c.db)) >= c.srv.config.Int("search.max-indexes") {
 		return ftErrorf("Maximum number of indexes reached (%d)", c.srv.config.Int("search.max-indexes"))
+	}
+	size := 0
+	for _, a := range c.args {
+		size += len(a)
+	}
+	if size > maxDefinition {
+		return ftErrorf("Index definition of %d bytes exceeds the maximum of %d", size, maxDefinition)
 	}
 	p := &createParser{words: words{args: c.args[2:]}, cfg: c.srv.config}
 	p.def.Name, p.def.Database = string(c.args[1]), c.db

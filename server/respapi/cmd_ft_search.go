@@ -92,7 +92,7 @@ func (c *call) searchInTime(req *searchRequest) (*ftResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	run := &searchRun{ctx: ctx, req: req, expr: expr, now: c.now().UnixMilli(), res: &ftResult{},
+	run := &searchRun{ctx: ctx, req: req, expr: expr, now: c.now().UnixMilli(), res: &ftResult{}, maxBytes: c.srv.queryBytes,
 		inserted: c.srv.config.String("search.knn-order") == "insertion"}
 	switch {
 	case req.query.KNN != nil:
@@ -120,6 +120,7 @@ type searchRun struct {
 
 	inserted bool // order of a vector clause without SORTBY: by insertion, not by distance
 	bytes    int  // of documents held
+	maxBytes int
 }
 
 // maxQueryBytes bounds the documents that one query holds.
@@ -283,7 +284,7 @@ func (s *searchRun) row(h *engine.Hit) (ftRow, bool, error) {
 	for name, value := range engine.HashFields(d.Body) {
 		row.fields = append(row.fields, hashField{name, value})
 	}
-	if s.bytes += row.bytes(); s.bytes > maxQueryBytes {
+	if s.bytes += row.bytes(); s.bytes > s.maxBytes {
 		return ftRow{}, false, errQueryMemory
 	}
 	return row, true, nil

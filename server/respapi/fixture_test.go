@@ -24,17 +24,31 @@ type fixture struct {
 	t    testing.TB
 	srv  *Server
 	db   *engine.DB
+	dir  string // of the engine, where start made it
 	addr string
 	stop func() // ends Serve; called at the end of the test at the latest
 }
 
-// start runs a server. Keys is filled in.
+// start runs a server on an engine of its own.
 func start(t testing.TB, o Options) *fixture {
 	t.Helper()
-	db, err := engine.Open(t.TempDir(), engine.Options{})
+	dir := t.TempDir()
+	db, err := engine.Open(dir, engine.Options{})
 	require.NoError(t, err)
 	space := keyspace.New(db, keyspace.Options{})
+	t.Cleanup(func() {
+		space.Close()
+		require.NoError(t, db.Close())
+	})
 	o.Keys = space
+	f := serve(t, o)
+	f.dir = dir
+	return f
+}
+
+// serve runs a server on the keys given.
+func serve(t testing.TB, o Options) *fixture {
+	t.Helper()
 	if testing.Verbose() {
 		o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
@@ -45,7 +59,7 @@ func start(t testing.TB, o Options) *fixture {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ctx, l) }()
-	f := &fixture{t: t, srv: srv, db: db, addr: l.Addr().String()}
+	f := &fixture{t: t, srv: srv, db: o.Keys.DB(), addr: l.Addr().String()}
 	stopped := false
 	f.stop = func() {
 		if !stopped {
@@ -54,11 +68,7 @@ func start(t testing.TB, o Options) *fixture {
 			require.NoError(t, <-ended)
 		}
 	}
-	t.Cleanup(func() {
-		f.stop()
-		space.Close()
-		require.NoError(t, db.Close())
-	})
+	t.Cleanup(f.stop)
 	return f
 }
 

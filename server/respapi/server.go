@@ -44,6 +44,7 @@ type Options struct {
 	Log    *slog.Logger // nil: nothing is logged
 
 	commandTime, authTime, stall time.Duration // tests
+	queryBytes                   int           // tests
 }
 
 // Server serves RESP connections. It is safe for concurrent use.
@@ -59,6 +60,7 @@ type Server struct {
 	started  time.Time
 
 	commandTime, authTime, stall time.Duration
+	queryBytes                   int // documents that one query holds
 
 	stats    serverStats
 	search   searchStats
@@ -89,7 +91,7 @@ func New(o Options) (*Server, error) {
 		keys: o.Keys, engine: o.Keys.DB(), auth: newGate(o.Auth), config: cfg, table: newTable(), shutdown: o.Shutdown,
 		nodeID: cmp.Or(o.NodeID, defaultNodeID(cfg)), log: o.Log, started: time.Now(), conns: map[int64]*conn{},
 		commandTime: cmp.Or(o.commandTime, commandTime), authTime: cmp.Or(o.authTime, authTime),
-		stall: cmp.Or(o.stall, stallTime),
+		stall: cmp.Or(o.stall, stallTime), queryBytes: cmp.Or(o.queryBytes, maxQueryBytes),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
