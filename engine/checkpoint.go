@@ -88,8 +88,17 @@ func (db *DB) checkpoint(freeSlots bool) error {
 	defer db.check.mu.Unlock()
 	began := time.Now()
 	var ct *cut
-	if err := db.onApplier(func() { ct = db.ap.cut() }); err != nil {
+	err := db.onApplier(func() {
+		// Between two groups, so that a group that failed half applied is known here.
+		if db.Failed() == nil {
+			ct = db.ap.cut()
+		}
+	})
+	if err != nil {
 		return err
+	}
+	if ct == nil {
+		return db.Failed()
 	}
 	old := db.manifest.get()
 	if err := db.writeManifest(ct); err != nil {
@@ -103,8 +112,10 @@ func (db *DB) checkpoint(freeSlots bool) error {
 	db.check.last.Store(time.Now().UnixNano())
 	db.check.took.Store(int64(time.Since(began)))
 	db.kv.SetDiscard(min(ct.m.seq, db.views.oldest(ct.m.seq)))
-	if err := db.wal.TruncatePrefix(ct.m.seq); err != nil {
-		return fmt.Errorf("engine: checkpoint at %d: log: %w", ct.m.seq, err)
+	if err := db.wal.TruncatePrefix(ct.m.seq); err != nil { // the log takes nothing any more
+		err = fmt.Errorf("%w: checkpoint at %d: log: %w", ErrReadOnly, ct.m.seq, err)
+		db.fail(err)
+		return err
 	}
 	db.log.Debug("checkpoint", slog.Uint64("seq", ct.m.seq), slog.Duration("took", time.Since(began)))
 	if freeSlots {
@@ -120,7 +131,13 @@ func (db *DB) writeManifest(ct *cut) error {
 	}
 	return db.manifest.update(func(m *manifest) {
 		m.seq, m.nums, m.keyNum = ct.m.seq, ct.m.nums, ct.m.keyNum
-		m.databases, m.aliases, m.garbage = ct.m.databases, ct.m.aliases, ct.m.garbage
+		m.databases, m.aliases = ct.m.databases, ct.m.aliases
+		// With what was collected since: these deletes may not be durable. And with what was dropped
+		// since: the manifest may not name the collection any more, when the drop is replayed.
+		m.garbage = ct.m.garbage
+		for _, p := range db.garbage.list() {
+			m.addGarbage(p)
+		}
 		m.collections = map[uint32]collectionEntry{}
 		for _, cc := range ct.collections {
 			if !cc.c.discarded {
@@ -199,6 +216,9 @@ func (cc *collectionCut) write(db *DB) (err error) {
 
 // finishCut lets the live state use the files that were written.
 func (ap *applier) finishCut(ct *cut) {
+	if ap.db.Failed() != nil {
+		return // a group may be half applied, and nothing will be saved again
+	}
 	for _, cc := range ct.collections {
 		if cc.filter == nil || ap.collections[cc.c.num] != cc.c {
 			continue
@@ -235,25 +255,15 @@ func (db *DB) removeStale(ct *cut, old *manifest) {
 // and before every view, and no segment and no head names them. The record makes the moment
 // part of the log, so that a replay gives out the same slots.
 func (db *DB) freeSlots(ct *cut) error {
-	oldest := db.views.oldest(ct.m.seq)
+	before := min(ct.m.seq, db.views.oldest(ct.m.seq))
 	for _, cc := range ct.collections {
-		var dead *roaring.Bitmap
-		if err := db.onApplier(func() { dead = cc.c.dead.Clone() }); err != nil {
+		c := cc.c
+		if c.freed != nil && !c.freed.Done() {
+			continue // what that record frees is among the dead until it is applied
+		}
+		free, err := c.freeable(before)
+		if err != nil {
 			return err
-		}
-		if dead.IsEmpty() || !cc.c.life.enter() {
-			continue
-		}
-		for _, v := range cc.c.vectors {
-			dead.AndNot(v.index.Named())
-		}
-		cc.c.life.leave()
-		free := roaring.New()
-		for it := dead.Iterator(); it.HasNext(); {
-			slot := it.Next()
-			if row, ok := cc.c.slots.Get(slot); ok && row.Death != 0 && row.Death <= min(ct.m.seq, oldest) {
-				free.Add(slot)
-			}
 		}
 		if free.IsEmpty() {
 			continue
@@ -262,12 +272,36 @@ func (db *DB) freeSlots(ct *cut) error {
 		if err != nil {
 			return fmt.Errorf("engine: free slots: %w", err)
 		}
-		_, err = db.sequence(func() (op, error) { return opFreeSlots{cc.c.num, set}, nil })
+		t, err := db.sequence(func() (op, error) { return opFreeSlots{c.num, set}, nil })
 		if err != nil && !errors.Is(err, ErrClosed) {
 			return err
 		}
+		c.freed = t
 	}
 	return nil
+}
+
+// freeable returns the slots that died at or before a sequence number and that no index names.
+func (c *Collection) freeable(before uint64) (*roaring.Bitmap, error) {
+	free := roaring.New()
+	var dead *roaring.Bitmap
+	if err := c.db.onApplier(func() { dead = c.dead.Clone() }); err != nil {
+		return nil, err
+	}
+	if dead.IsEmpty() || !c.life.enter() {
+		return free, nil
+	}
+	defer c.life.leave()
+	for _, v := range c.vectors {
+		dead.AndNot(v.index.Named())
+	}
+	for it := dead.Iterator(); it.HasNext(); {
+		slot := it.Next()
+		if row, ok := c.slots.Get(slot); ok && row.Death != 0 && row.Death <= before {
+			free.Add(slot)
+		}
+	}
+	return free, nil
 }
 
 // commitSegments makes a new list of segments of one vector durable.

@@ -40,8 +40,9 @@ type Collection struct {
 	saved collectionEntry // files of the last checkpoint
 	dead  *roaring.Bitmap // slots that are dead and not yet free
 
-	broken    error // its files could not be opened: every call returns this
-	discarded bool  // dropped: never again in a manifest; guarded by the manifest's lock
+	freed     *Ticket // newest record that frees slots; guarded by the checkpoint's lock
+	broken    error   // its files could not be opened: every call returns this
+	discarded bool    // dropped: never again in a manifest; guarded by the manifest's lock
 	working   atomic.Bool
 	life      lifetime
 }

@@ -152,13 +152,14 @@ func openStores(dir string, o Options, s stores) (*DB, error) {
 	db.admitted = make(chan struct{}, max(1, runtime.NumCPU()))
 	db.calls, db.applyDone = make(chan func()), make(chan struct{})
 	if err := db.recover(s); err != nil {
+		db.running.Wait() // what replay dropped is being removed: nobody else may have the directory yet
 		return nil, errors.Join(err, db.closeStores())
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	db.stop = stop
-	groups := make(chan uint64, 1)
-	db.start(func() { db.syncLoop(ctx, groups) })
-	db.start(func() { db.applyLoop(groups) })
+	synced := make(chan struct{}, 1)
+	db.start(func() { db.syncLoop(ctx, synced) })
+	db.start(func() { db.applyLoop(synced) })
 	db.start(func() { db.checkpointLoop(ctx) })
 	for range max(0, o.Workers) {
 		db.start(func() { db.workLoop(ctx) })
@@ -176,9 +177,10 @@ func (db *DB) start(fn func()) {
 }
 
 // syncLoop makes the log durable, again and again: the next group is what arrived during the
-// last fsync. It tells the applier how far it came.
-func (db *DB) syncLoop(ctx context.Context, groups chan<- uint64) {
-	defer close(groups)
+// last fsync. It tells the applier that there is more, and never waits for it: the sequencer,
+// which the applier needs, may be waiting for the next fsync.
+func (db *DB) syncLoop(ctx context.Context, synced chan<- struct{}) {
+	defer close(synced)
 	for {
 		select {
 		case <-db.seq.wake:
@@ -191,20 +193,23 @@ func (db *DB) syncLoop(ctx context.Context, groups chan<- uint64) {
 			return
 		}
 		db.durable.advance(seq)
-		groups <- seq
+		select {
+		case synced <- struct{}{}:
+		default:
+		}
 	}
 }
 
 // applyLoop applies and publishes what is durable, and runs what must stand between groups.
-func (db *DB) applyLoop(groups <-chan uint64) {
+func (db *DB) applyLoop(synced <-chan struct{}) {
 	defer close(db.applyDone)
 	for {
 		select {
-		case seq, ok := <-groups:
+		case _, ok := <-synced:
 			if !ok {
 				return
 			}
-			db.applyUpTo(seq)
+			db.applyUpTo(db.durable.load())
 		case call := <-db.calls:
 			call()
 		}
@@ -270,14 +275,19 @@ func (db *DB) onApplier(fn func()) error {
 
 // fail turns the database read-only: err is what every later write gets.
 func (db *DB) fail(err error) {
+	db.seq.mu.Lock()
+	defer db.seq.mu.Unlock()
+	db.failLocked(err)
+}
+
+// failLocked is fail with the sequencer's lock held.
+func (db *DB) failLocked(err error) {
 	if !db.readOnly.CompareAndSwap(nil, &err) {
 		return
 	}
 	db.log.Error("writes are refused from now on", "err", err)
-	db.seq.mu.Lock()
 	db.seq.failed = err
 	db.seq.space.Broadcast()
-	db.seq.mu.Unlock()
 	db.durable.fail(err)
 	db.published.fail(err)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -80,8 +81,8 @@ func (ap *applier) fieldStep(seq uint64, o opFieldStep) error {
 		return nil
 	}
 	f, ok := b.state().fields[o.name]
-	if !ok || f.ready {
-		return nil
+	if !ok || f.ready || !bytes.Equal(f.cursor, o.from) {
+		return nil // of an index of this name that was dropped before the step came here
 	}
 	if err := ap.flush(); err != nil {
 		return err

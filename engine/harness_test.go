@@ -40,13 +40,16 @@ func (d *disk) files() vfs.FS {
 // open opens the database without background goroutines of its own choosing; tests call work.
 func (d *disk) open() (*DB, error) {
 	return openStores("data", Options{Workers: -1, CheckpointAfter: time.Hour}, stores{
-		fs: d.files(),
-		kv: func() (kvStore, error) { return d.kv, nil },
-		tune: func(o *vectorindex.Options) {
-			o.SealRows, o.IndexFromBytes, o.FullScanBytes, o.SealIdle = 16, -1, -1, -1
-			o.Parallelism = 1
-		},
+		fs:   d.files(),
+		kv:   func() (kvStore, error) { return d.kv, nil },
+		tune: smallSegments,
 	})
+}
+
+// smallSegments makes graphs and segments of a handful of rows.
+func smallSegments(o *vectorindex.Options) {
+	o.SealRows, o.IndexFromBytes, o.FullScanBytes, o.SealIdle = 16, -1, -1, -1
+	o.Parallelism = 1
 }
 
 // work does all background work that is due.

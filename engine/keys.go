@@ -85,7 +85,7 @@ func (db *DB) Update(fn func(tx *KeyTx) error) (*Ticket, error) {
 		return &Ticket{db, s.last}, nil
 	}
 	o := &opKeys{changes: tx.changes}
-	seq, err := s.appendLocked(o)
+	seq, err := db.appendLocked(o)
 	if err != nil {
 		return nil, err
 	}

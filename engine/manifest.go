@@ -115,6 +115,13 @@ func (m *manifest) clone() *manifest {
 	return &c
 }
 
+// addGarbage puts a prefix on the list unless it is there.
+func (m *manifest) addGarbage(p garbagePrefix) {
+	if !slices.Contains(m.garbage, p) {
+		m.garbage = append(m.garbage, p)
+	}
+}
+
 func (m *manifest) encode() []byte {
 	w := binfmt.Writer{Buf: binfmt.EncodeHeader(binfmt.Header{Magic: manifestMagic, Version: manifestVersion, Seq: m.seq})}
 	w.U32(m.nums)

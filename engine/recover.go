@@ -251,8 +251,10 @@ func (db *DB) removeOrphans() error {
 // discard releases a dropped collection: its files go as soon as no view needs them, its keys
 // in badger in a background pass.
 func (db *DB) discard(c *Collection) {
-	db.garbage.add(prefixSlot, c.num)
-	db.garbage.add(prefixPayload, c.num)
+	keys := []garbagePrefix{{prefixSlot, c.num}, {prefixPayload, c.num}}
+	for _, p := range keys {
+		db.garbage.add(p.prefix, p.num)
+	}
 	db.start(func() {
 		c.life.close()
 		err := c.close()
@@ -260,6 +262,9 @@ func (db *DB) discard(c *Collection) {
 			c.discarded = true
 			delete(m.collections, c.num)
 			delete(m.segments, c.num)
+			for _, p := range keys { // a replay of the drop does not find the collection any more
+				m.addGarbage(p)
+			}
 		}))
 		if err == nil {
 			err = db.fs.RemoveAll(c.dir)

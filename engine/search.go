@@ -47,6 +47,9 @@ const candidateBound = 4096
 // Search returns K hits whenever K points match. It returns *VectorNameError,
 // *DimensionError, *InputError or ctx's error.
 func (c *Collection) Search(ctx context.Context, req SearchRequest) (*SearchResult, error) {
+	if c.broken != nil {
+		return nil, c.broken
+	}
 	store := c.vectors[req.Vector]
 	if store == nil {
 		return nil, &VectorNameError{req.Vector}
@@ -68,6 +71,8 @@ func (c *Collection) Search(ctx context.Context, req SearchRequest) (*SearchResu
 	if req.K < 1 {
 		return nil, &InputError{fmt.Sprintf("k is %d, must be 1 or larger", req.K)}
 	}
+	points := max(v.filter.Len(), 1) // nothing is computed or allocated by the number asked for
+	req.K, req.Ef = min(req.K, points), min(req.Ef, points)
 	r, err := v.reader(req.Fetch)
 	if err != nil {
 		return nil, err
@@ -133,15 +138,19 @@ func (s *search) run(ctx context.Context) error {
 // index asks the vector index for the k nearest slots of set (nil: all).
 func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found, error) {
 	has := s.v.filter.Has(s.req.Vector)
-	k = min(k, int(has.GetCardinality())) // nothing is allocated by the number asked for
+	k = min(k, int(has.GetCardinality()))
 	if k == 0 {
 		return nil, nil
 	}
 	seq, table := s.v.seq, s.v.c.slots
+	visible := func(slot uint32) bool { return table.Visible(slot, seq) }
+	if has.GetCardinality() < s.v.filter.All().GetCardinality() { // the index may name slots whose vector was deleted
+		visible = func(slot uint32) bool { return table.Visible(slot, seq) && has.Contains(slot) }
+	}
 	req := vectorindex.Request{
 		Query: s.query, K: k, Ef: cmp.Or(s.req.Ef, s.store.params.EfConstruct), Exact: s.req.Exact, IndexedOnly: s.req.IndexedOnly, Oversampling: s.req.Oversampling,
 		Candidates: int(has.GetCardinality()),
-		Visible:    func(slot uint32) bool { return table.Visible(slot, seq) },
+		Visible:    visible,
 	}
 	if set != nil {
 		req.Filter = roaring.And(set, has)

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/isobath/isobath/internal/binfmt"
@@ -84,7 +86,7 @@ func (s *sequencer) appendLocked(o op) (uint64, error) {
 	}
 	seq := s.last + 1
 	if err := s.log.Append(wal.Record{Seq: seq, Kind: o.kind(), Data: s.buf.Buf}); err != nil {
-		return 0, fmt.Errorf("engine: log: %w", err)
+		return 0, fmt.Errorf("%w: log: %w", ErrReadOnly, err)
 	}
 	if cap(s.buf.Buf) > 4<<20 {
 		s.buf.Buf = nil
@@ -99,6 +101,15 @@ func (s *sequencer) appendLocked(o op) (uint64, error) {
 	return seq, nil
 }
 
+// appendLocked appends to the sequencer; a log that takes no records makes the database read-only.
+func (db *DB) appendLocked(o op) (uint64, error) {
+	seq, err := db.seq.appendLocked(o)
+	if errors.Is(err, ErrReadOnly) {
+		db.failLocked(err)
+	}
+	return seq, err
+}
+
 // take removes the operations up to and including seq from the queue, as many as fit a group.
 func (s *sequencer) take(upTo uint64, group []queued) []queued {
 	s.mu.Lock()
@@ -109,7 +120,7 @@ func (s *sequencer) take(upTo uint64, group []queued) []queued {
 		n++
 	}
 	group = append(group[:0], s.queue[:n]...)
-	s.queue = append(s.queue[:0], s.queue[n:]...)
+	s.queue = slices.Delete(s.queue, 0, n)
 	return group
 }
 
@@ -145,7 +156,7 @@ func (db *DB) sequenceThen(build func() (op, error), done func(seq uint64, o op)
 	if err != nil {
 		return nil, err
 	}
-	seq, err := s.appendLocked(o)
+	seq, err := db.appendLocked(o)
 	if err != nil {
 		return nil, err
 	}

@@ -120,7 +120,8 @@ func (c *Collection) UpdateVectors(ctx context.Context, points []Point, o Upsert
 	})
 }
 
-// DeleteVectors removes named vectors of points. It returns *VectorNameError.
+// DeleteVectors removes named vectors of points; absent points are fine. It returns
+// *VectorNameError.
 func (c *Collection) DeleteVectors(ctx context.Context, sel Selector, names []string, o WriteOptions) (WriteResult, error) {
 	for _, name := range names {
 		if _, ok := c.vectors[name]; !ok {
@@ -128,7 +129,8 @@ func (c *Collection) DeleteVectors(ctx context.Context, sel Selector, names []st
 		}
 	}
 	return c.writeSelected(ctx, sel, o, func(id PointID) (pointChange, bool, error) {
-		return pointChange{kind: changeUnset, id: id, names: names}, true, nil
+		p, err := c.current(id) // a change of an absent point would make one in the overlay
+		return pointChange{kind: changeUnset, id: id, names: names}, p.exists, err
 	})
 }
 

@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/isobath/isobath/payload"
+	"github.com/stretchr/testify/require"
+)
+
+// Two checkpoints may pass before the record of the first one's free slots is applied.
+func TestSlotsAreFreedOnce(t *testing.T) {
+	ctx := context.Background()
+	d := newDisk()
+	db, err := d.open()
+	require.NoError(t, err)
+	require.NoError(t, db.CreateCollection(ctx, "a", Schema{Vectors: map[string]VectorParams{}}))
+	c, err := db.Collection("a")
+	require.NoError(t, err)
+	put := func(o WriteOptions, ids ...uint64) {
+		var points []Point
+		for _, id := range ids {
+			points = append(points, Point{ID: NumID(id)})
+		}
+		_, err := c.Upsert(ctx, points, UpsertOptions{WriteOptions: o})
+		require.NoError(t, err)
+	}
+	put(WriteOptions{}, 1, 2, 3)
+	_, err = c.Delete(ctx, Selector{IDs: []PointID{NumID(1), NumID(2)}}, WriteOptions{})
+	require.NoError(t, err)
+
+	require.NoError(t, db.checkpoint(false))
+	ct := &cut{m: newManifest(), collections: []*collectionCut{{c: c}}}
+	ct.m.seq = db.published.load()
+	db.durable.mu.Lock() // nothing becomes durable, and is applied, meanwhile
+	require.NoError(t, db.freeSlots(ct))
+	before := db.seqLast()
+	written := make(chan struct{})
+	go func() { defer close(written); put(WriteOptions{}, 10, 11) }()
+	require.Eventually(t, func() bool { return db.seqLast() > before }, 5*time.Second, time.Millisecond)
+	require.NoError(t, db.freeSlots(ct))
+	db.durable.mu.Unlock()
+	<-written
+	put(WriteOptions{}, 20, 21)
+	require.NoError(t, db.Barrier().Wait(ctx))
+	requireSound(t, db)
+	n, err := c.Count(ctx, nil)
+	require.NoError(t, err)
+	require.Equal(t, 5, n)
+	require.NoError(t, db.Close())
+}
+
+// The keys of a dropped collection are deleted in the end, also when a crash comes between the
+// removal of its files and the next checkpoint.
+func TestDroppedKeysAreCollectedAfterCrash(t *testing.T) {
+	ctx := context.Background()
+	d := newDisk()
+	db, err := d.open()
+	require.NoError(t, err)
+	c := testCollection(t, db, "a")
+	upsertOne(t, c, 1, 0, `{"a":1}`, UpsertOptions{})
+	require.NoError(t, db.Checkpoint(ctx))
+	_, err = db.DropCollection(ctx, "a")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { _, err := d.fs.Stat("data/collections/1"); return err != nil }, 5*time.Second, time.Millisecond)
+	after := d.crash(1, 0)
+	_ = db.Close()
+
+	db, err = after.open()
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		keys := 0
+		for _, p := range []byte{prefixSlot, prefixPayload} {
+			require.NoError(t, after.kv.Scan(latest, payload.ScanOptions{Prefix: storeKey(nil, p, 1, nil)}, func(_, _ []byte) (bool, error) {
+				keys++
+				return true, nil
+			}))
+		}
+		return keys == 0
+	}, 5*time.Second, 10*time.Millisecond)
+	require.NoError(t, db.Close())
+}

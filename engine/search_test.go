@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"context"
+	"testing"
+
+	"github.com/isobath/isobath/filter"
+	"github.com/stretchr/testify/require"
+)
+
+// A point whose vector was deleted is not found by a search of that vector.
+func TestSearchLeavesOutDeletedVectors(t *testing.T) {
+	ctx := context.Background()
+	for _, background := range []bool{false, true} {
+		db, err := newDisk().open()
+		require.NoError(t, err)
+		c := testCollection(t, db, "a")
+		for id := range uint64(50) {
+			upsertOne(t, c, id, 0, "", UpsertOptions{})
+		}
+		if background {
+			db.work(ctx)
+		}
+		_, err = c.DeleteVectors(ctx, Selector{IDs: []PointID{NumID(3)}}, []string{""}, WriteOptions{})
+		require.NoError(t, err)
+		for _, exact := range []bool{false, true} {
+			res, err := c.Search(ctx, SearchRequest{Query: testVector(3, 0), K: 100, Exact: exact})
+			require.NoError(t, err)
+			require.Len(t, res.Hits, 49)
+			for _, h := range res.Hits {
+				require.NotEqual(t, NumID(3), h.ID)
+			}
+			res, err = c.Search(ctx, SearchRequest{Query: testVector(3, 0), K: 1, Exact: exact})
+			require.NoError(t, err)
+			require.NotEqual(t, NumID(3), res.Hits[0].ID)
+		}
+		require.NoError(t, db.Close())
+	}
+}
+
+// No number of a request is allocated or overflows.
+func TestSearchWithHugeK(t *testing.T) {
+	ctx := context.Background()
+	db, err := newDisk().open()
+	require.NoError(t, err)
+	c := testCollection(t, db, "a")
+	for id := range uint64(20) {
+		upsertOne(t, c, id, 0, `{"tag":"x"}`, UpsertOptions{})
+	}
+	for _, k := range []int{1 << 30, 1<<62 + 1, 1<<63 - 1} {
+		for _, f := range []filter.Expr{nil, filter.Match{Field: "tag", Value: filter.StringValue("x")}} {
+			res, err := c.Search(ctx, SearchRequest{Query: testVector(3, 0), K: k, Filter: f, Exclude: []PointID{NumID(3)}, Ef: k})
+			require.NoError(t, err)
+			require.Len(t, res.Hits, 19)
+		}
+	}
+	require.NoError(t, db.Close())
+}
