@@ -35,16 +35,22 @@ func (c *call) resolve(name []byte) (*engine.Collection, error) {
 	if err == nil {
 		return col, nil
 	}
-	v := c.srv.keys.View(c.db)
-	defer v.Close()
-	index, ok, aliasErr := v.IndexAlias(name)
+	index, ok, aliasErr := c.aliasTarget(name)
 	if aliasErr != nil {
 		return nil, aliasErr
 	}
 	if !ok {
 		return nil, err
 	}
-	return c.srv.engine.Index(c.db, string(index))
+	return c.srv.engine.Index(c.db, index)
+}
+
+// aliasTarget returns the index an alias was given to.
+func (c *call) aliasTarget(alias []byte) (string, bool, error) {
+	v := c.srv.keys.View(c.db)
+	defer v.Close()
+	index, ok, err := v.IndexAlias(alias)
+	return string(index), ok, err
 }
 
 // maxAlias bounds the bytes of an alias, as those of a key are.
@@ -72,7 +78,7 @@ func (c *call) setAlias(replace bool) error {
 	if _, err := c.resolve(c.args[1]); err == nil && !replace {
 		return errAliasExists
 	}
-	gone, err := c.aliasTarget(c.args[1]) // of an index that is gone
+	gone, _, err := c.aliasTarget(c.args[1]) // of an index that is gone
 	if err != nil {
 		return err
 	}
