@@ -25,12 +25,11 @@ type Config struct {
 	InsecureNoAuth bool
 	EnableCORS     bool
 
-	MaxBodyBytes  int64 // of HTTP; default 32 MiB
-	SearchThreads int   // searches at once; default: processors
-	Workers       int   // goroutines that build graphs; default: the engine's choice
-	Databases     int   // of RESP; default 16
-	Defaults      httpapi.Defaults
-	RESP          map[string]string // start values of CONFIG parameters
+	MaxBodyBytes int64 // of HTTP; default 32 MiB
+	Workers      int   // goroutines that build graphs; default: the engine's choice
+	Databases    int   // of RESP; default 16
+	Defaults     httpapi.Defaults
+	RESP         map[string]string // start values of CONFIG parameters
 
 	LogLevel slog.Level
 	Version  string

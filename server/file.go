@@ -108,8 +108,7 @@ type storageSettings struct {
 		ShardNumber      ignored        `yaml:"shard_number_per_node"`
 	} `yaml:"collection"`
 	Performance struct {
-		SearchThreads *int `yaml:"max_search_threads"`
-
+		SearchThreads     ignored `yaml:"max_search_threads"`
 		OptimizerBudget   ignored `yaml:"optimizer_cpu_budget"`
 		UpdateRateLimit   ignored `yaml:"update_rate_limit"`
 		Incoming          ignored `yaml:"incoming_shard_transfers_limit"`
@@ -175,7 +174,6 @@ func (s *settings) config() (Config, error) {
 	}
 	c.Password, c.Databases, c.RESP = value(s.RESP.Password, ""), value(s.RESP.Databases, 0), s.RESP.Config
 	c.DataDir = value(s.Storage.StoragePath, "./isobath-data")
-	c.SearchThreads = max(0, value(s.Storage.Performance.SearchThreads, 0))
 	defaults, err := s.Storage.defaults()
 	c.Defaults = defaults
 	return c, errors.Join(append(errs, err)...)

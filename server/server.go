@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"path"
@@ -71,7 +72,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	limitHeap(cfg.MemoryLimit)
 	s.svc = service.New(service.Options{
 		APIKey: cfg.APIKey, AltAPIKey: cfg.AltAPIKey, ReadOnlyAPIKey: cfg.ReadOnlyAPIKey, Password: cfg.Password,
-		Queries: cfg.SearchThreads, Log: cfg.Log,
+		Log: cfg.Log,
 	})
 	s.serveHTTP()
 	var loading *loader
@@ -155,7 +156,11 @@ func limitConns(most int64) func(net.Conn, http.ConnState) {
 }
 
 func (s *Server) open() error {
-	db, err := engine.Open(s.cfg.DataDir, engine.Options{Log: s.log, Workers: s.cfg.Workers, StoreBytes: storeBytes(s.cfg.MemoryLimit)})
+	o := engine.Options{Log: s.log, Workers: s.cfg.Workers, StoreBytes: storeBytes(s.cfg.MemoryLimit)}
+	if s.cfg.MemoryLimit != math.MaxInt64 {
+		o.MemoryLimit = s.cfg.MemoryLimit
+	}
+	db, err := engine.Open(s.cfg.DataDir, o)
 	if err != nil {
 		return fmt.Errorf("server: %w", err)
 	}

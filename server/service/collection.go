@@ -94,10 +94,6 @@ func (c *Collection) Get(ctx context.Context, ids []engine.PointID, f engine.Fet
 
 // Scroll returns a page of points by ascending id and the first id of the next page.
 func (c *Collection) Scroll(ctx context.Context, req engine.ScrollRequest) ([]engine.Hit, *engine.PointID, error) {
-	if err := c.s.admit(ctx); err != nil {
-		return nil, nil, err
-	}
-	defer c.s.leave()
 	fetch := req.Fetch
 	req.Fetch = c.fetch(fetch)
 	hits, next, err := c.c.Scroll(ctx, req)
@@ -109,10 +105,6 @@ func (c *Collection) Scroll(ctx context.Context, req engine.ScrollRequest) ([]en
 
 // Count returns the number of points that match f (nil: every point).
 func (c *Collection) Count(ctx context.Context, f filter.Expr) (int, error) {
-	if err := c.s.admit(ctx); err != nil {
-		return 0, err
-	}
-	defer c.s.leave()
 	return c.c.Count(ctx, f)
 }
 

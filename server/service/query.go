@@ -40,10 +40,6 @@ type Scored struct {
 // Query runs q. Without vector and id, points come by ascending id with score 1 and version 0.
 func (c *Collection) Query(ctx context.Context, q Query) ([]Scored, error) {
 	q.Limit, q.Offset = min(q.Limit, maxRows), min(q.Offset, maxRows)
-	if err := c.s.admit(ctx); err != nil {
-		return nil, err
-	}
-	defer c.s.leave()
 	if q.Vector == nil && q.ID == nil {
 		return c.list(ctx, q)
 	}
@@ -176,20 +172,3 @@ func passes(d engine.Distance, score, threshold float32) bool {
 func (c *Collection) QueryBatch(ctx context.Context, qs []Query) ([][]Scored, error) {
 	return inParallel(ctx, qs, c.Query)
 }
-
-// admit waits for a place among the searches that run at once; call leave when done.
-func (s *Service) admit(ctx context.Context) error {
-	select {
-	case s.queries <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case s.queries <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (s *Service) leave() { <-s.queries }

@@ -1,11 +1,9 @@
 package service
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"log/slog"
-	"runtime"
 	"sync/atomic"
 
 	"github.com/google/uuid"
@@ -19,9 +17,7 @@ type Options struct {
 	APIKey, AltAPIKey, ReadOnlyAPIKey string
 	// Password is RESP's requirepass; without it the keys above are RESP's passwords.
 	Password string
-	// Queries is the number of searches that run at once; default: processors. More wait.
-	Queries int
-	Log     *slog.Logger // nil: nothing is logged
+	Log      *slog.Logger // nil: nothing is logged
 }
 
 // Service executes operations on a database. It is safe for concurrent use.
@@ -29,7 +25,6 @@ type Service struct {
 	db        atomic.Pointer[engine.DB]
 	keys      keyring // of HTTP
 	passwords keyring // of RESP, when not the keys
-	queries   chan struct{}
 	observe   *observer
 	id        string
 	peer      uint64
@@ -38,7 +33,7 @@ type Service struct {
 
 // New returns a Service that answers ErrLoading until Attach.
 func New(o Options) *Service {
-	s := &Service{log: o.Log, queries: make(chan struct{}, cmp.Or(o.Queries, runtime.NumCPU()))}
+	s := &Service{log: o.Log}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -3,22 +3,11 @@ package service
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/isobath/isobath/engine"
 )
-
-func open(t *testing.T, o Options) *Service {
-	t.Helper()
-	db, err := engine.Open(t.TempDir(), engine.Options{})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	s := New(o)
-	s.Attach(db)
-	return s
-}
 
 func TestRolesOfKeys(t *testing.T) {
 	role := func(r Role, err error) Role {
@@ -59,24 +48,6 @@ func TestNothingIsServedBeforeAttach(t *testing.T) {
 	require.ErrorIs(t, err, ErrLoading)
 	require.ErrorIs(t, s.CreateCollection(context.Background(), "c", engine.Schema{}), ErrLoading)
 	require.False(t, s.Ready())
-}
-
-func TestSearchesWaitForTheirTurn(t *testing.T) {
-	s := open(t, Options{Queries: 1})
-	ctx := context.Background()
-	require.NoError(t, s.CreateCollection(ctx, "c", engine.Schema{Vectors: map[string]engine.VectorParams{"": {Size: 1, Distance: engine.Dot}}}))
-	c, err := s.Collection("c")
-	require.NoError(t, err)
-	require.NoError(t, s.admit(ctx))
-	late, cancel := context.WithTimeout(ctx, time.Millisecond)
-	defer cancel()
-	_, err = c.Query(late, Query{Vector: []float32{1}, Limit: 1})
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	_, err = c.Count(late, nil)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	s.leave()
-	_, err = c.Query(ctx, Query{Vector: []float32{1}, Limit: 1})
-	require.NoError(t, err)
 }
 
 func TestScores(t *testing.T) {
