@@ -88,7 +88,7 @@ func (c *call) setAlias(replace bool) error {
 			return false, errAliasExists
 		}
 		aliases[alias] = index
-		return old != index, nil
+		return !taken || old != index, nil
 	})
 	if err == nil {
 		c.w.SimpleString("OK")
