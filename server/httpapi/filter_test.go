@@ -137,6 +137,8 @@ func TestBadFilters(t *testing.T) {
 		{`{"must":{"key":"a","values_count":{"gt":-1}}}`, 400, "Format error in JSON body: "},
 		{deep, 400, "levels of conditions"},
 		{many, 400, "more than 10000 conditions"},
+		{strings.Repeat(`{"must":`, 9900) + `{"has_id":[1]}` + strings.Repeat(`}`, 9900), 400, "levels of conditions"},
+		{strings.Repeat(`{"must":{"nested":{"key":"a","filter":`, 3000) + `{}` + strings.Repeat(`}}}`, 3000), 400, "levels of conditions"},
 	} {
 		f.fails(x.status, x.want, "POST /collections/c/points/count", `{"filter":`+x.filter+`}`)
 		f.fails(x.status, x.want, "POST /collections/c/points/delete", `{"filter":`+x.filter+`}`)

@@ -58,6 +58,8 @@ func (h *Handler) updateCollection(r *request) (any, error) {
 	if err := decode(r.body, &body); err != nil {
 		return nil, err
 	}
+	h.updating.Lock()
+	defer h.updating.Unlock()
 	c, err := h.collection(r)
 	if err != nil {
 		return nil, err
