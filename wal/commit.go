@@ -126,13 +126,13 @@ func (l *Log) current() *logFile {
 // startFile makes the file that begins with record start, with room for that many bytes at least.
 // Everything before start is durable.
 func (l *Log) startFile(start uint64, bytes int64) error {
-	number := uint64(1)
+	number, size := uint64(1), min(l.o.FileBytes, firstFileBytes)
 	old := l.current()
 	if old != nil {
-		number = old.number + 1
+		number, size = old.number+1, min(l.o.FileBytes, max(firstFileBytes, 2*old.size))
 	}
 	f, err := createFile(l.o.FS, l.o.Dir, logFile{
-		number: number, start: start, epoch: l.newEpoch(), size: max(l.o.FileBytes, dataStart+bytes),
+		number: number, start: start, epoch: l.newEpoch(), size: max(size, dataStart+bytes),
 	}, nil)
 	if err != nil {
 		return fmt.Errorf("start a log file at record %d: %w", start, err)

@@ -18,9 +18,11 @@ const (
 	// keptPending is the largest buffer that is kept for the next group.
 	keptPending = 8 << 20
 	// zeroBytes is how much is filled with zeros ahead of small groups at once.
-	zeroBytes   = 1 << 20
-	minFileSize = 8 << 10
-	maxFileSize = 1 << 40
+	zeroBytes = 1 << 20
+	// firstFileBytes bounds the first file: a small database should not take 64 MiB of disk.
+	firstFileBytes = 8 << 20
+	minFileSize    = 8 << 10
+	maxFileSize    = 1 << 40
 )
 
 // Record is one entry of the log.
@@ -36,8 +38,8 @@ type Options struct {
 	FS vfs.FS
 	// Dir is the directory of the log, made if it is absent. Nothing else of ours may live there.
 	Dir string
-	// FileBytes is the size to which files are preallocated. Default 64 MiB, 8 KiB to 1 TiB. A
-	// longer record gets a longer file. It may change on reopen.
+	// FileBytes is the size to which files are preallocated. Default 64 MiB, 8 KiB to 1 TiB. The
+	// first file has 8 MiB at most, each later one twice as much as the one before; a longer record gets a longer file. It may change on reopen.
 	FileBytes int64
 	// Log receives what recovery did. Default: nothing is logged.
 	Log *slog.Logger

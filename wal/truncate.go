@@ -99,7 +99,7 @@ func (l *Log) SetStart(seq uint64) error {
 			return l.fail(fmt.Errorf("start the log at %d: %w", seq, err))
 		}
 	}
-	f, err := createFile(l.o.FS, l.o.Dir, logFile{number: number, start: seq, epoch: l.newEpoch(), size: l.o.FileBytes}, nil)
+	f, err := createFile(l.o.FS, l.o.Dir, logFile{number: number, start: seq, epoch: l.newEpoch(), size: min(l.o.FileBytes, firstFileBytes)}, nil)
 	if err != nil {
 		return l.fail(fmt.Errorf("start the log at %d: %w", seq, err))
 	}
