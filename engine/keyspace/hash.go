@@ -2,6 +2,7 @@ package keyspace
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/isobath/isobath/engine"
 )
@@ -105,6 +106,7 @@ func (tx *Tx) HSet(key []byte, fields ...Field) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	h.fields = slices.Grow(h.fields, len(fields))
 	added := 0
 	for _, f := range fields {
 		if h.set(f) {

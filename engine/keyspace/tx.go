@@ -23,7 +23,7 @@ type record struct {
 	sweeping bool
 	written  []write
 
-	last      keyName // the newest load: most commands read what they then write
+	last      keyName // the newest load, which every write begins with: most commands read what they then write
 	lastDoc   engine.Document
 	lastFound bool
 	lastValid bool
@@ -99,7 +99,7 @@ func (tx *Tx) put(key []byte, d engine.Document) error {
 	if err := tx.keys.Put(tx.database, key, d); err != nil {
 		return err
 	}
-	tx.written = append(tx.written, write{keyName: keyName{tx.database, string(key)}, expire: d.Expire})
+	tx.written = append(tx.written, write{keyName: tx.last, expire: d.Expire})
 	return nil
 }
 
@@ -113,7 +113,7 @@ func (tx *Tx) remove(key []byte) (bool, error) {
 	if _, err := tx.keys.Delete(tx.database, key); err != nil {
 		return false, err
 	}
-	tx.written = append(tx.written, write{keyName: keyName{tx.database, string(key)}})
+	tx.written = append(tx.written, write{keyName: tx.last})
 	return !tx.expired(d), nil
 }
 

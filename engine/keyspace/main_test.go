@@ -1,0 +1,12 @@
+package keyspace
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain finds goroutines that outlive their space. Badger's dependency starts one for good.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
