@@ -82,7 +82,7 @@ func (db *DB) newCollection(num uint32, name string, schema Schema) *Collection 
 func (c *Collection) openRows() error {
 	for i, name := range c.names {
 		params := c.applied.schema.Vectors[name]
-		dir := path.Join(c.dir, "v"+strconv.Itoa(i))
+		dir := path.Join(c.dir, "v"+strconv.Itoa(i), "rows")
 		rows, err := mmapvec.Open(mmapvec.Options{FS: c.db.fs, Dir: dir, Dim: params.Size, Log: c.db.log})
 		if err != nil {
 			return fmt.Errorf("engine: rows of vector %q of collection %q: %w", name, c.name, err)

@@ -49,7 +49,10 @@ func (ap *applier) createField(o opFieldCreate) {
 	name := o.field.def.Name
 	if old, ok := st.fields[name]; ok {
 		if old.def.Kind == o.field.def.Kind && old.def.FoldCase == o.field.def.FoldCase {
-			return // the same again
+			old.params = o.field.params // the same index again; the newest words for it are shown
+			st.fields = maps.Clone(st.fields)
+			st.fields[name] = old
+			return
 		}
 		b.edit.DropField(name)
 	}
