@@ -118,13 +118,16 @@ func (im *importer) load(ctx context.Context, name string) error {
 			im.ensured = true
 		}
 		path := "/collections/" + url.PathEscape(im.collection) + "/points?wait=true"
-		if err := im.http.call(ctx, http.MethodPut, path, b.body, nil); err != nil {
+		if err := im.http.call(ctx, http.MethodPut, path, b.body, nil); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("%s, after %d rows: %w", name, bar.rows, err)
+		}
+		if ctx.Err() != nil {
+			break
 		}
 		bar.Add(b.rows, b.estimate)
 	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s, after %d rows: interrupted", name, bar.rows)
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: interrupted after %d rows", name, bar.rows)
 	}
 	bar.Done()
 	return nil

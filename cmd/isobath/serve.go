@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -33,7 +35,11 @@ docs/operations.md lists all settings.`,
 		for _, w := range loaded.Warnings {
 			cfg.Log.Warn(w)
 		}
-		return server.Run(c.Context(), cfg)
+		err = server.Run(c.Context(), cfg)
+		if c.Context().Err() != nil && errors.Is(err, context.Canceled) {
+			return nil // stopped before it was up
+		}
+		return err
 	}
 	return c
 }
