@@ -82,3 +82,33 @@ func TestTwoClientsOneField(t *testing.T) {
 	require.EqualValues(t, 2*each, sum)
 	require.NoError(t, tally.Resolve(sum))
 }
+
+// TestLostTailIsNoticed takes the last records of the log away after the kill, as a server that
+// acknowledges too early would lose them: the crasher must say so.
+func TestLostTailIsNoticed(t *testing.T) {
+	const bytes = 16 << 10
+	kills := 0
+	c := config{cycles: 6, seed: 1, checkEvery: 100, work: 600 * time.Millisecond, out: t.Output(), bin: program}
+	c.dir = filepath.Join(t.TempDir(), "data")
+	c.sabotage = func(dir string) error {
+		if kills++; kills == 1 {
+			return nil // the log may hold little more than the set-up
+		}
+		logs, err := filepath.Glob(filepath.Join(dir, "wal", "*.log"))
+		require.NoError(t, err)
+		require.NotEmpty(t, logs)
+		name := logs[len(logs)-1] // names ascend
+		content, err := os.ReadFile(name)
+		require.NoError(t, err)
+		end := len(content)
+		for end > 0 && content[end-1] == 0 {
+			end--
+		}
+		clear(content[max(4096, end-bytes):])
+		return os.WriteFile(name, content, 0o600)
+	}
+	_, err := run(t.Context(), c)
+	require.Error(t, err)
+	require.Regexp(t, `oracle|DBSIZE|count`, err.Error())
+	t.Log(err.Error()[max(0, len(err.Error())-300):])
+}

@@ -27,6 +27,7 @@ type config struct {
 	work               time.Duration
 	verbose            bool
 	out                io.Writer
+	sabotage           func(dir string) error // tests: after every kill
 }
 
 // world is everything that outlives a server process.
@@ -94,6 +95,11 @@ func (w *world) cycle(ctx context.Context, s **server, i int) error {
 	gently := w.rng.IntN(10) == 0
 	if err := w.disturb(ctx, *s, gently); err != nil {
 		return err
+	}
+	if w.sabotage != nil {
+		if err := w.sabotage(w.dir); err != nil {
+			return err
+		}
 	}
 	if (i+1)%w.checkEvery == 0 {
 		if err := daemon.Check(ctx, w.bin, w.dir); err != nil {

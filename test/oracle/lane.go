@@ -139,16 +139,26 @@ func (l *Lane[K, V]) explain(found map[K]V, keys []K, n, at int) error {
 		got, there := found[k]
 		switch {
 		case !there:
-			fmt.Fprintf(&b, "\n  %v: lost, want %+v", k, want)
+			fmt.Fprintf(&b, "\n  %v: lost, want %s", k, brief(want))
 		case !wanted && l.deleted[k]:
-			fmt.Fprintf(&b, "\n  %v: deleted and back as %+v", k, got)
+			fmt.Fprintf(&b, "\n  %v: deleted and back as %s", k, brief(got))
 		case !wanted:
-			fmt.Fprintf(&b, "\n  %v: never written, yet %+v", k, got)
+			fmt.Fprintf(&b, "\n  %v: never written, yet %s", k, brief(got))
 		default:
-			fmt.Fprintf(&b, "\n  %v:\n    got  %+v\n    want %+v", k, got, want)
+			fmt.Fprintf(&b, "\n  %v:\n    got  %s\n    want %s", k, brief(got), brief(want))
 		}
 	}
 	return fmt.Errorf("%s", b.String())
+}
+
+// brief prints a value, its end included: payloads come behind vectors.
+func brief(v any) string {
+	const most = 600
+	s := fmt.Sprintf("%+v", v)
+	if len(s) > most {
+		s = s[:most/2] + " ... " + s[len(s)-most/2:]
+	}
+	return s
 }
 
 // sample returns the first few keys.
