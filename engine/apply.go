@@ -189,11 +189,13 @@ func (ap *applier) createCollection(num uint32, name string, schema Schema, feed
 		c.applied.filter = edit.Commit()
 		c.dirty = true
 	}
-	if _, sealed := db.manifest.get().segments[num]; db.recovering && !sealed {
+	if db.recovering {
 		// Replay writes every row again. What lies there may be the rest of a removal that a
 		// crash ended, if the collection is dropped later in the log.
-		if err := db.fs.RemoveAll(c.dir); err != nil {
-			return err
+		if _, sealed := db.manifest.get().segments[num]; !sealed {
+			if err := db.fs.RemoveAll(c.dir); err != nil {
+				return err
+			}
 		}
 	}
 	if err := c.openRows(); err != nil {

@@ -81,3 +81,30 @@ func TestNoCheckpointAfterFailedApply(t *testing.T) {
 	requireSound(t, db)
 	require.NoError(t, db.Close())
 }
+
+// Whoever writes without waiting must not fill the memory with small records, nor make the
+// others wait for a long queue.
+func TestQueueIsBounded(t *testing.T) {
+	db, err := newDisk().open()
+	require.NoError(t, err)
+	hold, held := make(chan struct{}), make(chan struct{})
+	go func() { _ = db.onApplier(func() { close(held); <-hold }) }()
+	<-held
+	flooded := make(chan struct{})
+	go func() {
+		defer close(flooded)
+		for range 2 * maxQueuedRecords {
+			_, err := db.Update(func(tx *KeyTx) error { return tx.Put(0, []byte("k"), Document{Kind: KindString}) })
+			if err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	require.Eventually(t, func() bool { return db.seq.queueLen() > maxQueuedRecords }, 20*time.Second, time.Millisecond)
+	time.Sleep(20 * time.Millisecond)
+	require.Equal(t, maxQueuedRecords+1, db.seq.queueLen())
+	close(hold)
+	within(t, 20*time.Second, func() { <-flooded })
+	require.NoError(t, db.Close())
+}

@@ -212,9 +212,18 @@ func (c *Collection) verify(ctx context.Context, r *Report) error {
 		r.Vectors += int(has.GetCardinality())
 		missing := has.Clone()
 		missing.AndNot(c.vectors[name].index.Named())
-		if n := missing.GetCardinality(); n > 0 {
+		n := 0
+		for it := missing.Iterator(); it.HasNext(); {
+			if row, ok := c.slots.Get(it.Next()); !ok || row.Death == 0 { // else it died after the view was pinned
+				n++
+			}
+		}
+		if n > 0 {
 			r.add(where, fmt.Errorf("vector %q: %d live slots that no graph and no tail holds", name, n))
 		}
+	}
+	if err := v.verifyFields(ctx, r, where); err != nil {
+		return err
 	}
 	return v.verifyFeed(ctx, r, where)
 }

@@ -64,11 +64,18 @@ func (p *currentPoint) HasVector(name string) bool {
 			return false
 		}
 	}
-	slot, ok, err := readSlot(p.c.db.kv, latest, p.c.num, p.id)
+	// The slot as published, like the set: the applier may have stored a new one already.
+	db := p.c.db
+	db.mu.RLock()
+	seq, has := db.publishedSeq, p.c.pub.filter.Has(name)
+	db.views.add(seq)
+	db.mu.RUnlock()
+	defer db.views.remove(seq)
+	slot, ok, err := readSlot(db.kv, seq, p.c.num, p.id)
 	if err != nil {
 		p.err = err
 	}
-	return ok && p.c.published().filter.Has(name).Contains(slot)
+	return ok && has.Contains(slot)
 }
 
 // admitted returns the changes that the mode and the filter on the stored point let through.

@@ -190,9 +190,6 @@ func (db *DB) replay(m *manifest) (err error) {
 	return errors.Join(err, run())
 }
 
-// maxGroupRecords bounds a commit group of replay.
-const maxGroupRecords = 8192
-
 // removeUnknown deletes files that no manifest knows: what a crash left half made.
 func (db *DB) removeUnknown(m *manifest) error {
 	dirs, err := db.fs.List(path.Join(db.dir, "collections"))

@@ -16,6 +16,10 @@ const (
 	maxQueuedBytes = 128 << 20 // the sequencer waits above this
 	maxGroupBytes  = 16 << 20  // one commit group
 	maxRecordBytes = 1 << 30
+
+	// Small records cost more than their bytes, and whoever comes last waits for all of them.
+	maxQueuedRecords = 1 << 15
+	maxGroupRecords  = 1 << 13
 )
 
 // sequencer puts operations into log order. Requests are resolved one at a time, under mu,
@@ -64,7 +68,7 @@ func (t *Ticket) waitDurable(ctx context.Context) error { return t.db.durable.wa
 
 // enterLocked waits until the sequencer may take another operation. mu is held.
 func (s *sequencer) enterLocked() error {
-	for s.bytes > maxQueuedBytes && s.failed == nil && !s.closed {
+	for (s.bytes > maxQueuedBytes || len(s.queue) > maxQueuedRecords) && s.failed == nil && !s.closed {
 		s.space.Wait()
 	}
 	switch {
@@ -115,7 +119,7 @@ func (s *sequencer) take(upTo uint64, group []queued) []queued {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, bytes := 0, int64(0)
-	for n < len(s.queue) && s.queue[n].seq <= upTo && bytes < maxGroupBytes {
+	for n < len(s.queue) && s.queue[n].seq <= upTo && bytes < maxGroupBytes && n < maxGroupRecords {
 		bytes += s.queue[n].bytes
 		n++
 	}

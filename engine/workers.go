@@ -75,8 +75,10 @@ func (c *Collection) workSlice(ctx context.Context) bool {
 		}
 		did = did || ok
 	}
-	step(c.nextIndexStep)
-	step(c.nextFieldStep)
+	if c.db.Failed() == nil { // these are writes
+		step(c.nextIndexStep)
+		step(c.nextFieldStep)
+	}
 	if c.published().schema.NoBackground {
 		return did
 	}
