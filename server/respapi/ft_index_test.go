@@ -1,11 +1,14 @@
 package respapi
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/isobath/isobath/engine"
 )
 
 func TestFTInfo(t *testing.T) {
@@ -111,11 +114,7 @@ func TestFTCreateIsRefused(t *testing.T) {
 			if tc.cmd == "FT.CREATE x PREFIX 2 a SCHEMA" {
 				tc.want = "No schema found" // the second prefix is SCHEMA
 			}
-			var args []any
-			for _, w := range strings.Fields(tc.cmd) {
-				args = append(args, w)
-			}
-			refused(t, rdb, tc.want, args...)
+			refused(t, rdb, tc.want, args(tc.cmd)...)
 		}
 		require.Equal(t, []any{"idx"}, run(t, rdb, "FT._LIST"))
 		run(t, rdb, "FT.CREATE", "big", "SCHEMA", "v", "VECTOR", "HNSW", "8", "TYPE", "FLOAT32", "DIM", "2", "DISTANCE_METRIC", "cosine", "INITIAL_CAP", "99999999999999999999")
@@ -234,4 +233,31 @@ func TestFTMissingAndEmpty(t *testing.T) {
 		}
 		require.Equal(t, []string{"a"}, search(t, rdb, "idx", "*=>[KNN 5 @v $q]", "PARAMS", "2", "q", blob(0), "NOCONTENT").ids)
 	})
+}
+
+// Libraries compare these texts, which differ from command to command.
+func TestFTUnknownIndex(t *testing.T) {
+	both(t, func(t *testing.T, rdb *redis.Client) {
+		for _, words := range []string{"FT.INFO no", "FT.DROPINDEX no", "FT.DROPINDEX no DD", "FT.TAGVALS no f", "FT.ALIASLIST no"} {
+			refused(t, rdb, "Unknown index name", args(words)...)
+		}
+		for _, words := range []string{"FT.SEARCH no *", "FT.PROFILE no SEARCH QUERY *", "FT.EXPLAIN no *", "FT.EXPLAINCLI no *"} {
+			refused(t, rdb, "no: no such index", args(words)...)
+		}
+		for _, words := range []string{"FT.AGGREGATE no *", "FT.HYBRID no", "FT.ALTER no", "JSON.GET k", "EVAL x 0"} { // not there yet
+			require.ErrorContains(t, rdb.Do(ctx, args(words)...).Err(), "ERR unknown command '", words)
+		}
+	})
+}
+
+func TestFTDroppedWhileSearching(t *testing.T) {
+	require.EqualError(t, ftError(fmt.Errorf("search: %w", engine.ErrDropped)), "The index was dropped before the query could be executed")
+}
+
+// args are the words of a command.
+func args(words string) (out []any) {
+	for _, w := range strings.Fields(words) {
+		out = append(out, w)
+	}
+	return out
 }
