@@ -29,7 +29,6 @@ var allowed = map[string][]string{
 	"internal/vfs":       {},
 	"internal/mmap":      {},
 	"internal/layers":    {},
-	"internal/deps":      {}, // pins modules until their users exist
 	"internal/testkit":   {}, // for tests, which are not looked at
 
 	// 1: strangers to each other
