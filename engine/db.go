@@ -124,7 +124,11 @@ func Open(dir string, o Options) (*DB, error) {
 	db, err := openStores(dir, o, stores{
 		fs: vfs.OS,
 		kv: func() (kvStore, error) {
-			return payload.Open(payload.Options{Dir: path.Join(dir, "badger"), MemoryBytes: o.StoreBytes, Log: o.Log})
+			kv, err := payload.Open(payload.Options{Dir: path.Join(dir, "badger"), MemoryBytes: o.StoreBytes, Log: o.Log})
+			if err != nil {
+				return nil, err // not a nil store inside an interface that is not nil
+			}
+			return kv, nil
 		},
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/pb"
@@ -17,7 +18,10 @@ import (
 	"github.com/isobath/isobath/internal/binfmt"
 )
 
-const tableSuffix = ".sst"
+const (
+	tableSuffix = ".sst"
+	memSuffix   = ".mem" // log of a memtable: there is none after Close
+)
 
 // checkTables looks at the end of every table that badger's manifest names, where its index lies:
 // badger ends the process when it meets a damaged one. Other tables were never finished.
@@ -115,11 +119,20 @@ func Check(dir string) error {
 	if err := checkTables(o); err != nil {
 		return err
 	}
-	if logs, _ := filepath.Glob(filepath.Join(dir, "*.mem")); len(logs) > 0 {
+	empty, err := emptyLogs(dir)
+	if err != nil {
+		return fmt.Errorf("payload: check: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("payload: check: %w", err)
+	}
+	open := func(e fs.DirEntry) bool { return filepath.Ext(e.Name()) == memSuffix }
+	if len(empty) > 0 || slices.ContainsFunc(entries, open) {
 		return checkCopy(dir)
 	}
 	s := &Store{o: o, split: map[string]uint32{}, synced: map[string]bool{}, idle: make(chan struct{})}
-	err := s.guard(func() (err error) {
+	err = s.guard(func() (err error) {
 		s.db, err = badger.OpenManaged(badgerOptions(o).WithReadOnly(true))
 		return err
 	})

@@ -119,6 +119,22 @@ func TestKilledStoreOpensWithLessMemory(t *testing.T) {
 	require.Equal(t, value, get(t, openStore(t, dir), 5000, "key5000"))
 }
 
+// A kill between making a log and giving it its size must not keep the store from opening.
+func TestEmptyLogsOfAKillAreRemoved(t *testing.T) {
+	for _, name := range []string{"00900.mem", "000900.vlog"} {
+		s := openStore(t, t.TempDir())
+		require.NoError(t, s.Apply([]Op{set(1, "a", "b")}))
+		require.NoError(t, s.Close())
+		dir := crash(t, s.o.Dir)
+		empty := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(empty, nil, 0o600))
+		require.NoError(t, Check(dir), name)
+		require.FileExists(t, empty, "a check changes nothing")
+		require.Equal(t, "b", get(t, openStore(t, dir), 1, "a"), name)
+		require.NoFileExists(t, empty)
+	}
+}
+
 func TestGetAtSeq(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	require.NoError(t, s.Apply([]Op{set(5, "a", "five"), set(5, "b", ""), set(7, "a", "seven"), del(9, "a"), set(9, "b", "x"), set(12, "a", "twelve")}))
