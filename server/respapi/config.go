@@ -45,13 +45,17 @@ func params() []param {
 	yesNo := func(name, value string, aliases ...string) param {
 		return param{name: name, kind: paramBool, value: value, aliases: aliases}
 	}
+	// only is a choice of which one side is there: the other is refused rather than ignored.
+	only := func(name, value string) param {
+		return param{name: name, kind: paramEnum, value: value, enum: []string{value}}
+	}
 	return []param{
 		{name: "reported-redis-version", value: "7.4.2"},
 		{name: "search.query-during-backfill", kind: paramEnum, value: "error", enum: []string{"error", "partial", "wait"}},
 		{name: "search.knn-order", kind: paramEnum, value: "distance", enum: []string{"distance", "insertion"}},
 		number("search.create-wait-ms", 200, 0, 60000),
-		yesNo("search.invalid-data-drops-key", "no"),
-		yesNo("search.json-tag-split", "yes"),
+		only("search.invalid-data-drops-key", "no"),
+		only("search.json-tag-split", "yes"),
 		{name: "search.on-timeout", kind: paramEnum, value: "fail", enum: []string{"fail", "return"}, aliases: []string{"search-on-timeout"}},
 		number("search.default-timeout-ms", 50000, 0, 86400000, "search-timeout"),
 		number("search.max-timeout-ms", 60000, 1, 86400000),
@@ -67,9 +71,9 @@ func params() []param {
 		number("search.tag-min-prefix-length", 1, 1, 1024, "search-min-prefix"),
 		number("search.max-search-results", 1000000, 0, math.MaxInt32, "search-max-search-results"),
 		number("search.max-aggregate-results", math.MaxInt32, 0, math.MaxInt32, "search-max-aggregate-results"),
-		number("search.indexing-threads", max(1, cores/2), 1, 1024),
-		number("search.query-threads", cores, 1, 1024, "search-workers"),
-		yesNo("search.flush-keeps-indexes", "no"),
+		{name: "search.indexing-threads", value: strconv.FormatInt(max(1, cores/2), 10), fixed: true},
+		{name: "search.query-threads", value: strconv.FormatInt(cores, 10), fixed: true, aliases: []string{"search-workers"}},
+		only("search.flush-keeps-indexes", "no"),
 		number("maxclients", 10000, 1, 1000000),
 		{name: "port", value: "6379", fixed: true},
 		yesNo("report-cluster-enabled", "no"),

@@ -230,3 +230,13 @@ func TestKeysAreBounded(t *testing.T) {
 	require.Equal(t, "+OK|", r.reply())
 	require.Equal(t, ":66060288|", r.do("strlen k"))
 }
+
+// What cannot be had yet is refused, not taken and ignored.
+func TestParametersWithoutEffectAreRefused(t *testing.T) {
+	r := start(t, Options{}).raw()
+	for _, line := range []string{"config set search.invalid-data-drops-key yes", "config set search.flush-keeps-indexes yes",
+		"config set search.json-tag-split no", "config set search.query-threads 3", "config set appendonly no", "config set dir /tmp"} {
+		require.Contains(t, r.do(line), "-ERR ", line)
+	}
+	require.Equal(t, "*2|$29|search.invalid-data-drops-key|$2|no|", r.do("config get search.invalid*"))
+}
