@@ -84,11 +84,12 @@ func Check(dir string, o CheckOptions) (*Report, error) {
 		r.add(dir, err)
 		return r, nil
 	}
+	r.add(dir, db.Failed())
 	v, err := db.Verify(context.Background())
 	if err != nil {
 		r.add(dir, err)
 	} else {
-		v.LogRecords, v.Segments = r.LogRecords, r.Segments
+		v.LogRecords, v.Segments, v.Problems = r.LogRecords, r.Segments, append(r.Problems, v.Problems...)
 		r = v
 	}
 	r.add(dir, db.Close())

@@ -127,7 +127,7 @@ func (c *Collection) indexConfig(p VectorParams) vectorindex.Config {
 		Seed:           codeSeed,
 		Flat:           p.Flat,
 		NoGraph:        p.NoGraph || schema.NoBackground || schema.IndexFromBytes < 0,
-		M:              p.M,
+		M:              p.links(),
 		EfConstruct:    p.EfConstruct,
 		FullScanBytes:  p.FullScanBytes,
 		IndexFromBytes: max(schema.IndexFromBytes, 0),

@@ -208,8 +208,8 @@ func TestCrashAtEveryWrite(t *testing.T) {
 		d := newDisk()
 		d.fs.StopAt(at)
 		acked, next, _ := runUntilStop(t, d, steps)
-		for seed := range int64(2) {
-			percent := []int{0, 50}[seed]
+		for seed := range int64(3) {
+			percent := []int{0, 50, at * 31 % 101}[seed]
 			after := d.crash(int64(at)*10+seed, percent)
 			requireRecovered(t, after, acked, next, fmt.Sprintf("stopped at write %d of %d, %d%% of the unsynced kept", at, total, percent))
 		}

@@ -341,8 +341,17 @@ func (db *DB) close() error {
 
 func (db *DB) closeStores() error {
 	var err error
+	open := map[*Collection]struct{}{} // after a failure the applier's and the published ones may differ
+	for _, c := range db.catalog.byNum {
+		open[c] = struct{}{}
+	}
 	if db.ap != nil {
 		for _, c := range db.ap.collections {
+			open[c] = struct{}{}
+		}
+	}
+	for c := range open {
+		if c.broken == nil {
 			c.life.close()
 			err = errors.Join(err, c.close())
 		}

@@ -38,8 +38,11 @@ func (d *disk) files() vfs.FS {
 }
 
 // open opens the database without background goroutines of its own choosing; tests call work.
-func (d *disk) open() (*DB, error) {
-	return openStores("data", Options{Workers: -1, CheckpointAfter: time.Hour}, stores{
+func (d *disk) open() (*DB, error) { return d.openWith(Options{Workers: -1}) }
+
+func (d *disk) openWith(o Options) (*DB, error) {
+	o.CheckpointAfter = time.Hour
+	return openStores("data", o, stores{
 		fs:   d.files(),
 		kv:   func() (kvStore, error) { return d.kv, nil },
 		tune: smallSegments,

@@ -149,8 +149,8 @@ func (c *Collection) load(e collectionEntry) error {
 	return nil
 }
 
-// replay applies the log after the checkpoint. Damage in the log's middle ends it early; that
-// and records that badger lost go to db.damage: what is there is served, nothing is written
+// replay applies the log after the checkpoint. Damage in the log's middle ends it early; that,
+// records that badger lost and damage that a record meets go to db.damage: what is there is served, nothing is written
 // any more.
 func (db *DB) replay(m *manifest) (err error) {
 	if first := db.wal.First(); first > m.seq+1 && db.wal.Last() >= first {
@@ -187,7 +187,36 @@ func (db *DB) replay(m *manifest) (err error) {
 		}
 		return run()
 	})
-	return errors.Join(err, run())
+	err = errors.Join(err, run())
+	if damage := (*binfmt.CorruptError)(nil); errors.As(err, &damage) {
+		db.damage = errors.Join(db.damage, fmt.Errorf("engine: replay ends at record %d: %w", db.publishedSeq, err))
+		db.ap.retreat()
+		return nil
+	}
+	return err
+}
+
+// retreat gives up the group that could not be applied: what is published is served, read only.
+// The slots and keys that the group has written already lie beyond every view.
+func (ap *applier) retreat() {
+	db := ap.db
+	ap.seq, ap.databases, ap.aliases = db.publishedSeq, *db.databases, db.catalog.aliases
+	for num, c := range ap.collections {
+		if db.catalog.byNum[num] == nil {
+			if err := c.close(); err != nil {
+				db.log.Warn("collection of a group that failed", "err", err)
+			}
+		}
+	}
+	ap.collections = map[uint32]*Collection{}
+	for num, c := range db.catalog.byNum {
+		if c.broken == nil {
+			c.applied = c.pub
+			ap.collections[num] = c
+		}
+	}
+	clear(ap.byNum)
+	ap.group, ap.batches, ap.onPublish, ap.afterward = nil, nil, nil, nil
 }
 
 // removeUnknown deletes files that no manifest knows: what a crash left half made.

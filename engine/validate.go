@@ -32,6 +32,15 @@ func (p VectorParams) validate() error {
 	return nil
 }
 
+// links returns M for the graph, 0 for its default. A graph whose nodes have one link falls
+// apart, so one means two.
+func (p VectorParams) links() int {
+	if p.M == 1 {
+		return 2
+	}
+	return p.M
+}
+
 func (s Schema) validate() error {
 	if len(s.Vectors) > maxVectors {
 		return fmt.Errorf("%w: %d named vectors, at most %d", ErrLimit, len(s.Vectors), maxVectors)

@@ -1,8 +1,6 @@
 package keyspace
 
 import (
-	"bytes"
-
 	"github.com/isobath/isobath/engine"
 )
 
@@ -21,7 +19,7 @@ type SetResult struct {
 	Existed bool
 }
 
-// Set writes a string over whatever is at key. The value is copied.
+// Set writes a string over whatever is at key. The value is kept: it must not change any more.
 func (tx *Tx) Set(key, value []byte, o SetOptions) (SetResult, error) {
 	d, ok, err := tx.document(key)
 	if err != nil {
@@ -37,7 +35,7 @@ func (tx *Tx) Set(key, value []byte, o SetOptions) (SetResult, error) {
 	if o.NX && ok || o.XX && !ok {
 		return r, nil
 	}
-	n := engine.Document{Kind: engine.KindString, Expire: o.Expire, Body: bytes.Clone(notNil(value))}
+	n := engine.Document{Kind: engine.KindString, Expire: o.Expire, Body: notNil(value)}
 	if o.KeepTTL {
 		n.Expire = d.Expire
 	}
@@ -45,7 +43,7 @@ func (tx *Tx) Set(key, value []byte, o SetOptions) (SetResult, error) {
 	return r, tx.put(key, n)
 }
 
-// MSet writes strings.
+// MSet writes strings and keeps the values.
 func (tx *Tx) MSet(pairs ...Field) error {
 	for _, p := range pairs {
 		if _, err := tx.Set(p.Name, p.Value, SetOptions{}); err != nil {

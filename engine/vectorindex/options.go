@@ -78,7 +78,7 @@ const (
 	sealRawBytes          = 256 << 20
 	minSealRows           = 64 << 10
 	maxSealRows           = 256 << 10
-	maxDim                = 1<<16 - 64
+	maxDim                = 1 << 16
 )
 
 func (o Options) withDefaults() Options {
