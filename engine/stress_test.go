@@ -89,6 +89,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 	s.definer()
 	s.transfers()
 	s.readers()
+	s.visitors()
 	s.run("checkpoints", func(rng *rand.Rand, _ int) error {
 		time.Sleep(time.Duration(rng.IntN(20)) * time.Millisecond)
 		return db.checkpoint(true)
@@ -436,4 +437,47 @@ func (s *stress) readers() {
 		}
 		return nil
 	})
+}
+
+// visitors use what others create and drop: they may find it gone, and nothing else.
+func (s *stress) visitors() {
+	ctx := context.Background()
+	s.run("visits", func(rng *rand.Rand, _ int) error {
+		time.Sleep(time.Millisecond)
+		c, err := s.db.Collection([]string{"b", "alias", "ft2"}[rng.IntN(3)])
+		if rng.IntN(4) == 0 {
+			c, err = s.db.Index(1, "other")
+		}
+		if err != nil {
+			return ignoreGone(err)
+		}
+		vector := ""
+		if c.IsIndex() {
+			vector = "v"
+		}
+		switch rng.IntN(6) {
+		case 0:
+			_, err = c.Search(ctx, SearchRequest{Vector: vector, Query: stressVector(1, 1), K: 5, Fetch: Fetch{Vectors: true, Document: true}})
+		case 1:
+			_, _, err = c.Scroll(ctx, ScrollRequest{Limit: 10, Fetch: Fetch{Payload: true, Document: true}})
+		case 2:
+			_, err = c.Count(ctx, filter.Match{Field: "g", Value: filter.StringValue("x")})
+		case 3:
+			c.Info()
+		case 4:
+			s.db.Stats()
+		case 5:
+			if !c.IsIndex() {
+				_, err = c.Upsert(ctx, []Point{{ID: NumID(1), Vectors: Vectors{"": stressVector(1, 1)}}}, UpsertOptions{})
+			}
+		}
+		return ignoreGone(err)
+	})
+}
+
+func ignoreGone(err error) error {
+	if missing := (*NotFoundError)(nil); errors.As(err, &missing) || errors.Is(err, ErrDropped) {
+		return nil
+	}
+	return err
 }

@@ -21,7 +21,7 @@ func RowsF32(m Metric, q []float32, base []byte, stride int, ids []uint32, out [
 }
 
 // DotU8S8Rows writes to out[i] the exact Σ row[j]·q[j] of the uint8 codes that start at base[ids[i]*stride]. len(q) is a
-// multiple of 64 and at most 65536, so that no sum overflows; the caller pads q with zeros, and what the row holds over
+// multiple of 64 and at most 65600, so that no sum overflows; the caller pads q with zeros, and what the row holds over
 // them does not count. Coming rows are prefetched. It panics if that does not hold, if a row does not lie within base,
 // or if len(out) < len(ids).
 func DotU8S8Rows(q []int8, base []byte, stride int, ids []uint32, out []int32) {
@@ -107,9 +107,12 @@ func callRows(rowBytes int) int {
 	return min(max(callBytes/max(rowBytes, 1), leastRows), mostRows)
 }
 
+// maxCodeLength is that of a row of 65536 dimensions with its factors: 65600·255·128 is below 2^31.
+const maxCodeLength = 1<<16 + 64
+
 func checkCodeLength(n int) {
-	if n%64 != 0 || n > 1<<16 {
-		panic("distance: length of the query code is no multiple of 64 or above 65536")
+	if n%64 != 0 || n > maxCodeLength {
+		panic("distance: length of the query code is no multiple of 64 or above 65600")
 	}
 }
 

@@ -22,8 +22,7 @@ const (
 	codeAlign = 64 // bytes: rows start on cache lines
 	codeZero  = 128
 	maxCode   = 127
-	// maxDim keeps sums of 255·127 within int32, factors included.
-	maxDim = 1<<16 - distance.CodeFactorBytes
+	maxDim    = 1 << 16 // what the kernels sum within int32
 )
 
 // NewRotated8 returns the quantizer. It panics on a metric other than Dot and L2 and on a dimension out of range: those
