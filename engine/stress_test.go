@@ -468,7 +468,7 @@ func (s *stress) visitors() {
 			s.db.Stats()
 		case 5:
 			if !c.IsIndex() {
-				_, err = c.Upsert(ctx, []Point{{ID: NumID(1), Vectors: Vectors{"": stressVector(1, 1)}}}, UpsertOptions{})
+				_, err = c.Upsert(ctx, []Point{{ID: NumID(0), Vectors: Vectors{"": stressVector(1, 1)}}}, UpsertOptions{})
 			}
 		}
 		return ignoreGone(err)
