@@ -2,7 +2,6 @@ package resp
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -95,7 +94,7 @@ func (r *Reader) ReadCommand() ([][]byte, error) {
 func (r *Reader) take() [][]byte {
 	body := r.body
 	if len(body) <= keepBytes {
-		body = bytes.Clone(body)
+		body = append(make([]byte, 0, len(body)), body...) // not nil: empty elements are no missing ones
 	}
 	if cap(r.body) > keepBytes {
 		r.body = nil

@@ -193,6 +193,7 @@ func FuzzReadCommand(f *testing.F) {
 	f.Add([]byte("*1\r\n$536870912\r\nabc"))
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
 	f.Add([]byte{0x16, 3, 1, 0, 0xff})
+	f.Add([]byte("A\n\"\"\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		limits := Limits{Args: 64, BulkBytes: 1 << 12, CommandBytes: 1 << 14, InlineBytes: 1 << 10}
 		r := NewReader(bytes.NewReader(in), limits)
