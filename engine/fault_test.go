@@ -30,6 +30,27 @@ func TestEveryCallFailsOnce(t *testing.T) {
 	}
 }
 
+// TestEveryKindFailsForGood makes every call of one kind fail from some moment on, as a full or
+// dying disk does. What was acknowledged is there after a restart on a sound one.
+func TestEveryKindFailsForGood(t *testing.T) {
+	steps := crashWorkload()
+	for _, kind := range []vfs.Op{vfs.OpCreate, vfs.OpOpen, vfs.OpRename, vfs.OpRemove, vfs.OpSyncDir, vfs.OpWrite, vfs.OpAllocate, vfs.OpSync, vfs.OpRead} {
+		d := newDisk()
+		d.failing = vfs.NewFailing(d.fs)
+		_, _, finished := runUntilStop(t, d, steps)
+		require.True(t, finished)
+		total := d.failing.Calls(kind)
+		stride := max(1, total*9/crashPoints(t))
+		for nth := 1; nth <= total; nth += stride {
+			d := newDisk()
+			d.failing = vfs.NewFailing(d.fs, vfs.Fault{Op: kind, Nth: nth, Sticky: true})
+			acked, next, _ := runUntilStop(t, d, steps)
+			d.failing = nil
+			requireRecovered(t, d, acked, next, fmt.Sprintf("calls %d and later of %d of kind %d failed", nth, total, kind))
+		}
+	}
+}
+
 // TestFailedSyncRefusesWrites makes the log's disk fail: nothing is acknowledged any more,
 // reads go on, and the next start has all that was acknowledged.
 func TestFailedSyncRefusesWrites(t *testing.T) {

@@ -65,8 +65,11 @@ func (db *DB) recover(s stores) (err error) {
 // startSequencer lets the sequencer go on where the log ends.
 func (db *DB) startSequencer() error {
 	last := db.ap.seq
-	if db.wal.Last() < last {
-		if err := db.wal.SetStart(last + 1); err != nil {
+	if have := db.wal.Last(); have < last && db.damage == nil {
+		if have > 0 { // its end was damaged and looked torn; the checkpoint has what is missing
+			db.log.Warn("log ends before the checkpoint and begins anew", "log", have, "checkpoint", last)
+		}
+		if err := db.wal.Reset(last + 1); err != nil {
 			return fmt.Errorf("engine: log: %w", err)
 		}
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -113,6 +114,10 @@ func encodeIndexDef(w *binfmt.Writer, d IndexDef) {
 
 func decodeIndexDef(r *binfmt.Reader) IndexDef {
 	d := IndexDef{Name: r.String(), Database: int(r.Uvarint())}
+	if d.Database < 0 || d.Database >= maxDatabases {
+		r.Fail(fmt.Errorf("database %d", d.Database))
+		return d
+	}
 	for range r.Uvarint() {
 		if d.Prefixes = append(d.Prefixes, slices.Clone(r.LenBytes())); r.Err() != nil {
 			return d

@@ -77,18 +77,24 @@ func (l *Log) supersede(after uint64) (drop []*logFile) {
 }
 
 // SetStart makes seq the number of the next record of an empty log, durably.
-func (l *Log) SetStart(seq uint64) error {
+func (l *Log) SetStart(seq uint64) error { return l.startAt(seq, false) }
+
+// Reset drops all records and makes seq, which lies above them, the number of the next one,
+// durably. After a crash during the call some of the records may still be there.
+func (l *Log) Reset(seq uint64) error { return l.startAt(seq, true) }
+
+func (l *Log) startAt(seq uint64, drop bool) error {
 	l.syncMu.Lock()
 	defer l.syncMu.Unlock()
 	l.mu.Lock()
-	err, empty, files := l.failed, l.firstLocked() == l.last+1 && len(l.pending.records) == 0, l.files
+	err, empty, files, last := l.failed, l.firstLocked() == l.last+1 && len(l.pending.records) == 0, l.files, l.last
 	l.mu.Unlock()
 	switch {
 	case err != nil:
 		return err
-	case seq == 0:
-		return fmt.Errorf("%w: 0", ErrOrder)
-	case !empty:
+	case seq == 0 || drop && seq <= last:
+		return fmt.Errorf("%w: %d after %d", ErrOrder, seq, last)
+	case !empty && !drop:
 		return ErrNotEmpty
 	}
 	// A file that begins later would turn an empty older one into a gap: that one goes first.
@@ -106,6 +112,7 @@ func (l *Log) SetStart(seq uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.files = []*logFile{f}
+	l.pending.buf, l.pending.records = l.pending.buf[:0], l.pending.records[:0]
 	l.last, l.durable, l.proven = seq-1, seq-1, seq-1
 	return nil
 }
