@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -114,8 +118,30 @@ func (s *server) cost(title string, raw int64) (daemon.Memory, int64, error) {
 	fmt.Printf("%s: RssAnon %s%s, RSS %s%s, peak RSS %s, disk %s%s\n", title, mb(m.Anon), ratio(m.Anon),
 		mb(m.RSS), ratio(m.RSS), mb(m.Peak), mb(total), ratio(total))
 	fmt.Printf("  resident by mapping:%s\n", list(m.Parts))
+	if own, err := s.components(); err == nil {
+		fmt.Printf("  reserved by component, as the server counts:%s\n", list(own))
+	}
 	fmt.Printf("  disk by folder:%s\n", list(parts))
 	return m, total, nil
+}
+
+// components reads isobath_memory_bytes from the metrics.
+func (s *server) components() (map[string]int64, error) {
+	resp, err := http.Get(s.proc.URL("/metrics"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	parts := map[string]int64{}
+	in := bufio.NewScanner(resp.Body)
+	for in.Scan() {
+		rest, ok := strings.CutPrefix(in.Text(), `isobath_memory_bytes{component="`)
+		name, value, found := strings.Cut(rest, `"} `)
+		if n, err := strconv.ParseFloat(value, 64); ok && found && err == nil {
+			parts[name] = int64(n)
+		}
+	}
+	return parts, in.Err()
 }
 
 // list prints the parts above a megabyte, largest first.
