@@ -250,10 +250,12 @@ func ftList(c *call) error {
 func ftDropIndex(c *call) error {
 	withKeys := false
 	for _, a := range c.args[2:] {
-		if !is(a, "dd") {
+		switch {
+		case is(a, "dd"):
+			withKeys = true
+		case len(a) > 0: // redis-py before 6 sends an empty word where DD could be
 			return ftErrorf("Unknown argument `%s`", a)
 		}
-		withKeys = true
 	}
 	return c.dropIndex(withKeys)
 }

@@ -250,6 +250,16 @@ func TestFTUnknownIndex(t *testing.T) {
 	})
 }
 
+// redis-py before version 6 sends an empty word where DD could be.
+func TestFTDropIndexWithAnEmptyWord(t *testing.T) {
+	both(t, func(t *testing.T, rdb *redis.Client) {
+		movies(t, rdb)
+		refused(t, rdb, "Unknown argument `DDD`", "FT.DROPINDEX", "idx", "DDD")
+		require.Equal(t, "OK", run(t, rdb, "FT.DROPINDEX", "idx", ""))
+		require.Equal(t, int64(13), run(t, rdb, "DBSIZE"))
+	})
+}
+
 func TestFTDroppedWhileSearching(t *testing.T) {
 	require.EqualError(t, ftError(fmt.Errorf("search: %w", engine.ErrDropped)), "The index was dropped before the query could be executed")
 }
