@@ -231,6 +231,7 @@ func requireRecovered(t testing.TB, d *disk, acked, next *model, msg string) {
 	t.Helper()
 	db, err := d.open()
 	require.NoError(t, err, msg)
+	require.NoError(t, db.Failed(), msg)
 	if ft, err := db.Index(0, "ft"); err == nil && ft.Info().Index.State != BackfillCompleted {
 		db.work(context.Background()) // the backfill goes on where it was
 	}

@@ -270,6 +270,11 @@ func (db *DB) removeOrphans() error {
 		if err != nil || db.catalog.byNum[uint32(num)] != nil {
 			continue
 		}
+		// One that the replay dropped goes when the manifest does not name it any more: see discard.
+		m := db.manifest.get()
+		if _, named := m.collections[uint32(num)]; named || m.segments[uint32(num)] != nil {
+			continue
+		}
 		if err := db.fs.RemoveAll(path.Join(db.dir, "collections", dir)); err != nil {
 			return fmt.Errorf("engine: remove dropped collection: %w", err)
 		}
