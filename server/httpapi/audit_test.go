@@ -140,6 +140,7 @@ func TestAuditKeys(t *testing.T) {
 	for _, key := range []string{"full", "next", "reader"} {
 		require.Equal(t, 200, get("GET /collections", "", "api-key", key).status)
 		require.Equal(t, 200, get("GET /collections", "", "Authorization", "Bearer "+key).status)
+		require.Equal(t, 200, get("GET /collections", "", "Authorization", "bearer "+key).status, "schemes have no case")
 	}
 	for _, open := range []string{"GET /", "GET /healthz", "GET /livez", "GET /readyz"} {
 		require.Equal(t, 200, get(open, "").status, open)

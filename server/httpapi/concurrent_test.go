@@ -55,3 +55,22 @@ func TestEverythingAtOnce(t *testing.T) {
 	require.JSONEq(t, `{"count":60}`, f.ok("POST /collections/c/points/count", `{"filter":{"must":{"key":"i","range":{"gte":0}}}}`))
 	require.Len(t, keysOf(t, member(t, member(t, f.ok("GET /collections/c", ""), "config"), "metadata")), 60, "no update is lost")
 }
+
+// A request that waits for a payload index ends when the collection goes before the index is built.
+func TestWaitingForAnIndexOfADroppedCollection(t *testing.T) {
+	f := start(t, service.Options{}, Options{})
+	for round := range 40 {
+		f.small("c", "Dot")
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				a := f.do("PUT /collections/c/index?wait=true&timeout=20", `{"field_name":"n","field_schema":"integer"}`)
+				require.Contains(t, []int{200, 404}, a.status, a.text)
+				require.NotContains(t, a.text, "wait_timeout", "round %d", round)
+			})
+			all.Go(func() { f.do("DELETE /collections/c", "") })
+		}
+		all.Wait()
+		f.do("DELETE /collections/c", "")
+	}
+}

@@ -51,7 +51,7 @@ func (q *queryInput) object(dec *jsontext.Decoder) error {
 				q.other = "mmr is"
 			}
 		case "recommend", "discover", "context", "order_by", "fusion", "rrf", "formula", "sample", "relevance_feedback":
-			q.other = "query kind `" + name + "` is"
+			q.other = kindNotYet(name)
 		case "indices", "values":
 			q.other = "sparse vectors are"
 		case "text", "image", "object", "model":
@@ -161,7 +161,7 @@ func (b *queryBody) query() (q service.Query, err error) {
 	case b.Threshold != nil && b.Query == nil:
 		return q, badRequest("A query is needed to use the score_threshold. Can't have score_threshold without defining a query.")
 	case b.Query != nil && b.Query.other != "":
-		return q, unsupported(b.Query.other)
+		return q, b.refuseKind()
 	case prefetch:
 		return q, unsupported("prefetch is")
 	}
@@ -193,6 +193,24 @@ func (b *queryBody) query() (q service.Query, err error) {
 	q.Filter, err = b.Filter.expr()
 	return q, err
 }
+
+// refuseKind refuses a query kind that is not served yet; a combination that never will be is
+// said first.
+func (b *queryBody) refuseKind() error {
+	switch b.Query.other {
+	case kindNotYet("order_by"):
+		if b.Threshold != nil {
+			return badRequest("Can't use score_threshold with an order_by query.")
+		}
+	case kindNotYet("fusion"), kindNotYet("rrf"):
+		if b.Using != nil && *b.Using != "" {
+			return badRequest("Fusion queries cannot be combined with the 'using' field.")
+		}
+	}
+	return unsupported(b.Query.other)
+}
+
+func kindNotYet(kind string) string { return "query kind `" + kind + "` is" }
 
 // queryBatchBody is the body of points/query/batch.
 type queryBatchBody struct {

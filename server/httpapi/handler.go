@@ -195,7 +195,7 @@ func (h *Handler) authorize(rt route, req *request, w http.ResponseWriter) bool 
 	}
 	key := req.Header.Get("Api-Key")
 	if key == "" {
-		if bearer, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); ok {
+		if scheme, bearer, ok := strings.Cut(req.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
 			key = bearer
 		}
 	}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -13,8 +14,10 @@ func (r *request) parameters() (context.CancelFunc, error) {
 	if r.URL.RawQuery == "" {
 		return nothing, nil
 	}
-	values := r.URL.Query()
-	var err error
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nothing, queryFormatError("%v", err)
+	}
 	if r.wait, err = boolParameter(values.Get("wait"), "wait", false); err != nil {
 		return nothing, err
 	}

@@ -58,22 +58,33 @@ func (c *Collection) ChangePayload(ctx context.Context, sel engine.Selector, ch 
 func (c *Collection) CreateField(ctx context.Context, def filter.FieldDef, params []byte, o engine.WriteOptions) (engine.WriteResult, error) {
 	res, err := c.c.CreateField(ctx, def, params, o)
 	if err == nil && res.Applied {
-		res.Applied = c.waitField(ctx, def.Name)
+		res.Applied, err = c.waitField(ctx, def.Name)
 	}
 	return res, err
 }
 
-// waitField waits for the build of a payload index and says whether it saw the end.
-func (c *Collection) waitField(ctx context.Context, name string) bool {
+// waitField waits for the build of a payload index and says whether it saw the end. Nobody
+// builds the index of a collection that was dropped, or of a database that failed.
+func (c *Collection) waitField(ctx context.Context, name string) (built bool, err error) {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		building := slices.ContainsFunc(c.c.Info().Fields, func(f engine.FieldInfo) bool { return f.Def.Name == name && f.Def.Building })
 		if !building {
-			return true
+			return true, nil
+		}
+		db, err := c.s.engine()
+		if err == nil {
+			err = db.Failed()
+		}
+		if err != nil {
+			return false, err
+		}
+		if now, err := db.Collection(c.c.Name()); err != nil || now != c.c {
+			return false, engine.ErrDropped
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return false
+			return false, nil
 		}
 	}
 }
