@@ -27,6 +27,12 @@ func (ix *Index) commit(c change) error {
 		ix.mu.Lock()
 		ix.committed = nil
 		ix.mu.Unlock()
+		for _, sg := range c.addSegments { // the files stay: the durable list may name them
+			_ = sg.close()
+		}
+		for _, p := range c.addParts {
+			p.free()
+		}
 		return ix.broken
 	}
 	ix.deadMu.Lock()

@@ -3,6 +3,7 @@ package vectorindex
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -124,5 +125,16 @@ func TestAFailedCommitKeepsBothLists(t *testing.T) {
 		for _, saved := range []Saved{before, after} {
 			w.reopenAt(mem.Crash(1, 0), saved)
 		}
+
+		w.ix.pausedTill = time.Time{} // the pause is over: the list in use is committed, and work goes on
+		did, err = w.ix.Work(t.Context())
+		require.NoError(t, err)
+		require.True(t, did)
+		require.Equal(t, w.ix.Saved(), before)
+		w.ix.pausedTill = time.Time{}
+		w.work()
+		require.NoError(t, w.ix.broken)
+		w.wantComplete()
+		w.reopenAt(mem.Crash(1, 0), before)
 	}
 }

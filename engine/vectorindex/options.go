@@ -49,10 +49,11 @@ type Options struct {
 	Dir  string
 	Rows *mmapvec.Store // the rows by slot; they are written before Append is called for them
 	// Commit makes a new list of segments durable: the engine writes its manifest. After an error no segment is
-	// written or removed any more. The engine must hold one lock over "Saved() and writing the manifest", so that no
+	// written or removed until the list in use was committed again. The engine must hold one lock over "Saved() and writing the manifest", so that no
 	// older list is written after a newer one. Default: nothing to do.
 	Commit func(Saved) error
-	// Parallelism is the number of goroutines of one Work slice and of encoding. Default GOMAXPROCS.
+	// Parallelism is the number of goroutines of one Work slice and of encoding. Default GOMAXPROCS, at
+	// most the cores.
 	Parallelism int
 	// SealIdle is how long after the last Append an unfilled head is sealed. Default 3 s; negative: at once.
 	SealIdle time.Duration
@@ -89,7 +90,8 @@ func (o Options) withDefaults() Options {
 	if o.SealRows == 0 && o.Dim > 0 {
 		o.SealRows = min(max(sealRawBytes/(4*o.Dim), minSealRows), maxSealRows)
 	}
-	o.Parallelism = cmp.Or(o.Parallelism, runtime.GOMAXPROCS(0))
+	// A server has more processors than cores, for goroutines that wait for the disk.
+	o.Parallelism = cmp.Or(o.Parallelism, min(runtime.GOMAXPROCS(0), runtime.NumCPU()))
 	o.SealIdle = cmp.Or(o.SealIdle, 3*time.Second)
 	if o.Commit == nil {
 		o.Commit = func(Saved) error { return nil }

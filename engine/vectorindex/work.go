@@ -27,8 +27,11 @@ func (ix *Index) Work(ctx context.Context) (did bool, err error) {
 	defer ix.working.Store(false)
 	ix.workMu.Lock()
 	defer ix.workMu.Unlock()
-	if ix.isClosed() || ix.broken != nil {
+	if ix.isClosed() || ix.broken != nil && !ix.may() {
 		return false, nil // what broke was returned once and is among Problems
+	}
+	if ix.broken != nil {
+		return ix.mend()
 	}
 	s := ix.pin()
 	defer s.release()
@@ -41,6 +44,18 @@ func (ix *Index) Work(ctx context.Context) (did bool, err error) {
 		ix.pausedTill = time.Now().Add(pauseAfterError)
 		return true, err
 	}
+	return true, nil
+}
+
+// mend makes the list in use durable once more after a Commit that failed, perhaps half: from then on it is known
+// which list is durable, and work goes on. workMu is held.
+func (ix *Index) mend() (did bool, err error) {
+	if err := ix.o.Commit(ix.Saved()); err != nil {
+		ix.pausedTill = time.Now().Add(pauseAfterError)
+		return false, nil
+	}
+	ix.broken = nil
+	ix.o.Log.Info("segments are written again")
 	return true, nil
 }
 
