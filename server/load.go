@@ -58,19 +58,32 @@ func Load(src Sources) (Loaded, error) {
 		}
 		note(origins, tree, "", "file")
 	}
-	for _, o := range environment(src.Env) {
-		put(tree, o.Key, o.Value)
-		origins[o.Key] = o
-	}
 	flags, err := flagSettings(src.Flags)
 	if err != nil {
 		return Loaded{}, err
 	}
-	for _, o := range flags {
+	for _, o := range append(environment(src.Env), flags...) {
+		if err := o.check(); err != nil {
+			return Loaded{}, err
+		}
 		put(tree, o.Key, o.Value)
 		origins[o.Key] = o
 	}
 	return finish(tree, origins)
+}
+
+// check looks at one setting alone, so that the error names where it comes from.
+func (o Origin) check() error {
+	alone := &yaml.Node{Kind: yaml.MappingNode}
+	put(alone, o.Key, o.Value)
+	raw, err := yaml.Marshal(alone)
+	if err == nil {
+		err = decodeSettings(raw, &settings{})
+	}
+	if err != nil {
+		return fmt.Errorf("server: %s: %s", o.From, lineNumber.ReplaceAllString(err.Error(), ""))
+	}
+	return nil
 }
 
 func finish(tree *yaml.Node, origins map[string]Origin) (Loaded, error) {
@@ -102,9 +115,27 @@ func finish(tree *yaml.Node, origins map[string]Origin) (Loaded, error) {
 var secretKey = regexp.MustCompile(`(^|\.)(api_key|alt_api_key|read_only_api_key|requirepass)$`)
 
 var (
-	unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
-	goType       = regexp.MustCompile(` into \S+$`)
+	unknownField = regexp.MustCompile(`field (\S+) not found in type .+`)
+	goType       = regexp.MustCompile(` into (\S+).*$`)
+	lineNumber   = regexp.MustCompile(`\bline \d+: `)
 )
+
+// expected words the Go type that a setting is decoded to.
+func expected(goType string) string {
+	switch {
+	case goType == "uint16":
+		return "a whole number up to 65535"
+	case strings.HasPrefix(goType, "uint"), goType == "int":
+		return "a whole number"
+	case goType == "float64":
+		return "a number"
+	case goType == "bool":
+		return "true or false"
+	case goType == "string":
+		return "text"
+	}
+	return "a map"
+}
 
 // decodeSettings refuses unknown keys; errors name them and not our types.
 func decodeSettings(raw []byte, s *settings) error {
@@ -121,7 +152,10 @@ func decodeSettings(raw []byte, s *settings) error {
 	lines := make([]string, len(typed.Errors))
 	for i, line := range typed.Errors {
 		line = unknownField.ReplaceAllString(line, "unknown key $1")
-		lines[i] = goType.ReplaceAllString(line, "")
+		if m := goType.FindStringSubmatchIndex(line); m != nil {
+			line = line[:m[0]] + ", expected " + expected(line[m[2]:m[3]])
+		}
+		lines[i] = line
 	}
 	return errors.New(strings.Join(lines, "; "))
 }
@@ -162,7 +196,7 @@ func put(n *yaml.Node, key, value string) {
 		return
 	}
 	*child = yaml.Node{Kind: yaml.ScalarNode, Value: value}
-	if secretKey.MatchString(key) || key == "memory_limit" { // a key of digits is still text
+	if secretKey.MatchString(key) || key == "memory_limit" || key == "storage.storage_path" { // a key of digits is still text
 		child.Tag = "!!str"
 	}
 }

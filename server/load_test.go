@@ -68,6 +68,21 @@ func TestUnknownKeysAreNamed(t *testing.T) {
 	require.NotContains(t, err.Error(), "server.")
 	_, err = Load(Sources{Env: []string{"ISOBATH__SERVICE__PROT=1"}})
 	require.ErrorContains(t, err, "unknown key prot")
+	for name, want := range map[string]string{
+		"ISOBATH__STORAGE__HNSW_INDEX__MM=1":                "ISOBATH__STORAGE__HNSW_INDEX__MM: unknown key mm",
+		"ISOBATH__STORAGE__HNSW_INDEX__M=x":                 "ISOBATH__STORAGE__HNSW_INDEX__M: cannot unmarshal !!str `x`, expected a whole number",
+		"ISOBATH__SERVICE__HTTP_PORT=99999":                 "ISOBATH__SERVICE__HTTP_PORT: cannot unmarshal !!int `99999`, expected a whole number up to 65535",
+		"ISOBATH__STORAGE__ON_DISK_PAYLOAD=x":               "expected true or false",
+		"ISOBATH__STORAGE__COLLECTION__QUANTIZATION=x":      "expected a map",
+		"ISOBATH__STORAGE__HNSW_INDEX=x":                    "expected a map",
+		"ISOBATH__STORAGE__OPTIMIZERS__DELETED_THRESHOLD=x": "expected a number",
+	} {
+		_, err = Load(Sources{Env: []string{name}})
+		require.ErrorContains(t, err, want)
+		require.NotRegexp(t, `struct|line \d`, err.Error())
+	}
+	_, err = Load(Sources{Flags: map[string]string{"http-addr": "127.0.0.1:x"}})
+	require.ErrorContains(t, err, "--http-addr: cannot unmarshal")
 	_, err = Load(Sources{File: file(t, "service: {http_port: x}\n")})
 	require.ErrorContains(t, err, "line 1: cannot unmarshal")
 	_, err = Load(Sources{File: file(t, "service: {enable_tls: true}\n")})
