@@ -26,7 +26,7 @@ type Config struct {
 	EnableCORS     bool
 
 	MaxBodyBytes int64 // of HTTP; default 32 MiB
-	Workers      int   // goroutines that build graphs; default: the engine's choice
+	Workers      int   // goroutines that build graphs; default one less than the processors, at least one
 	Databases    int   // of RESP; default 16
 	Defaults     httpapi.Defaults
 	RESP         map[string]string // start values of CONFIG parameters

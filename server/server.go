@@ -70,6 +70,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	limitHeap(cfg.MemoryLimit)
+	addProcessors(cfg.workers())
 	s.svc = service.New(service.Options{
 		APIKey: cfg.APIKey, AltAPIKey: cfg.AltAPIKey, ReadOnlyAPIKey: cfg.ReadOnlyAPIKey, Password: cfg.Password,
 		Log: cfg.Log,
@@ -156,7 +157,7 @@ func limitConns(most int64) func(net.Conn, http.ConnState) {
 }
 
 func (s *Server) open() error {
-	o := engine.Options{Log: s.log, Workers: s.cfg.Workers, StoreBytes: storeBytes(s.cfg.MemoryLimit)}
+	o := engine.Options{Log: s.log, Workers: s.cfg.workers(), StoreBytes: storeBytes(s.cfg.MemoryLimit)}
 	if s.cfg.MemoryLimit != math.MaxInt64 {
 		o.MemoryLimit = s.cfg.MemoryLimit
 	}
