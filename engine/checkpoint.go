@@ -41,6 +41,7 @@ const (
 type cut struct {
 	m           *manifest
 	collections []*collectionCut
+	replay      int64 // nanoseconds of applying what it holds
 }
 
 type collectionCut struct {
@@ -102,7 +103,7 @@ func (db *DB) checkpoint(freeSlots bool) error {
 	}
 	old := db.manifest.get()
 	if err := db.writeManifest(ct); err != nil {
-		return errors.Join(err, db.onApplier(ct.giveUp))
+		return errors.Join(err, db.onApplier(func() { db.ap.giveUp(ct) }))
 	}
 	if err := db.onApplier(func() { db.ap.finishCut(ct) }); err != nil {
 		return err
@@ -148,7 +149,8 @@ func (db *DB) writeManifest(ct *cut) error {
 }
 
 // giveUp marks what was not saved as changed, for the next checkpoint.
-func (ct *cut) giveUp() {
+func (ap *applier) giveUp(ct *cut) {
+	ap.db.check.replay.Add(ct.replay)
 	for _, cc := range ct.collections {
 		cc.c.dirty = cc.c.dirty || cc.filter != nil
 	}
@@ -158,7 +160,6 @@ func (ct *cut) giveUp() {
 func (ap *applier) cut() *cut {
 	m := newManifest()
 	m.seq, m.nums, m.keyNum = ap.seq, ap.nums, ap.keyNum
-	ap.db.check.replay.Store(0)
 	m.aliases = ap.aliases
 	m.garbage = ap.db.garbage.list()
 	for n, d := range ap.databases {
@@ -166,7 +167,7 @@ func (ap *applier) cut() *cut {
 			m.databases[n] = d
 		}
 	}
-	ct := &cut{m: m}
+	ct := &cut{m: m, replay: ap.db.check.replay.Swap(0)}
 	for _, num := range slices.Sorted(maps.Keys(ap.collections)) {
 		c := ap.collections[num]
 		st := c.applied

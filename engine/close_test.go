@@ -30,7 +30,7 @@ func TestCloseWhileBusy(t *testing.T) {
 		group.Go(func() {
 			for i := uint64(0); ; i++ {
 				err := fn(i)
-				for _, closed := range []error{ErrClosed, ErrDropped, payload.ErrClosed, vectorindex.ErrClosed, mmapvec.ErrClosed} {
+				for _, closed := range []error{ErrClosed, payload.ErrClosed, vectorindex.ErrClosed, mmapvec.ErrClosed} {
 					if errors.Is(err, closed) {
 						return
 					}

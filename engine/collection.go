@@ -253,8 +253,11 @@ func (c *Collection) pinWith(vector *vectorStore) (*view, error) {
 	}
 	c.db.mu.RLock()
 	defer c.db.mu.RUnlock()
-	if c.pub.dropped || !c.life.enter() {
+	if c.pub.dropped {
 		return nil, ErrDropped
+	}
+	if !c.life.enter() {
+		return nil, ErrClosed // one that was dropped is published as such before its life ends
 	}
 	c.db.views.add(c.db.publishedSeq)
 	v := &view{c: c, seq: c.db.publishedSeq, collectionState: c.pub}
