@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -58,6 +59,9 @@ type Store struct {
 	syncMu sync.Mutex
 	synced map[string]bool // files that never change and are durable
 
+	stop chan struct{} // ends tidy
+	tidy sync.WaitGroup
+
 	users   atomic.Int64 // running calls
 	closing atomic.Bool
 	idle    chan struct{} // closed when the last call after closing ends
@@ -93,9 +97,26 @@ func Open(o Options) (*Store, error) {
 	if err := errors.Join(s.loadMark(), s.loadSplit()); err != nil {
 		return nil, errors.Join(fmt.Errorf("payload: open %s: %w", o.Dir, err), s.db.Close())
 	}
-	adviseTables(o.Dir)
+	s.stop = make(chan struct{})
+	s.tidy.Go(s.adviseTables)
 	return s, nil
 }
+
+// adviseTables tells the kernel about every new table, until Close.
+func (s *Store) adviseTables() {
+	tick := time.NewTicker(adviseEvery)
+	defer tick.Stop()
+	for known := adviseTables(s.o.Dir, nil); ; known = adviseTables(s.o.Dir, known) {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// adviseEvery is how long the pages of a fresh table may count as the process's own.
+const adviseEvery = 3 * time.Second
 
 // emptyLogs returns the logs of memtables and values that have no bytes: a kill came between making
 // the file and giving it its size. Badger refuses to open beside one, but would at the next try.
@@ -265,6 +286,8 @@ func (s *Store) Stats() (st Stats) {
 func (s *Store) Close() error {
 	s.closed.Do(func() {
 		syncErr := s.Sync()
+		close(s.stop)
+		s.tidy.Wait()
 		s.closing.Store(true)
 		if s.users.Load() > 0 {
 			<-s.idle

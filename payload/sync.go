@@ -33,7 +33,6 @@ func (s *Store) Sync() error {
 			return fmt.Errorf("payload: sync: %w", err)
 		}
 	}
-	adviseTables(s.o.Dir)
 	return nil
 }
 
