@@ -6,8 +6,10 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // defaultMemory returns 75 % of what the control group or else the machine has; what cannot be
@@ -58,6 +60,42 @@ func limitHeap(limit int64) {
 		return
 	}
 	debug.SetMemoryLimit(limit / 4 * 3)
+}
+
+const (
+	trimTick   = time.Second
+	trimQuiet  = 3        // ticks without work
+	trimBytes  = 32 << 20 // allocated since the last time: less is not worth a collection
+	quietBytes = 4 << 20  // allocated within a tick that counts as quiet
+)
+
+// trimHeap gives the memory of garbage back to the system when the work that made it is over: without
+// work nothing starts a collection for two minutes, and after a load garbage is half of the heap.
+func trimHeap(stop <-chan struct{}) {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	allocated := func() uint64 {
+		metrics.Read(sample)
+		return sample[0].Value.Uint64()
+	}
+	tick := time.NewTicker(trimTick)
+	defer tick.Stop()
+	last, trimmed, quiet := allocated(), allocated(), 0
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+		now := allocated()
+		if quiet++; now-last > quietBytes {
+			quiet = 0
+		}
+		last = now
+		if quiet >= trimQuiet && now-trimmed > trimBytes {
+			debug.FreeOSMemory()
+			trimmed, quiet = now, 0
+		}
+	}
 }
 
 // storeBytes is the share of badger's tables and caches; 0 is the engine's default.

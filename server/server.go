@@ -96,6 +96,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s.svc.Attach(s.db)
 	s.serving.Add(1)
 	go s.warn()
+	s.serving.Go(func() { trimHeap(s.stop) })
 	return s, nil
 }
 
