@@ -93,7 +93,7 @@ type server struct {
 }
 
 func (s *server) start(ctx context.Context) (err error) {
-	if s.proc, err = daemon.Start(daemon.Options{Bin: s.bin, Dir: s.dir}); err != nil {
+	if s.proc, err = daemon.Start(daemon.Options{Bin: s.bin, Dir: s.dir, Log: s.dir + ".log"}); err != nil {
 		return err
 	}
 	return s.proc.Ready(ctx)
