@@ -54,14 +54,15 @@ func (g *garbage) remove(p garbagePrefix) {
 }
 
 func (db *DB) garbageLoop(ctx context.Context) {
+	var from []byte // first key of the next batch of the first prefix; nil: its beginning
 	for {
 		pause := garbageIdle
 		if list := db.garbage.list(); len(list) > 0 && db.Failed() == nil {
-			more, err := db.collect(list[0])
-			switch {
+			next, err := db.collect(list[0], from)
+			switch from = next; {
 			case err != nil:
 				db.log.Warn("keys of a dropped collection stay for now", "err", err)
-			case more:
+			case next != nil:
 				pause = garbagePause
 			default:
 				db.garbage.remove(list[0])
@@ -76,18 +77,23 @@ func (db *DB) garbageLoop(ctx context.Context) {
 	}
 }
 
-// collect deletes one batch of keys under p and says whether there may be more. The deletes
-// are not logged: until a checkpoint holds them the prefix stays on the list.
-func (db *DB) collect(p garbagePrefix) (more bool, err error) {
+// collect deletes one batch of keys under p, beginning at from, and returns where the next one
+// begins, nil at the end: a batch never walks over what the ones before have deleted. The
+// deletes are not logged: until a checkpoint holds them the prefix stays on the list.
+func (db *DB) collect(p garbagePrefix, from []byte) (next []byte, err error) {
 	seq := db.published.load()
 	var ops []payload.Op
-	scan := payload.ScanOptions{Prefix: storeKey(nil, p.prefix, p.num, nil), KeysOnly: true}
+	scan := payload.ScanOptions{Prefix: storeKey(nil, p.prefix, p.num, nil), From: from, KeysOnly: true}
 	err = db.kv.Scan(seq, scan, func(key, _ []byte) (bool, error) {
+		if len(ops) == garbageBatch {
+			next = slices.Clone(key)
+			return false, nil
+		}
 		ops = append(ops, payload.Op{Key: slices.Clone(key), Seq: seq, Delete: true})
-		return len(ops) < garbageBatch, nil
+		return true, nil
 	})
 	if err != nil || len(ops) == 0 {
-		return false, err
+		return nil, err
 	}
-	return true, db.kv.Apply(ops)
+	return next, db.kv.Apply(ops)
 }
