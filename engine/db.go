@@ -90,6 +90,7 @@ type DB struct {
 	calls     chan func() // to the applier
 	applyDone chan struct{}
 
+	room     room // under seq.mu
 	readOnly atomic.Pointer[error]
 	stop     context.CancelFunc
 	running  sync.WaitGroup
@@ -122,7 +123,8 @@ func Open(dir string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
 	}
 	db, err := openStores(dir, o, stores{
-		fs: vfs.OS,
+		fs:   vfs.OS,
+		room: func() (free, total int64, err error) { return vfs.Room(dir) },
 		kv: func() (kvStore, error) {
 			kv, err := payload.Open(payload.Options{Dir: path.Join(dir, "badger"), MemoryBytes: o.StoreBytes, Log: o.Log})
 			if err != nil {
@@ -142,7 +144,8 @@ func Open(dir string, o Options) (*DB, error) {
 type stores struct {
 	fs   vfs.FS
 	kv   func() (kvStore, error)
-	tune func(*vectorindex.Options) // nil: nothing to change
+	tune func(*vectorindex.Options)            // nil: nothing to change
+	room func() (free, total int64, err error) // nil: there is always room
 }
 
 // openStores recovers the state and starts the goroutines.
@@ -150,6 +153,7 @@ func openStores(dir string, o Options, s stores) (*DB, error) {
 	o = o.withDefaults()
 	db := &DB{dir: dir, opts: o, fs: s.fs, log: o.Log, clock: time.Now, tune: s.tune, catalog: newCatalog(), databases: &[maxDatabases]database{}}
 	db.seq.space.L = &db.seq.mu
+	db.room.ask = s.room
 	db.seq.wake = make(chan struct{}, 1)
 	db.seq.overlay = newOverlay()
 	db.workers.wake = make(chan struct{}, 1)

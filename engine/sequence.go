@@ -107,6 +107,9 @@ func (s *sequencer) appendLocked(o op) (uint64, error) {
 
 // appendLocked appends to the sequencer; a log that takes no records makes the database read-only.
 func (db *DB) appendLocked(o op) (uint64, error) {
+	if err := db.room.check(o); err != nil {
+		return 0, err
+	}
 	seq, err := db.seq.appendLocked(o)
 	if errors.Is(err, ErrReadOnly) {
 		db.failLocked(err)

@@ -11,6 +11,16 @@ func datasync(f *os.File) error {
 	return onDescriptor(f, func(fd int) error { return unix.Fdatasync(fd) })
 }
 
+// Room returns how many bytes of the file system that holds a directory are free for this
+// process, and how many it has.
+func Room(dir string) (free, total int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize, nil
+}
+
 func allocate(f *os.File, off, n int64) error {
 	return onDescriptor(f, func(fd int) error { return unix.Fallocate(fd, 0, off, n) })
 }

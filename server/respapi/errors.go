@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/isobath/isobath/engine"
 	"github.com/isobath/isobath/internal/binfmt"
@@ -72,7 +73,7 @@ func errorText(err error) string {
 	switch {
 	case errors.As(err, &reply):
 		return string(reply)
-	case errors.Is(err, engine.ErrReadOnly):
+	case errors.Is(err, engine.ErrReadOnly), errors.Is(err, syscall.ENOSPC):
 		return "MISCONF Errors writing to disk: " + rootText(err)
 	case errors.Is(err, engine.ErrClosed):
 		return "LOADING Redis is loading the dataset in memory"
