@@ -116,7 +116,7 @@ func (s *Store) adviseTables() {
 }
 
 // adviseEvery is how long the pages of a fresh table may count as the process's own.
-const adviseEvery = 3 * time.Second
+const adviseEvery = time.Second
 
 // emptyLogs returns the logs of memtables and values that have no bytes: a kill came between making
 // the file and giving it its size. Badger refuses to open beside one, but would at the next try.

@@ -53,9 +53,17 @@ func machineMemory() int64 {
 	return math.MaxInt64
 }
 
+// heapGrowth is how much of the live heap, in percent, may be garbage. What grows with the data
+// lies outside of the heap, so that it is small and collecting it is cheap: measured during a load
+// of 331 479 hashes, 25 instead of 100 costs 4 % of the rate and saves 100 MB of 300.
+const heapGrowth = 25
+
 // limitHeap gives the Go heap its part of the limit; the rest is for codes, graphs and slots,
-// which live outside of it. A GOMEMLIMIT set by the user stands.
+// which live outside of it. A GOGC or GOMEMLIMIT set by the user stands.
 func limitHeap(limit int64) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(heapGrowth)
+	}
 	if os.Getenv("GOMEMLIMIT") != "" || limit == math.MaxInt64 {
 		return
 	}
