@@ -340,7 +340,7 @@ func (p *createParser) vector(f *engine.IndexField, o *fieldOptions) error {
 const (
 	defaultM              = 16
 	defaultEfConstruction = 200
-	defaultEfRuntime      = 10
+	defaultEfRuntime      = 10 // as shown; a search that nobody gave a breadth takes the engine's, see ADR 0007
 	defaultBlockSize      = 1024
 )
 

@@ -140,7 +140,7 @@ func (s *searchRun) nearest() error {
 	// Keys that have expired and are still indexed take places from others: then more are asked for.
 	for want := k.K; ; {
 		found, err := x.Search(s.ctx, engine.SearchRequest{
-			Vector: k.Field, Query: query, Filter: s.expr, K: want, Ef: max(want, cmp.Or(k.EfRuntime, o.EfRuntime, defaultEfRuntime)),
+			Vector: k.Field, Query: query, Filter: s.expr, K: want, Ef: cmp.Or(k.EfRuntime, o.EfRuntime),
 			Exact: f.Vector.Flat || k.AdHoc, Fetch: engine.Fetch{Document: true},
 		})
 		if err != nil {
