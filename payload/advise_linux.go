@@ -12,21 +12,22 @@ import (
 
 // adviseTables turns read-ahead off for the maps of badger's tables, with it one cold value would
 // read megabytes, and gives up the pages through which a table was written: they are in the page
-// cache and count as ours until somebody else needs memory. Tables in known have been told before; it
-// returns all. Badger does not hand its maps out, so they are found in the process's own list of maps.
-// A map that goes away or is replaced meanwhile costs at most a useless hint.
-func adviseTables(dir string, known map[string]bool) map[string]bool {
-	all := map[string]bool{}
+// cache and count as ours until somebody else needs memory. A table is told twice, because at the
+// first time it may still be written. Told counts it for each table; adviseTables returns the counts
+// of those that are there. Badger does not hand its maps out, so they are found in the process's own
+// list of maps. A map that goes away or is replaced meanwhile costs at most a useless hint.
+func adviseTables(dir string, told map[string]int) map[string]int {
+	all := map[string]int{}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
-		return known
+		return told
 	}
 	if real, err := filepath.EvalSymlinks(abs); err == nil {
 		abs = real
 	}
 	f, err := os.Open("/proc/self/maps")
 	if err != nil {
-		return known
+		return told
 	}
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
@@ -35,7 +36,7 @@ func adviseTables(dir string, known map[string]bool) map[string]bool {
 			continue
 		}
 		name := filepath.Base(line)
-		if all[name] = true; known[name] {
+		if all[name] = told[name] + 1; all[name] > tellTables {
 			continue
 		}
 		span, _, _ := strings.Cut(line, " ")

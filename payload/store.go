@@ -102,11 +102,23 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
-// adviseTables tells the kernel about every new table, until Close.
+// adviseTables tells the kernel about every new table, until Close. Files come and go with the time
+// of their directory, so that an idle store costs one stat.
 func (s *Store) adviseTables() {
 	tick := time.NewTicker(adviseEvery)
 	defer tick.Stop()
-	for known := adviseTables(s.o.Dir, nil); ; known = adviseTables(s.o.Dir, known) {
+	var told map[string]int
+	var seen time.Time
+	for due := tellTables; ; {
+		if info, err := os.Stat(s.o.Dir); err != nil || !info.ModTime().Equal(seen) {
+			due = tellTables
+			if err == nil {
+				seen = info.ModTime()
+			}
+		}
+		if due > 0 {
+			told, due = adviseTables(s.o.Dir, told), due-1
+		}
 		select {
 		case <-s.stop:
 			return
@@ -115,8 +127,11 @@ func (s *Store) adviseTables() {
 	}
 }
 
-// adviseEvery is how long the pages of a fresh table may count as the process's own.
-const adviseEvery = time.Second
+const (
+	// adviseEvery is how long the pages of a fresh table may count as the process's own.
+	adviseEvery = 250 * time.Millisecond
+	tellTables  = 2 // times that a table is told
+)
 
 // emptyLogs returns the logs of memtables and values that have no bytes: a kill came between making
 // the file and giving it its size. Badger refuses to open beside one, but would at the next try.
