@@ -34,7 +34,7 @@ type options struct {
 	targets, efs, profile                    string
 	filtered                                 bool
 	collection                               string
-	payload                                  func(i int) []byte // nil: none
+	payload                                  func(rows [][]float32) func(i int) []byte // nil: none
 }
 
 func main() {
@@ -240,15 +240,16 @@ func (u *us) load(o options) error {
 	if u.c, err = u.db.Collection(o.collection); err != nil {
 		return err
 	}
+	payload := func(int) []byte { return nil }
+	if o.payload != nil {
+		payload = o.payload(rows)
+	}
 	began := time.Now()
 	for at := 0; at < len(rows); at += 1000 {
 		part := rows[at:min(at+1000, len(rows))]
 		points := make([]engine.Point, len(part))
 		for i, row := range part {
-			points[i] = engine.Point{ID: engine.NumID(uint64(at + i)), Vectors: engine.Vectors{"": row}}
-			if o.payload != nil {
-				points[i].Payload = o.payload(at + i)
-			}
+			points[i] = engine.Point{ID: engine.NumID(uint64(at + i)), Vectors: engine.Vectors{"": row}, Payload: payload(at + i)}
 		}
 		if _, err := u.c.Upsert(ctx, points, engine.UpsertOptions{}); err != nil {
 			return err
