@@ -10,7 +10,7 @@ import (
 	"github.com/isobath/isobath/internal/vfs"
 )
 
-// benchState has n slots with five fields, added in groups.
+// benchState has n slots with six fields, added in groups.
 func benchState(b testing.TB, n, group int) *State {
 	s := NewState()
 	e := s.Edit()
@@ -32,7 +32,7 @@ func benchState(b testing.TB, n, group int) *State {
 
 var benchFields = []FieldDef{
 	{Name: "tag", Kind: Keyword}, {Name: "key", Kind: Keyword}, {Name: "year", Kind: Integer},
-	{Name: "price", Kind: Float}, {Name: "sold", Kind: Bool},
+	{Name: "price", Kind: Float}, {Name: "sold", Kind: Bool}, {Name: "rank", Kind: Integer},
 }
 
 func benchPut(r *rand.Rand, e *Editor, slot uint32, n int) {
@@ -42,6 +42,7 @@ func benchPut(r *rand.Rand, e *Editor, slot uint32, n int) {
 	e.Put("key", slot, Values{Keywords: []string{fmt.Sprintf("key-%09d", n)}})
 	e.Put("year", slot, Values{Ints: []int64{1950 + r.Int64N(75)}})
 	e.Put("price", slot, Values{Floats: []float64{r.Float64() * 1000}})
+	e.Put("rank", slot, Values{Ints: []int64{r.Int64N(1000)}})
 	e.Put("sold", slot, Values{Bools: []bool{r.IntN(2) == 0}})
 }
 
@@ -51,7 +52,7 @@ func bigBlocks(b testing.TB) {
 	b.Cleanup(func() { blockTarget = old })
 }
 
-// BenchmarkCommitOne commits one new or changed point with five fields over deltas of several sizes.
+// BenchmarkCommitOne commits one new or changed point with six fields over deltas of several sizes.
 func BenchmarkCommitOne(b *testing.B) {
 	for _, n := range []int{0, 10_000, 100_000} {
 		s := benchState(b, n, 1000)
@@ -110,6 +111,7 @@ func BenchmarkResolve(b *testing.B) {
 	for name, e := range map[string]Expr{
 		"match tag":   Match{Field: "tag", Value: StringValue("tag-7")},
 		"match key":   Match{Field: "key", Value: StringValue("key-000012345")},
+		"half range":  Range{Field: "rank", Gte: &[]float64{500}[0]},
 		"wide range":  Range{Field: "price", Gte: &lo, Lt: &hi},
 		"small range": Range{Field: "price", Gte: &lo, Lt: &near},
 		"year range":  Range{Field: "year", Gte: &[]float64{1990}[0]},

@@ -35,20 +35,42 @@ func changedIn(t table, field uint32) (all, own posting, err error) {
 type collector struct {
 	into  *roaring.Bitmap
 	limit uint32
-	lists int
+	slots int // gathered
 	dense []uint64
+	some  [128]uint32
 }
 
-// denseAfter is the number of single slots from which a dense array pays.
-const denseAfter = 1024
+const (
+	// denseAfter is the number of slots from which a dense array pays.
+	denseAfter = 1024
+	// denseShare is the share of all slots, as a divisor, from which the union with a bitmap costs less
+	// than setting its bits: its containers are words then, or become so soon.
+	denseShare = 64
+)
 
 func (c *collector) add(p posting) {
-	if p.bm != nil {
-		c.into.Or(p.bm)
+	if p.bm == nil {
+		for _, slot := range p.list {
+			c.addSlot(slot)
+		}
 		return
 	}
-	for _, slot := range p.list {
-		c.addSlot(slot)
+	n := p.bm.GetCardinality()
+	if c.dense == nil || n > uint64(c.limit/denseShare) {
+		c.into.Or(p.bm)
+		c.gathered(int(n))
+		return
+	}
+	for it := p.bm.ManyIterator(); ; {
+		k := it.NextMany(c.some[:])
+		if k == 0 {
+			return
+		}
+		for _, slot := range c.some[:k] {
+			if slot <= c.limit {
+				c.dense[slot>>6] |= 1 << (slot & 63)
+			}
+		}
 	}
 }
 
@@ -61,7 +83,12 @@ func (c *collector) addSlot(slot uint32) {
 		return
 	}
 	c.into.Add(slot)
-	if c.lists++; c.lists == denseAfter && uint64(c.limit) < 1<<31 {
+	c.gathered(1)
+}
+
+// gathered counts slots that are in the bitmap and goes over to the dense array.
+func (c *collector) gathered(n int) {
+	if c.slots += n; c.slots >= denseAfter && c.dense == nil && uint64(c.limit) < 1<<31 {
 		c.dense = make([]uint64, c.limit>>6+1)
 	}
 }
@@ -71,5 +98,5 @@ func (c *collector) flush() {
 	if c.dense != nil {
 		c.into.Or(roaring.FromDense(c.dense, true))
 	}
-	c.dense, c.lists = nil, 0
+	c.dense, c.slots = nil, 0
 }
