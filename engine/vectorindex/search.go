@@ -242,7 +242,7 @@ func (sc *scratch) walkGraph(g hnsw.Reader, slots []uint32, codes []byte, dead f
 	switch {
 	case sc.r.Filter != nil:
 		o.Ef += o.Ef / 2 // part of the width goes to nodes that are refused
-		o.Want = min(o.Ef, 2*sc.near.limit)
+		o.Want = min(o.Ef, 3*sc.near.limit)
 		o.MaxVisits = max(2*sc.matches/scansPerStep, 4*sc.r.Ef) // beyond, a scan of the matches would have been cheaper
 		o.Bits, o.Accept = sc.matchBits(x, len(slots))
 	case dead > walkDeadShare:
