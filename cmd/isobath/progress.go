@@ -33,6 +33,7 @@ func newProgress(w io.Writer, what string, total int64) *progress {
 			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("rows"),
 			progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
+		p.bar.StartWithoutRender() // otherwise its clock starts with the first rows, and the first rate is absurd
 	}
 	return p
 }
