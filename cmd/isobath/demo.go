@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/isobath/isobath/cmd/isobath/demo"
 	"github.com/spf13/cobra"
 )
@@ -65,7 +66,11 @@ without one it ends when it is through.`,
 				return err
 			}
 			d.http.base, d.http.key, d.respAddr, d.password = em.url(), "", em.respAddr(), ""
-			return errors.Join(d.run(c.Context(), dir, questions, stay, c.InOrStdin()), em.close())
+			err = d.run(c.Context(), dir, questions, stay, c.InOrStdin())
+			if err == nil && !stay && !isTerminal(c.InOrStdin()) {
+				fmt.Fprintln(d.out, "\nthe server ends here, as there is no terminal; --serve keeps it up for the lines above, --dir keeps its data")
+			}
+			return errors.Join(err, em.close())
 		},
 	}
 	f := c.Flags()
@@ -85,7 +90,7 @@ func (d *demoRun) run(ctx context.Context, dir string, questions []string, stay 
 		return err
 	}
 	d.password = cmp.Or(d.password, d.http.key)
-	fmt.Fprintf(d.out, "%d programs of Debian 12, searched by meaning\nHTTP %s  RESP %s  files %s\n", len(d.programs), d.http.base, d.respAddr, dir)
+	fmt.Fprintf(d.out, "%s programs of Debian 12, searched by meaning\nHTTP %s  RESP %s  files %s\n", humanize.Comma(int64(len(d.programs))), d.http.base, d.respAddr, dir)
 	if err := d.loadHTTP(ctx); err != nil {
 		return err
 	}
