@@ -145,7 +145,7 @@ func (s *settings) config() (Config, error) {
 	var errs []error
 	if s.LogLevel != nil {
 		if err := c.LogLevel.UnmarshalText([]byte(strings.ToUpper(*s.LogLevel))); err != nil {
-			errs = append(errs, errors.New("log_level is none of DEBUG, INFO, WARN, ERROR"))
+			errs = append(errs, fmt.Errorf("log_level: %q is none of debug, info, warn, error", *s.LogLevel))
 		}
 	}
 	if s.MemoryLimit != nil {
