@@ -20,7 +20,7 @@ database is then opened like at a start, which replays the log, and the stores a
 each other: ids with slots, vectors with graphs, payloads with their indexes, keys with FT indexes.
 
 The exit status is 0 for a clean directory, 1 when there are faults, 2 when it cannot be checked.`,
-		Args: exactly(1, "the data directory"),
+		Args: takes(1, 1, "one argument, the data directory"),
 		RunE: func(c *cobra.Command, args []string) error {
 			report, err := engine.Check(args[0], o)
 			if err != nil {
@@ -47,15 +47,5 @@ func printReport(w io.Writer, r *engine.Report) {
 		fmt.Fprintln(w, "clean")
 	} else {
 		fmt.Fprintf(w, "%d faults\n", len(r.Problems))
-	}
-}
-
-// exactly is cobra.ExactArgs with a message that names what is missing.
-func exactly(n int, what string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) != n {
-			return &statusError{2, fmt.Errorf("%s takes %d argument, %s; got %d", c.CommandPath(), n, what, len(args))}
-		}
-		return nil
 	}
 }

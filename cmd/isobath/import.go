@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"os"
@@ -47,8 +48,11 @@ fvecs: rows of a little-endian int32 dimension and that many float32, numbered f
 Files may be compressed with gzip (name.jsonl.gz). Rows that were loaded before an error stay.`,
 		Example: `  isobath import books.jsonl --collection books
   isobath import sift_base.fvecs --collection sift --distance Euclid --data-dir ./isobath-data`,
-		Args: cobra.MinimumNArgs(1),
+		Args: takes(1, math.MaxInt, "one or more files"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if im.collection == "" {
+				return &statusError{2, errors.New("name the collection to load into with --collection")}
+			}
 			if im.batch < 1 || im.batch > 100_000 {
 				return &statusError{2, fmt.Errorf("--batch %d is not from 1 to 100000", im.batch)}
 			}
@@ -74,7 +78,6 @@ Files may be compressed with gzip (name.jsonl.gz). Rows that were loaded before 
 	f.IntVar(&im.batch, "batch", 1000, "rows in one request")
 	f.Uint64Var(&im.firstID, "first-id", 0, "number of the first row that has no id")
 	f.Int64Var(&im.limit, "limit", 0, "load at most so many rows; 0 means all")
-	_ = c.MarkFlagRequired("collection")
 	c.MarkFlagsMutuallyExclusive("url", "data-dir")
 	f.Lookup("api-key").DefValue = ""
 	return c

@@ -39,20 +39,38 @@ func newRoot() *cobra.Command {
 		Short:         "A disk-backed vector database that speaks HTTP and RESP",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       version(),
 		Args:          cobra.ArbitraryArgs,
-		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return &statusError{2, fmt.Errorf("unknown command %q ('isobath --help' lists them)", args[0])}
-			}
-			return c.Help()
-		},
+		RunE:          needsCommand,
 	}
+	root.SetVersionTemplate("isobath {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &statusError{2, fmt.Errorf("%w (see '%s --help')", err, c.CommandPath())}
 	})
 	root.AddCommand(newServe(), newDemo(), newImport(), newCheck(), newConfig(), newVersion())
 	return root
 }
+
+// needsCommand runs a command that only holds others.
+func needsCommand(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &statusError{2, fmt.Errorf("unknown command %q ('%s --help' lists them)", args[0], c.CommandPath())}
+	}
+	return c.Help()
+}
+
+// takes refuses a number of arguments outside low to high; what says in words which they are.
+func takes(low, high int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < low || len(args) > high {
+			return &statusError{2, fmt.Errorf("%s takes %s (see '%[1]s --help')", c.CommandPath(), what)}
+		}
+		return nil
+	}
+}
+
+// noArgs refuses every argument.
+var noArgs = takes(0, 0, "no arguments")
 
 // statusError chooses the exit status: 1 unless it says otherwise, 2 for a wrong use of the
 // program. Without err everything has been said already.

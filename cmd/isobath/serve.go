@@ -22,7 +22,7 @@ and write a checkpoint. A second signal ends the process at once; nothing that w
 Flags win over environment variables (ISOBATH__SERVICE__HTTP_PORT; Qdrant's QDRANT__... names for ports,
 keys and storage path are understood too), these over the file of --config, that over the defaults.
 docs/operations.md lists all settings.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	file, jsonLog := settingFlags(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -76,11 +76,11 @@ func newLog(asJSON bool, level slog.Level) *slog.Logger {
 }
 
 func newConfig() *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Look at the configuration"}
+	c := &cobra.Command{Use: "config", Short: "Look at the configuration", Args: cobra.ArbitraryArgs, RunE: needsCommand}
 	show := &cobra.Command{
 		Use:   "show",
 		Short: "Print every setting that is not a default, as serve would see it",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 	}
 	file, _ := settingFlags(show.Flags())
 	origin := show.Flags().Bool("origin", false, "print where each setting comes from")
@@ -95,6 +95,9 @@ func newConfig() *cobra.Command {
 				line += "  (" + o.From + ")"
 			}
 			fmt.Fprintln(c.OutOrStdout(), line)
+		}
+		if len(loaded.Origins) == 0 {
+			fmt.Fprintln(c.ErrOrStderr(), "every setting has its default")
 		}
 		for _, w := range loaded.Warnings {
 			fmt.Fprintln(c.ErrOrStderr(), "warning:", w)
