@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/isobath/isobath/engine"
 	"github.com/spf13/cobra"
@@ -23,6 +25,9 @@ The exit status is 0 for a clean directory, 1 when there are faults, 2 when it c
 		Args: takes(1, 1, "one argument, the data directory"),
 		RunE: func(c *cobra.Command, args []string) error {
 			report, err := engine.Check(args[0], o)
+			if errors.Is(err, fs.ErrNotExist) {
+				err = fmt.Errorf("there is no database in %s: %w", args[0], err)
+			}
 			if err != nil {
 				return &statusError{2, err}
 			}
@@ -41,8 +46,11 @@ func printReport(w io.Writer, r *engine.Report) {
 	for _, p := range r.Problems {
 		fmt.Fprintln(w, "fault:", p)
 	}
-	fmt.Fprintf(w, "%d collections, %d points, %d vectors, %d keys, %d graph segments, %d log records\n",
-		r.Collections, r.Points, r.Vectors, r.Keys, r.Segments, r.LogRecords)
+	fmt.Fprintf(w, "%d collections, ", r.Collections)
+	if r.Points > 0 || r.Keys > 0 { // counted only where the database was opened
+		fmt.Fprintf(w, "%d points, %d vectors, %d keys, ", r.Points, r.Vectors, r.Keys)
+	}
+	fmt.Fprintf(w, "%d graph segments, %d log records\n", r.Segments, r.LogRecords)
 	if r.Clean() {
 		fmt.Fprintln(w, "clean")
 	} else {
