@@ -16,6 +16,7 @@ import (
 	"github.com/isobath/isobath/filter"
 	"github.com/isobath/isobath/internal/binfmt"
 	"github.com/isobath/isobath/internal/vfs"
+	"github.com/isobath/isobath/mmapvec"
 	"github.com/isobath/isobath/payload"
 	"github.com/isobath/isobath/wal"
 )
@@ -136,7 +137,22 @@ func checkCollectionFiles(fsys vfs.FS, dir string, m *manifest, num uint32, r *R
 		r.Segments += len(saved.Segments)
 		segments := path.Join(dir, "v"+strconv.Itoa(i), "segments")
 		r.add(segments, vectorindex.Check(fsys, segments, saved))
+		rows := path.Join(dir, "v"+strconv.Itoa(i), "rows")
+		r.add(rows, mmapvec.Check(fsys, rows, liveRows(fsys, state, e, name)))
 	}
+}
+
+// liveRows says which slots have a row as of the checkpoint: none of them is written to before the
+// next one. It is nil where that cannot be known; why, filter.Verify has said.
+func liveRows(fsys vfs.FS, state string, e collectionEntry, vector string) func(slot uint32) bool {
+	if len(e.filter.Meta) == 0 {
+		return nil
+	}
+	st, err := filter.Load(fsys, state, e.filter)
+	if err != nil {
+		return nil
+	}
+	return st.Has(vector).Contains
 }
 
 // Verify checks the invariants between the stores at one published moment: every id leads to

@@ -84,3 +84,37 @@ func requireContained(t *testing.T, dir, file string) {
 		}
 	}
 }
+
+// TestCheckReadsRows damages one row: the check of the files alone finds it.
+func TestCheckReadsRows(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	db, err := Open(dir, Options{Workers: -1})
+	require.NoError(t, err)
+	require.NoError(t, db.CreateCollection(ctx, "c", testSchema()))
+	c, err := db.Collection("c")
+	require.NoError(t, err)
+	for id := range uint64(3) {
+		_, err = c.Upsert(ctx, []Point{{ID: NumID(id), Vectors: Vectors{"": testVector(id, 0)}}}, UpsertOptions{})
+		require.NoError(t, err)
+	}
+	_, err = c.Delete(ctx, Selector{IDs: []PointID{NumID(0)}}, WriteOptions{})
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	report, err := Check(dir, CheckOptions{FilesOnly: true})
+	require.NoError(t, err)
+	require.Empty(t, report.Problems)
+
+	name := filepath.Join(dir, "collections", "1", "v0", "rows", "000000.rows")
+	whole, err := os.ReadFile(name)
+	require.NoError(t, err)
+	const firstRow, stride = 4096, 64
+	for slot, faults := range []int{0: 0, 1: 1, 2: 1} { // the first one is dead
+		damaged := append([]byte(nil), whole...)
+		damaged[firstRow+slot*stride] ^= 1
+		require.NoError(t, os.WriteFile(name, damaged, 0o600))
+		report, err := Check(dir, CheckOptions{FilesOnly: true})
+		require.NoError(t, err)
+		require.Len(t, report.Problems, faults, "slot %d", slot)
+	}
+}
