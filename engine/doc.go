@@ -3,10 +3,10 @@
 // the documents (keys) of the RESP protocol with the FT indexes that are fed from them.
 //
 // A write is validated, sequenced, logged, applied, published and acknowledged, in this order;
-// a read pins one published sequence number. docs/architecture.md follows both with a finger.
+// a read pins one published sequence number. docs/architecture.md follows both through the code.
 //
 // # Concurrency
 //
 // A DB and its collections are safe for concurrent use. Lock order: sequencer.mu, then
-// DB.mu, then a collection's publish lock, then the locks inside the storage packages.
+// DB.mu, then the locks inside the packages below.
 package engine

@@ -25,7 +25,7 @@ const HeaderSize = 64
 //	 8  4  version of the format
 //	12  4  zero
 //	16  8  file id: kind or number of this file, its meaning belongs to the kind
-//	24  8  sequence (LSN) at which the file was created
+//	24  8  sequence number, its meaning belongs to the kind
 //	32 28  extra, meaning belongs to the kind
 //	60  4  CRC-32C of bytes 0..59
 type Header struct {
