@@ -4,7 +4,7 @@ import "github.com/isobath/isobath/mmapvec/distance"
 
 // Params say what a quantizer encodes. Codes of different parameters do not mix.
 type Params struct {
-	Dim    int             // floats in a row, 1 to 65528
+	Dim    int             // floats in a row, 1 to 65536
 	Metric distance.Metric // what the estimates estimate
 	Seed   uint64          // of the random rotation
 }
