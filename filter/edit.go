@@ -93,13 +93,6 @@ func (e *Editor) SetVector(name string, slot uint32, has bool) {
 	}
 }
 
-// DropVector forgets a named vector.
-func (e *Editor) DropVector(name string) {
-	delete(e.has, name)
-	e.next.has = maps.Clone(e.next.has)
-	delete(e.next.has, name)
-}
-
 // Put replaces the values of one field of one live slot. Values of slots that are not live when
 // Commit runs, and of unknown fields, are dropped.
 func (e *Editor) Put(field string, slot uint32, v Values) {

@@ -92,15 +92,12 @@ func requireValues(t testing.TB, s *State, rs rows) {
 			want["k"][StringValue(k)]++
 		}
 	}
-	half := roaring.New()
-	half.AddRange(0, 50000)
 	for field := range want {
 		got, last := map[Value]int{}, math.Inf(-1)
 		require.NoError(t, s.EachValue(field, func(v Value, slots Slots) bool {
 			got[v] = slots.Len()
 			list := slots.AppendTo(nil)
 			require.Len(t, list, slots.Len())
-			require.EqualValues(t, roaring.BitmapOf(list...).AndCardinality(half), slots.LenIn(half))
 			if v.Kind() == IntKind {
 				require.Greater(t, v.Float(), last)
 				last = v.Float()

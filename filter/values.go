@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/google/uuid"
 )
 
@@ -22,20 +21,6 @@ func (s Slots) Len() int {
 		return int(s.p.bm.GetCardinality())
 	}
 	return len(s.p.list)
-}
-
-// LenIn returns how many of them are in set.
-func (s Slots) LenIn(set *roaring.Bitmap) int {
-	if s.p.bm != nil {
-		return int(s.p.bm.AndCardinality(set))
-	}
-	n := 0
-	for _, slot := range s.p.list {
-		if set.Contains(slot) {
-			n++
-		}
-	}
-	return n
 }
 
 // AppendTo appends them in ascending order.

@@ -24,41 +24,8 @@ func (m *Mapped) Verify() error {
 	return nil
 }
 
-// Check walks over all rows of a graph: links lead to other nodes that exist on that level, none twice, and the entry point is on the top level.
+// check walks over all rows of a graph: links lead to other nodes that exist on that level, none twice, and the entry point is on the top level.
 // No insert may run meanwhile.
-func Check(r Reader) error {
-	if m, ok := r.(*Mapped); ok {
-		return m.Verify()
-	}
-	return r.source().check()
-}
-
-// Reachable counts the nodes that level 0 leads to from the entry point. No insert may run meanwhile.
-func Reachable(r Reader) int {
-	g := r.source()
-	entry, _ := g.start()
-	if entry >= g.limit {
-		return 0
-	}
-	seen := make([]bool, g.limit)
-	seen[entry] = true
-	queue := []uint32{entry}
-	for head := 0; head < len(queue); head++ {
-		row := g.row(queue[head], 0)
-		for i := range row {
-			v := atomic.LoadUint32(&row[i])&linkMask - 1
-			if v >= g.limit {
-				break
-			}
-			if !seen[v] {
-				seen[v] = true
-				queue = append(queue, v)
-			}
-		}
-	}
-	return len(queue)
-}
-
 func (g *links) check() error {
 	entry, top := g.start()
 	if entry == NoOrd {

@@ -219,9 +219,6 @@ func words(b []byte) []uint32 {
 // Len returns the number of inserted nodes.
 func (g *Graph) Len() int { return int(g.count.Load()) }
 
-// Capacity returns the bound of ords.
-func (g *Graph) Capacity() int { return int(g.limit) }
-
 // Params returns the build parameters with defaults filled in.
 func (g *Graph) Params() Params { return g.params }
 

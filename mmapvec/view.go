@@ -72,18 +72,9 @@ func (v *View) Row(slot uint32) ([]float32, error) {
 	return v.floats(row), nil
 }
 
-// RowUnchecked returns the row of a slot as it lies in the map, nil when no chunk holds it. The
-// caller reads it inside mmap.Guard and verifies, with Row or Fetch, what it returns to anyone.
-func (v *View) RowUnchecked(slot uint32) []float32 {
-	c, row := v.raw(slot)
-	if c == nil {
-		return nil
-	}
-	return v.floats(row)
-}
-
 // Span is a run of slots whose rows lie one after the other: the row of First+i begins at
-// Base[i*Stride]. Like RowUnchecked it is not verified.
+// Base[i*Stride]. They are not verified: the caller reads them inside mmap.Guard and verifies, with
+// Row or Fetch, what it returns to anyone.
 type Span struct {
 	First  uint32
 	Count  int

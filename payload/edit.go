@@ -51,7 +51,7 @@ func appendMerged(out []byte, v Value, steps []step, patch Value) []byte {
 	if st.kind == stepKey {
 		l := list{out: append(out, '{')}
 		found := false
-		v.EachMember(func(key, val Value) bool {
+		v.eachMember(func(key, val Value) bool {
 			l.name(key.Raw)
 			if !found && keyIs(inside(key), st.key) {
 				found = true
@@ -86,7 +86,7 @@ func appendMerged(out []byte, v Value, steps []step, patch Value) []byte {
 func appendPatched(out []byte, v, patch Value) []byte {
 	changes := members(patch)
 	l := list{out: append(out, '{')}
-	v.EachMember(func(key, val Value) bool {
+	v.eachMember(func(key, val Value) bool {
 		if i := changes.find(key); i >= 0 {
 			changes.used[i] = true
 			val = changes.vals[i]
@@ -116,7 +116,7 @@ type memberList struct {
 
 func members(v Value) *memberList {
 	m := &memberList{}
-	v.EachMember(func(key, val Value) bool {
+	v.eachMember(func(key, val Value) bool {
 		m.keys, m.vals = append(m.keys, key), append(m.vals, val)
 		return true
 	})
@@ -172,7 +172,7 @@ func appendRemoved(out []byte, v Value, steps []step) []byte {
 	switch {
 	case st.kind == stepKey && v.Kind == Object:
 		l := list{out: append(out, '{')}
-		v.EachMember(func(key, val Value) bool {
+		v.eachMember(func(key, val Value) bool {
 			hit := keyIs(inside(key), st.key)
 			if hit && last {
 				return true

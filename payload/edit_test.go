@@ -23,7 +23,7 @@ func TestValidate(t *testing.T) {
 		`{"x":{"a":1,"a":2}}`, many + `,"k0":1}`, many + `,"k9":1}`, `{"a":1 "b":2}`, `{"a":'x'}`, "{\"a\":1}\x00"} {
 		require.ErrorIs(t, Validate([]byte(bad)), ErrJSON, bad)
 	}
-	require.NoError(t, ValidateValue([]byte(" [1] ")))
+	require.NoError(t, validateValue([]byte(" [1] ")))
 }
 
 func TestMerge(t *testing.T) {
@@ -140,7 +140,7 @@ func FuzzJSON(f *testing.F) {
 		}
 		p.Each(doc, func(v Value) bool {
 			if valid {
-				require.NoError(t, ValidateValue(v.Raw))
+				require.NoError(t, validateValue(v.Raw))
 			}
 			_, _, _, _ = v.Str(), v.Float64(), v.Bool(), v.Kind
 			v.EachElem(func(Value) bool { return true })

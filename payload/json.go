@@ -44,11 +44,11 @@ func (v Value) Str() string {
 	if b, ok := v.plain(); ok {
 		return string(b)
 	}
-	return string(v.AppendStr(nil))
+	return string(v.appendStr(nil))
 }
 
-// AppendStr appends the decoded text of a String to dst.
-func (v Value) AppendStr(dst []byte) []byte {
+// appendStr appends the decoded text of a String to dst.
+func (v Value) appendStr(dst []byte) []byte {
 	if v.Kind != String || len(v.Raw) < 2 {
 		return dst
 	}
@@ -115,9 +115,9 @@ func (v Value) EachElem(fn func(e Value) bool) {
 	}
 }
 
-// EachMember calls fn for every member of an Object until fn returns false. The key is the raw
+// eachMember calls fn for every member of an Object until fn returns false. The key is the raw
 // JSON string with its quotes.
-func (v Value) EachMember(fn func(key, val Value) bool) {
+func (v Value) eachMember(fn func(key, val Value) bool) {
 	if v.Kind != Object {
 		return
 	}
@@ -140,7 +140,7 @@ func (v Value) EachMember(fn func(key, val Value) bool) {
 	}
 }
 
-// member finds a member by its decoded name. It is EachMember by hand: this loop is what a filter
+// member finds a member by its decoded name. It is eachMember by hand: this loop is what a filter
 // without an index spends its time in.
 func (v Value) member(name string) (Value, bool) {
 	b, i := v.Raw, skipSpace(v.Raw, 1)

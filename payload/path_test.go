@@ -80,7 +80,7 @@ func TestValueAccessors(t *testing.T) {
 	require.False(t, Parse([]byte("1")).Bool())
 	require.Equal(t, "aé\n\"\U0001F600/", Parse([]byte(`"a\u00e9\n\"\ud83d\ude00\/"`)).Str())
 	require.Equal(t, "\ufffdx", Parse([]byte(`"\ud83dx"`)).Str())
-	require.Equal(t, "pre-x", string(Parse([]byte(`"x"`)).AppendStr([]byte("pre-"))))
+	require.Equal(t, "pre-x", string(Parse([]byte(`"x"`)).appendStr([]byte("pre-"))))
 	long := strings.Repeat(`ab\n`, 5000)
 	require.Equal(t, strings.Repeat("ab\n", 5000), Parse([]byte(`"`+long+`"`)).Str())
 }

@@ -43,7 +43,7 @@ func (pr projection) append(out []byte, v Value) []byte {
 	switch v.Kind {
 	case Object:
 		l := list{out: append(out, '{')}
-		v.EachMember(func(key, val Value) bool {
+		v.eachMember(func(key, val Value) bool {
 			if sub, keep := pr.enter(func(s *step) bool { return s.kind == stepKey && keyIs(inside(key), s.key) }); keep {
 				l.name(key.Raw)
 				l.out = sub.append(l.out, val)

@@ -19,11 +19,11 @@ func Validate(doc []byte) error {
 	if i >= len(doc) || doc[i] != '{' {
 		return jsonError(i, "an object is expected")
 	}
-	return ValidateValue(doc)
+	return validateValue(doc)
 }
 
-// ValidateValue accepts one JSON value of any kind under the rules of Validate.
-func ValidateValue(doc []byte) error {
+// validateValue accepts one JSON value of any kind under the rules of Validate.
+func validateValue(doc []byte) error {
 	c := checker{b: doc}
 	i, err := c.value(skipSpace(doc, 0), 1)
 	if err != nil {

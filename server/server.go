@@ -262,9 +262,6 @@ func (s *Server) RESPAddr() string {
 	return s.respListener.Addr().String()
 }
 
-// DB returns the database behind the server.
-func (s *Server) DB() *engine.DB { return s.db }
-
 // Stopped is closed when the server wants to end: SHUTDOWN was called, or a listener failed.
 func (s *Server) Stopped() <-chan struct{} { return s.stop }
 

@@ -192,14 +192,8 @@ func (t *Table) Free(set *roaring.Bitmap) {
 // High returns the high-water mark: every slot ever taken is below.
 func (t *Table) High() uint32 { return t.high.Load() }
 
-// FreeCount returns the number of free slots below High. For the writer.
-func (t *Table) FreeCount() uint64 { return t.free.GetCardinality() }
-
 // FreeSet returns a copy of the set of free slots below High. For the writer.
 func (t *Table) FreeSet() *roaring.Bitmap { return t.free.Clone() }
-
-// Available returns how many slots Allocate can still give. For the writer.
-func (t *Table) Available() uint64 { return uint64(NoSlot-t.High()) + t.FreeCount() }
 
 // writable returns a page that may be changed.
 func (t *Table) writable(slot uint32) *pageData {

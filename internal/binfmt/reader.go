@@ -37,9 +37,6 @@ func (r *Reader) Remaining() int {
 	return len(r.buf) - r.off
 }
 
-// Rest returns the bytes not yet read, borrowed, and moves to the end.
-func (r *Reader) Rest() []byte { return r.Bytes(r.Remaining()) }
-
 // Bytes returns the next n bytes, borrowed.
 func (r *Reader) Bytes(n int) []byte {
 	if r.err != nil {

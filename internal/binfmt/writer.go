@@ -62,10 +62,3 @@ func (w *Writer) String(s string) {
 func (w *Writer) Zero(n int) {
 	w.Buf = append(w.Buf, make([]byte, n)...)
 }
-
-// Align appends zero bytes until the length of Buf is a multiple of n.
-func (w *Writer) Align(n int) {
-	if rest := len(w.Buf) % n; rest != 0 {
-		w.Zero(n - rest)
-	}
-}

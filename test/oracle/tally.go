@@ -41,13 +41,6 @@ func (t *Tally) Acked(value int64) error {
 	return nil
 }
 
-// Refused notes that n increments that were sent have surely not happened.
-func (t *Tally) Refused(n int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.sent -= int64(n)
-}
-
 // Total returns the number of increments acknowledged so far.
 func (t *Tally) Total() int64 {
 	t.mu.Lock()
