@@ -1,13 +1,13 @@
 # The steps are in .ci/run, so that a machine without make runs the same ones.
 
-.PHONY: all build test race fuzz bench lint cross generated demo crash
+.PHONY: all build test race fuzz bench lint cross generated demo crash clients
 
 all: lint build test
 
 build:
 	CGO_ENABLED=0 go build -o isobath ./cmd/isobath
 
-test race lint cross generated demo crash:
+test race lint cross generated demo crash clients:
 	.ci/run $@
 
 # One fuzz target after the other, FUZZTIME each.
