@@ -153,7 +153,9 @@ func (im *importer) read(ctx context.Context, file *rowFile, out chan<- batch) {
 	send := func() bool {
 		if b.rows > 0 {
 			b.body = append(b.body, "]}"...)
-			b.estimate = file.estimate()
+			if b.estimate = file.estimate(); im.limit > 0 {
+				b.estimate = min(b.estimate, im.limit)
+			}
 		}
 		select {
 		case out <- b:
