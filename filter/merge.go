@@ -6,9 +6,9 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// merge walks tables, oldest first, as one: emit gets every key in order with the slots that have
-// it, from a key on. Fields that are not live (nil: all are) are left out; at the bottom of a stack what a table changed is, too.
-// Keys are borrowed, postings share memory with the tables.
+// merge walks tables, oldest first, as one: emit gets every key in order with the slots that have it, from a key on.
+// Fields that are not live (nil: all are) are left out; at the bottom of a stack what a table changed is, too. Keys
+// are borrowed, postings share memory with the tables.
 func merge(tables []table, from string, bottom bool, live map[uint32]bool, emit func(key []byte, p posting) error) error {
 	m := &merger{bottom: bottom, live: live, emit: emit, field: ^uint32(0)}
 	for i, t := range tables {

@@ -24,8 +24,8 @@ func (m *Mapped) Verify() error {
 	return nil
 }
 
-// check walks over all rows of a graph: links lead to other nodes that exist on that level, none twice, and the entry point is on the top level.
-// No insert may run meanwhile.
+// check walks over all rows of a graph: links lead to other nodes that exist on that level, none twice, and the entry
+// point is on the top level. No insert may run meanwhile.
 func (g *links) check() error {
 	entry, top := g.start()
 	if entry == NoOrd {

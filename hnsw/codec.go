@@ -100,8 +100,8 @@ func (b *blockWriter) flush() {
 	b.buf = b.buf[:0]
 }
 
-// Encode writes r as a mapped graph. order[i] is the old ord of the node that becomes ord i; links to nodes not in order are dropped.
-// No insert may run meanwhile.
+// Encode writes r as a mapped graph. order[i] is the old ord of the node that becomes ord i; links to nodes not in
+// order are dropped. No insert may run meanwhile.
 func Encode(w io.Writer, r Reader, order []uint32) error {
 	g := r.source()
 	if g.blocks != nil {

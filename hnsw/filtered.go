@@ -36,7 +36,8 @@ func (f *matcher) count(limit uint32) int {
 	return n
 }
 
-// filtered is the state of a filtered walk. The queue holds what may be expanded, pool the ef nearest of all seen, results the ef nearest accepted.
+// filtered is the state of a filtered walk. The queue holds what may be expanded, pool the ef nearest of all seen,
+// results the ef nearest accepted.
 type filtered struct {
 	g        *links
 	q        Scorer
@@ -156,7 +157,8 @@ func (w *filtered) run(twoHop bool) {
 	w.limit, w.visits = w.limit-w.visits, 0
 }
 
-// gatherMatching keeps the matching ones of n ids and, until there are M0 of them, adds matching neighbours of the others.
+// gatherMatching keeps the matching ones of n ids and, until there are M0 of them, adds matching neighbours of the
+// others.
 func (w *filtered) gatherMatching(n int) int {
 	g, s := w.g, w.s
 	through := s.ids[2*g.m0 : 3*g.m0]

@@ -156,7 +156,8 @@ func (g *links) upperRow(ord uint32, level int) []uint32 {
 
 // Reader is a graph that can be searched: a *Graph or a *Mapped.
 type Reader interface {
-	// Search walks towards q and returns at most o.Ef accepted nodes, nearest first. The slice belongs to s until its next use.
+	// Search walks towards q and returns at most o.Ef accepted nodes, nearest first. The slice belongs to s until its
+	// next use.
 	Search(q Scorer, o SearchOptions, s *Scratch) []Candidate
 	// Len returns the number of nodes.
 	Len() int

@@ -36,8 +36,8 @@ func (g *Graph) Insert(ord uint32, pr Probe, s *Scratch) error {
 	return nil
 }
 
-// insertFrom chooses links on all levels, writes them, and only then links back, lowest level first: whoever can see the node
-// finds its rows filled.
+// insertFrom chooses links on all levels, writes them, and only then links back, lowest level first: whoever can see
+// the node finds its rows filled.
 func (g *Graph) insertFrom(entry uint32, top int, ord uint32, level int, pr Probe, s *Scratch) {
 	ef := g.params.EfConstruction
 	s.fit(&g.links, ef, g.m0)
@@ -69,9 +69,9 @@ func (g *Graph) insertFrom(entry uint32, top int, ord uint32, level int, pr Prob
 	}
 }
 
-// forward is how many links a new node chooses. On level 0 it is more than the M of the paper: rows of M0 = 2*M words stay a quarter
-// empty otherwise. At M 16 on 50 000 rows of 100 floats, 24 instead of 16 reach the same recall with 17 % fewer hops and 4 % fewer
-// distances; building takes 12 % longer.
+// forward is how many links a new node chooses. On level 0 it is more than the M of the paper: rows of M0 = 2*M words
+// stay a quarter empty otherwise. At M 16 on 50 000 rows of 100 floats, 24 instead of 16 reach the same recall with
+// 17 % fewer hops and 4 % fewer distances; building takes 12 % longer.
 func (g *links) forward(level int) int {
 	if level == 0 {
 		return g.m + g.m/2
@@ -86,7 +86,8 @@ func (g *Graph) selfDistance(ord uint32, pr Probe, s *Scratch) float32 {
 	return s.out[0]
 }
 
-// linkGround links back on level 0 and gives the node a parent in the spanning tree: the nearest chosen neighbour with room for a child.
+// linkGround links back on level 0 and gives the node a parent in the spanning tree: the nearest chosen neighbour
+// with room for a child.
 func (g *Graph) linkGround(ord uint32, pr Probe, s *Scratch) {
 	parent := NoOrd
 	for _, w := range s.plan[0].links {
@@ -102,8 +103,8 @@ func (g *Graph) linkGround(ord uint32, pr Probe, s *Scratch) {
 	}
 }
 
-// adopt finds a parent for ord when all its neighbours have as many children as they may: some of the nearest nodes, then down the tree.
-// The nodes found for level 0 are still in the pool.
+// adopt finds a parent for ord when all its neighbours have as many children as they may: some of the nearest nodes,
+// then down the tree. The nodes found for level 0 are still in the pool.
 func (g *Graph) adopt(ord uint32, pr Probe, s *Scratch) uint32 {
 	pool := s.pool[:s.pooled]
 	from := keyOrd(pool[0])
@@ -163,7 +164,8 @@ func (g *Graph) tryAdopt(node, child uint32, pr Probe, s *Scratch) bool {
 	return g.addLocked(node, row, (child+1)|linkMark, pr, s)
 }
 
-// linkBack adds a link from node to ord, as a marked one if it may and wants to be; it tells whether the link is marked.
+// linkBack adds a link from node to ord, as a marked one if it may and wants to be; it tells whether the link is
+// marked.
 func (g *Graph) linkBack(node, ord uint32, level int, mark bool, pr Probe, s *Scratch) bool {
 	if node == ord {
 		return false
@@ -198,7 +200,8 @@ func (g *Graph) addLocked(node uint32, row []uint32, w uint32, pr Probe, s *Scra
 	return w&linkMark != 0
 }
 
-// maxMarks bounds the marked links a node takes, so that most of its row stays open to the selection. Three make a tree that branches.
+// maxMarks bounds the marked links a node takes, so that most of its row stays open to the selection. Three make a
+// tree that branches.
 func (g *links) maxMarks() int { return max(g.m0/2, 3) }
 
 // used counts the links of a row and the marked ones among them.

@@ -19,8 +19,9 @@ type Mapped struct {
 	n int
 }
 
-// OpenMapped checks the header of an encoded graph and returns the graph over b, which must stay readable and unchanged while it is used.
-// Blocks of 64 KiB are checked when they are first used. Errors are *binfmt.CorruptError and *binfmt.VersionError.
+// OpenMapped checks the header of an encoded graph and returns the graph over b, which must stay readable and
+// unchanged while it is used. Blocks of 64 KiB are checked when they are first used. Errors are *binfmt.CorruptError
+// and *binfmt.VersionError.
 func OpenMapped(b []byte) (*Mapped, error) {
 	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
 		return nil, errByteOrder
@@ -126,7 +127,8 @@ func (b *blocks) err() error {
 	return nil
 }
 
-// level0 tells whether the row of a node can be trusted; node, its entry in the node table; upper, words of the upper records.
+// level0 tells whether the row of a node can be trusted; node, its entry in the node table; upper, words of the upper
+// records.
 func (b *blocks) level0(ord uint32) bool {
 	lo := int(ord) * b.stride
 	return b.good(lo, lo+b.stride)

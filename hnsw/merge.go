@@ -10,9 +10,9 @@ import (
 	"github.com/isobath/isobath/internal/mmap"
 )
 
-// Rebase copies a graph into a new, growable one of that capacity: the node with old ord i becomes remap[i], or is left out (dead) if that is NoOrd.
-// n is the number of old ords. Links around the dead are healed. Probes work on the new ords, whose codes must be readable;
-// p.M must be that of the base. The caller inserts further nodes afterwards.
+// Rebase copies a graph into a new, growable one of that capacity: the node with old ord i becomes remap[i], or is
+// left out (dead) if that is NoOrd. n is the number of old ords. Links around the dead are healed. Probes work on the
+// new ords, whose codes must be readable; p.M must be that of the base. The caller inserts further nodes afterwards.
 func Rebase(base Reader, n int, remap []uint32, capacity int, p Params, pr func() Probe) (*Graph, error) {
 	b := base.source()
 	p = p.withDefaults()
@@ -103,8 +103,8 @@ func (r *rebase) newEntry() (entry uint32, top int) {
 	return entry, top
 }
 
-// run copies and heals all rows. A worker writes only rows of its own nodes and reads only the base. Each worker has its
-// own guard: a fault of the base's mapping is told to the goroutine that meets it.
+// run copies and heals all rows. A worker writes only rows of its own nodes and reads only the base. Each worker has
+// its own guard: a fault of the base's mapping is told to the goroutine that meets it.
 func (r *rebase) run(pr func() Probe) error {
 	var wg sync.WaitGroup
 	errs := make([]error, r.g.params.Workers)
@@ -152,7 +152,8 @@ type healer struct {
 	keys []uint64
 }
 
-// row copies the links of an old node on one level. Where it had dead neighbours, their neighbours become candidates too.
+// row copies the links of an old node on one level. Where it had dead neighbours, their neighbours become candidates
+// too.
 func (h *healer) row(old, ord uint32, level int) {
 	h.live, h.dead = h.live[:0], h.dead[:0]
 	row := h.base.row(old, level)
@@ -174,8 +175,8 @@ func (h *healer) row(old, ord uint32, level int) {
 	store(h.g.row(ord, level), h.live)
 }
 
-// heal replaces live by a choice among live links and the nodes behind dead ones, filled with the nearest to the number of links before:
-// without filling, recall at equal Ef falls by 0.01 at 30 % dead and 0.025 at 60 %.
+// heal replaces live by a choice among live links and the nodes behind dead ones, filled with the nearest to the
+// number of links before: without filling, recall at equal Ef falls by 0.01 at 30 % dead and 0.025 at 60 %.
 func (h *healer) heal(ord uint32, level, width int) {
 	clear(h.seen)
 	h.seen[ord] = true
@@ -236,7 +237,8 @@ func (h *healer) choose(ord uint32, width int) {
 	h.live = append(h.live[:0], c.kept...)
 }
 
-// reconnect makes every node reachable on level 0 from the entry point: what a flood does not meet becomes a child of the nearest node that a search finds.
+// reconnect makes every node reachable on level 0 from the entry point: what a flood does not meet becomes a child of
+// the nearest node that a search finds.
 func (g *Graph) reconnect(pr Probe) {
 	s := NewScratch()
 	ef := max(g.params.EfConstruction/2, 16)

@@ -2,8 +2,8 @@ package hnsw
 
 import "sync/atomic"
 
-// Order returns the ords of all nodes breadth-first from the entry point, so that neighbours are written near each other.
-// No insert may run meanwhile.
+// Order returns the ords of all nodes breadth-first from the entry point, so that neighbours are written near each
+// other. No insert may run meanwhile.
 func (g *Graph) Order() []uint32 { return g.order(int(g.count.Load())) }
 
 // Order returns the ords of all nodes breadth-first from the entry point.

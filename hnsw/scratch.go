@@ -138,7 +138,8 @@ func (s *Scratch) mark(ord uint32) bool {
 	return true
 }
 
-// gather puts the unseen neighbours of a row into ids, marks them and returns their number. No branch depends on what was seen.
+// gather puts the unseen neighbours of a row into ids, marks them and returns their number. No branch depends on what
+// was seen.
 func (s *Scratch) gather(row []uint32, limit uint32) int {
 	seen, touched, t := s.seen, s.touched, s.marked
 	ids, n := s.ids[:len(row)+1], 0

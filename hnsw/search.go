@@ -13,10 +13,12 @@ type SearchOptions struct {
 	Accept func(ord uint32) bool
 	// Bits is the same as a dense bitset over ords (bit ord%64 of word ord/64), faster. It wins over Accept.
 	Bits []uint64
-	// Want is how many accepted nodes a filtered walk must find before it may stop: it goes on past Ef until the Want-th accepted
-	// node is nearer than all that is left. 0 means Ef; a caller that needs k results passes a little more than k.
+	// Want is how many accepted nodes a filtered walk must find before it may stop: it goes on past Ef until the
+	// Want-th accepted node is nearer than all that is left. 0 means Ef; a caller that needs k results passes a
+	// little more than k.
 	Want int
-	// TwoHop walks over accepted nodes only, looking through refused ones at their neighbours. For filters that few nodes match.
+	// TwoHop walks over accepted nodes only, looking through refused ones at their neighbours. For filters that few
+	// nodes match.
 	TwoHop bool
 	// MaxVisits ends a filtered search after so many nodes were visited (Stats.Exhausted); 0 is no bound.
 	MaxVisits int
@@ -76,8 +78,8 @@ func (g *links) descend(q Scorer, entry uint32, top, bottom int, s *Scratch) uin
 	return best
 }
 
-// walk is the search of one level: it expands the nearest node that is not expanded yet until the ef nearest nodes seen all are.
-// It returns their keys, sorted. This loop is where a query spends its time.
+// walk is the search of one level: it expands the nearest node that is not expanded yet until the ef nearest nodes
+// seen all are. It returns their keys, sorted. This loop is where a query spends its time.
 func (g *links) walk(q Scorer, start uint64, level, ef int, s *Scratch) []uint64 {
 	pool, ids, out, near := s.pool[:ef+1], s.ids, s.out, s.near
 	pool[0] = start

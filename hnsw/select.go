@@ -24,10 +24,11 @@ type selection struct {
 // choose picks at most limit of the sorted keys as neighbours of one node and leaves their link words in kept.
 // self is the distance of the node to itself.
 //
-// It is Algorithm 4 of Malkov & Yashunin without extension and without keeping pruned ones, turned around for batches: a chosen
-// neighbour rejects, in one call, later candidates that are nearer to it than to the node. Candidates are taken in windows, so that
-// the far ones, which are seldom needed, cost nothing. The outcome is that of the paper's loop but for marked candidates, which are
-// never rejected, and twins of the node, which reject each other at equal distance.
+// It is Algorithm 4 of Malkov & Yashunin without extension and without keeping pruned ones, turned around for
+// batches: a chosen neighbour rejects, in one call, later candidates that are nearer to it than to the node.
+// Candidates are taken in windows, so that the far ones, which are seldom needed, cost nothing. The outcome is that
+// of the paper's loop but for marked candidates, which are never rejected, and twins of the node, which reject each
+// other at equal distance.
 func (c *selection) choose(pr Probe, keys []uint64, self float32, limit int, s *Scratch) {
 	c.kept = c.kept[:0]
 	reserved := 0
@@ -92,7 +93,8 @@ func (c *selection) fit(n int) {
 	}
 }
 
-// pruneLocked replaces a full row of node ord by what choose keeps of it and of the link word extra. The caller holds the lock.
+// pruneLocked replaces a full row of node ord by what choose keeps of it and of the link word extra. The caller holds
+// the lock.
 func (g *Graph) pruneLocked(ord uint32, row []uint32, extra uint32, pr Probe, s *Scratch) {
 	c := &s.sel
 	n := len(row) + 2

@@ -38,8 +38,9 @@ type Options struct {
 	FS vfs.FS
 	// Dir is the directory of the log, made if it is absent. Nothing else of ours may live there.
 	Dir string
-	// FileBytes is the size to which files are preallocated. Default 64 MiB, 8 KiB to 1 TiB. The
-	// first file has 8 MiB at most, each later one twice as much as the one before; a longer record gets a longer file. It may change on reopen.
+	// FileBytes is the size to which files are preallocated. Default 64 MiB, 8 KiB to 1 TiB. The first file has 8 MiB
+	// at most, each later one twice as much as the one before; a longer record gets a longer file. It may change on
+	// reopen.
 	FileBytes int64
 	// Log receives what recovery did. Default: nothing is logged.
 	Log *slog.Logger
