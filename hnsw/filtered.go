@@ -1,14 +1,9 @@
 package hnsw
 
-import (
-	"math/bits"
-	"sync/atomic"
-)
+import "math/bits"
 
-const (
-	hopsBeforeCount = 64 // a filtered walk this long counts the matches, so that it can stop when it has them all
-	seedMatches     = 16 // matching nodes, spread over the ords, where a two-hop walk starts besides the entry point
-)
+// hopsBeforeCount: a filtered walk this long counts the matches, so that it can stop when it has them all.
+const hopsBeforeCount = 64
 
 // matcher is the filter of a search.
 type matcher struct {
@@ -62,18 +57,8 @@ func (g *links) searchFiltered(q Scorer, near uint64, o SearchOptions, s *Scratc
 	if o.MaxVisits > 0 {
 		w.limit = o.MaxVisits
 	}
-	if o.TwoHop {
-		s.fit(g, o.Ef, 3*g.m0)
-		w.begin(near)
-		w.seedMatching()
-		w.run(true)
-		if w.accepted >= w.want || s.Stats.Exhausted || w.accepted >= w.match.count(g.limit) {
-			return s.take(s.results[:w.accepted])
-		}
-		s.Stats.Fallback = true
-	}
 	w.begin(near)
-	w.run(false)
+	w.run()
 	return s.take(s.results[:w.accepted])
 }
 
@@ -106,30 +91,8 @@ func (w *filtered) note(k uint64) {
 	}
 }
 
-// seedMatching scores matching nodes spread over the ords, so that islands of the matching nodes are met.
-func (w *filtered) seedMatching() {
-	s, b := w.s, w.match.bits
-	n := 0
-	for i := range seedMatches {
-		lo, hi := i*len(b)/seedMatches, (i+1)*len(b)/seedMatches
-		for j := lo; j < hi; j++ {
-			if b[j] == 0 {
-				continue
-			}
-			ord := uint32(j*64 + bits.TrailingZeros64(b[j]))
-			if ord < w.g.limit && atomic.LoadUint32(&w.g.at[ord]) != 0 && s.mark(ord) {
-				s.ids[n] = ord
-				n++
-			}
-			break
-		}
-	}
-	w.visits += n
-	w.score(n)
-}
-
 // run expands the nearest node of the queue until nothing nearer than the bound is left.
-func (w *filtered) run(twoHop bool) {
+func (w *filtered) run() {
 	s := w.s
 	hops := 0
 	for len(s.queue) > 0 {
@@ -142,9 +105,6 @@ func (w *filtered) run(twoHop bool) {
 		}
 		n := s.gather(w.g.row(keyOrd(k), 0), w.g.limit)
 		w.visits += n
-		if twoHop {
-			n = w.gatherMatching(n)
-		}
 		w.score(n)
 		if w.visits >= w.limit {
 			s.Stats.Exhausted = true
@@ -154,64 +114,6 @@ func (w *filtered) run(twoHop bool) {
 	s.forget()
 	s.Stats.Hops += hops
 	s.Stats.Visited += w.visits
-	w.limit, w.visits = w.limit-w.visits, 0
-}
-
-// gatherMatching keeps the matching ones of n ids and, until there are M0 of them, adds matching neighbours of the
-// others.
-func (w *filtered) gatherMatching(n int) int {
-	g, s := w.g, w.s
-	through := s.ids[2*g.m0 : 3*g.m0]
-	m, t := 0, 0
-	for _, v := range s.ids[:n] {
-		if w.match.ok(v) {
-			s.ids[m] = v
-			m++
-		} else {
-			through[t] = v
-			t++
-		}
-	}
-	for _, u := range through[:t] {
-		g.touch(u)
-	}
-	for _, u := range through[:t] {
-		if m >= g.m0 {
-			break
-		}
-		before := m
-		if row := g.row(u, 0); w.match.bits != nil {
-			m = s.gatherBits(row, g.limit, w.match.bits, m)
-		} else {
-			m = s.gatherFunc(row, g.limit, w.match.fn, m)
-		}
-		w.visits += m - before
-	}
-	return m
-}
-
-// gatherBits appends the unseen neighbours whose bits are set to the first n ids and returns the new number. Few are.
-func (s *Scratch) gatherBits(row []uint32, limit uint32, set []uint64, n int) int {
-	limit = uint32(min(uint64(limit), uint64(len(set))*64))
-	for i := range row {
-		v := atomic.LoadUint32(&row[i])&linkMask - 1
-		if v < limit && set[v>>6]>>(v&63)&1 != 0 && s.mark(v) {
-			s.ids[n] = v
-			n++
-		}
-	}
-	return n
-}
-
-func (s *Scratch) gatherFunc(row []uint32, limit uint32, accept func(uint32) bool, n int) int {
-	for i := range row {
-		v := atomic.LoadUint32(&row[i])&linkMask - 1
-		if v < limit && accept(v) && s.mark(v) {
-			s.ids[n] = v
-			n++
-		}
-	}
-	return n
 }
 
 // score asks for the distances of the first n ids and queues what is near enough.

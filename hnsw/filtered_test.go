@@ -34,7 +34,6 @@ func TestFilteredRecall(t *testing.T) {
 			{"walk", SearchOptions{Ef: 80, Bits: bits, Want: 20}, 0.95},
 			{"walk by func", SearchOptions{Ef: 80, Accept: accept, Want: 20}, 0.95},
 			{"wide walk", SearchOptions{Ef: 80, Bits: bits}, 0.97},
-			{"two hops", SearchOptions{Ef: 80, Bits: bits, Want: 20, TwoHop: true}, 0.85},
 		} {
 			t.Run(fmt.Sprintf("%s %g", c.name, share), func(t *testing.T) {
 				f := measure(t, g, base, queries, 10, c.o, accept)
@@ -57,12 +56,10 @@ func TestFilterOnOneFarCluster(t *testing.T) {
 		}
 	}
 	g := build(t, base, Params{Seed: 5}, 2)
-	for _, twoHop := range []bool{false, true} {
-		f := measure(t, g, base, queries, 10, SearchOptions{Ef: 60, Bits: bits, TwoHop: twoHop}, accept)
-		t.Logf("%+v", f)
-		require.Zero(t, f.short)
-		require.GreaterOrEqual(t, f.recall, 0.95)
-	}
+	f := measure(t, g, base, queries, 10, SearchOptions{Ef: 60, Bits: bits}, accept)
+	t.Logf("%+v", f)
+	require.Zero(t, f.short)
+	require.GreaterOrEqual(t, f.recall, 0.95)
 }
 
 func TestMaxVisitsEndsAFilteredSearch(t *testing.T) {
@@ -70,16 +67,13 @@ func TestMaxVisitsEndsAFilteredSearch(t *testing.T) {
 	g := build(t, base, Params{Seed: 5}, 2)
 	none := make([]uint64, (base.len()+63)/64)
 	none[70] = 1
-	for _, twoHop := range []bool{false, true} {
-		s := NewScratch()
-		g.Search(base.query(base.row(9)), SearchOptions{Ef: 50, Bits: none, MaxVisits: 300, TwoHop: twoHop}, s)
-		require.Equal(t, !twoHop, s.Stats.Exhausted, "a two-hop walk starts at matching nodes too")
-		require.Less(t, s.Stats.Visited, 600)
-		got := g.Search(base.query(base.row(9)), SearchOptions{Ef: 50, Bits: none, TwoHop: twoHop}, s)
-		require.Len(t, got, 1, "without a bound the one match is found")
-		require.Equal(t, uint32(70*64), got[0].Ord)
-		require.False(t, s.Stats.Exhausted)
-	}
 	s := NewScratch()
+	g.Search(base.query(base.row(9)), SearchOptions{Ef: 50, Bits: none, MaxVisits: 300}, s)
+	require.True(t, s.Stats.Exhausted)
+	require.Less(t, s.Stats.Visited, 600)
+	got := g.Search(base.query(base.row(9)), SearchOptions{Ef: 50, Bits: none}, s)
+	require.Len(t, got, 1, "without a bound the one match is found")
+	require.Equal(t, uint32(70*64), got[0].Ord)
+	require.False(t, s.Stats.Exhausted)
 	require.Empty(t, g.Search(base.query(base.row(9)), SearchOptions{Ef: 50, Bits: []uint64{}}, s), "bits beyond the bitset are clear")
 }

@@ -40,7 +40,7 @@ func (g *Graph) Insert(ord uint32, pr Probe, s *Scratch) error {
 // the node finds its rows filled.
 func (g *Graph) insertFrom(entry uint32, top int, ord uint32, level int, pr Probe, s *Scratch) {
 	ef := g.params.EfConstruction
-	s.fit(&g.links, ef, g.m0)
+	s.fit(&g.links, ef)
 	level = min(level, top)
 	for len(s.plan) <= level {
 		s.plan = append(s.plan, levelPlan{})

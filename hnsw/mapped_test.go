@@ -142,7 +142,7 @@ func FuzzMapped(f *testing.F) {
 		s := NewScratch()
 		q := &constant{}
 		m.Search(q, SearchOptions{Ef: 20}, s)
-		m.Search(q, SearchOptions{Ef: 20, Bits: []uint64{5, 1 << 40}, TwoHop: true}, s)
+		m.Search(q, SearchOptions{Ef: 20, Bits: []uint64{5, 1 << 40}}, s)
 		if m.Verify() != nil || m.Len() == 0 {
 			return
 		}

@@ -242,7 +242,7 @@ func (h *healer) choose(ord uint32, width int) {
 func (g *Graph) reconnect(pr Probe) {
 	s := NewScratch()
 	ef := max(g.params.EfConstruction/2, 16)
-	s.fit(&g.links, ef, g.m0)
+	s.fit(&g.links, ef)
 	reached := make([]uint64, (int(g.limit)+63)/64)
 	var queue []uint32
 	flood := func(from uint32) {

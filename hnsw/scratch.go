@@ -18,7 +18,6 @@ type Stats struct {
 	Hops      int  // nodes whose neighbours were scored
 	Distances int  // distances asked of the scorer
 	Exhausted bool // MaxVisits ended the search
-	Fallback  bool // the two-hop walk found too little, a plain walk followed
 }
 
 // Scratch is the memory of a search. It grows to what searches need and is then reused without allocation.
@@ -48,8 +47,8 @@ type Scratch struct {
 // NewScratch makes an empty scratch.
 func NewScratch() *Scratch { return &Scratch{} }
 
-// fit makes room for a search of g with pools of ef and rows of at most rowMax ids.
-func (s *Scratch) fit(g *links, ef, rowMax int) {
+// fit makes room for a search of g with pools of ef.
+func (s *Scratch) fit(g *links, ef int) {
 	if n := (int(g.limit) + 63) / 64; len(s.seen) < n {
 		s.seen = make([]uint64, n)
 		s.touched = make([]uint32, n+2*maxM+8)
@@ -57,10 +56,10 @@ func (s *Scratch) fit(g *links, ef, rowMax int) {
 	if cap(s.pool) < ef+1 {
 		s.pool = make([]uint64, 0, ef+1)
 	}
-	if len(s.ids) < rowMax+8 {
-		s.ids = make([]uint32, rowMax+8)
-		s.out = make([]float32, rowMax+8)
-		s.near = make([]uint64, rowMax+8)
+	if n := g.m0 + 8; len(s.ids) < n {
+		s.ids = make([]uint32, n)
+		s.out = make([]float32, n)
+		s.near = make([]uint64, n)
 	}
 }
 

@@ -17,9 +17,6 @@ type SearchOptions struct {
 	// Want-th accepted node is nearer than all that is left. 0 means Ef; a caller that needs k results passes a
 	// little more than k.
 	Want int
-	// TwoHop walks over accepted nodes only, looking through refused ones at their neighbours. For filters that few
-	// nodes match.
-	TwoHop bool
 	// MaxVisits ends a filtered search after so many nodes were visited (Stats.Exhausted); 0 is no bound.
 	MaxVisits int
 }
@@ -30,7 +27,7 @@ func (g *Graph) Search(q Scorer, o SearchOptions, s *Scratch) []Candidate { retu
 func (g *links) search(q Scorer, o SearchOptions, s *Scratch) []Candidate {
 	o.Ef = max(o.Ef, 1)
 	s.Stats, s.Err = Stats{}, nil
-	s.fit(g, o.Ef, g.m0)
+	s.fit(g, o.Ef)
 	entry, top := g.start()
 	if entry >= g.limit {
 		return nil
