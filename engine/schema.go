@@ -146,7 +146,7 @@ const (
 	Red
 )
 
-// CollectionInfo is a snapshot of a collection's counters.
+// CollectionInfo is the counters of a collection at one moment.
 type CollectionInfo struct {
 	Name      string
 	Schema    Schema
