@@ -121,7 +121,7 @@ func pubsubChannels(k topicKind) func(c *call) error {
 
 func pubsubNumSub(k topicKind) func(c *call) error {
 	return func(c *call) error {
-		c.w.Map(len(c.args) - 2)
+		c.w.Array(2 * (len(c.args) - 2)) // no map in version 3 either: clients pair the elements themselves
 		for _, name := range c.args[2:] {
 			c.w.Bulk(name)
 			c.w.Int(int64(c.srv.broker.subscribers(k, name)))

@@ -26,6 +26,8 @@ func TestPubSubShapes(t *testing.T) {
 	require.Equal(t, "_|", three.do("get k"))
 	require.Equal(t, "*1|$1|a|", pub.do("pubsub channels"))
 	require.Equal(t, "*4|$1|a|:2|$1|b|:0|", pub.do("pubsub numsub a b"))
+	three.do("subscribe b")
+	require.Equal(t, "*4|$1|a|:2|$1|b|:1|", three.do("pubsub numsub a b"), "an array in version 3 too")
 	require.Equal(t, ":1|", pub.do("pubsub numpat"))
 	require.Equal(t, "*3|$11|unsubscribe|$1|a|:1|", two.do("unsubscribe"))
 	require.Equal(t, "*3|$12|punsubscribe|$1|*|:0|", two.do("punsubscribe *"))
