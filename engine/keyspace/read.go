@@ -1,10 +1,8 @@
 package keyspace
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"time"
-	"unicode/utf8"
 
 	"github.com/isobath/isobath/engine"
 )
@@ -202,9 +200,7 @@ func (r *reads) HRandField(key []byte, count int) ([]Field, error) {
 // View reads one database at one published moment. It belongs to one goroutine and must be closed.
 type View struct {
 	reads
-	space    *Space
-	keys     *engine.KeyView
-	database int
+	KeyList
 }
 
 func (v *View) load(key []byte) (engine.Document, bool, error) { return v.keys.Get(v.database, key) }
@@ -217,48 +213,6 @@ func (v *View) DBSize() int { return v.keys.Len(v.database) }
 
 // Expires returns the number of keys with an expiry.
 func (v *View) Expires() int { return v.keys.Expires(v.database) }
-
-// Keys returns the keys that match a glob pattern, in byte order.
-func (v *View) Keys(pattern []byte) ([][]byte, error) {
-	var out [][]byte
-	err := v.each(engine.KeyScan{Prefix: globPrefix(pattern)}, func(key []byte, _ engine.Document) (bool, error) {
-		if Glob(pattern, key) {
-			out = append(out, bytes.Clone(key))
-		}
-		return true, nil
-	})
-	return out, err
-}
-
-// each visits the living keys. Key and document are borrowed.
-func (v *View) each(o engine.KeyScan, fn func(key []byte, d engine.Document) (bool, error)) error {
-	return v.keys.Scan(v.database, o, func(key []byte, d engine.Document) (bool, error) {
-		if v.expired(d) {
-			return true, nil
-		}
-		return fn(key, d)
-	})
-}
-
-// randomReach bounds the keys RandomKey steps over.
-const randomReach = 1000
-
-// RandomKey returns one of the keys, nil if there is none. It begins at a random text and goes a random number of keys on, so
-// that the choice is arbitrary, not uniform.
-func (v *View) RandomKey() ([]byte, error) {
-	var found []byte
-	skip := rand.IntN(max(1, min(v.DBSize(), randomReach)))
-	pick := func(key []byte, _ engine.Document) (bool, error) {
-		found = append(found[:0], key...)
-		skip--
-		return skip >= 0, nil
-	}
-	from := []byte{byte(rand.IntN(utf8.RuneSelf)), byte(rand.IntN(utf8.RuneSelf))}
-	if err := v.each(engine.KeyScan{From: from}, pick); err != nil || skip < 0 {
-		return found, err
-	}
-	return found, v.each(engine.KeyScan{}, pick) // past the end: on from the start
-}
 
 func notNil(b []byte) []byte {
 	if b == nil {

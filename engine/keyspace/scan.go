@@ -60,14 +60,14 @@ func (t *cursorTable) get(c uint64) (keyName, bool) {
 
 // Scan looks at the next keys after a cursor, in byte order, and returns those that match with the next cursor, 0 at the end.
 // Keys that exist during the whole scan are returned exactly once.
-func (v *View) Scan(cursor uint64, o ScanOptions) (next uint64, keys [][]byte, err error) {
+func (l *KeyList) Scan(cursor uint64, o ScanOptions) (next uint64, keys [][]byte, err error) {
 	count := min(max(cmp.Or(o.Count, 10), 1), maxScanCount)
 	scan := engine.KeyScan{}
 	if o.Match != nil {
 		scan.Prefix = globPrefix(o.Match)
 	}
 	if cursor != 0 {
-		last, err := v.cursorKey(cursor)
+		last, err := l.cursorKey(cursor)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -81,14 +81,14 @@ func (v *View) Scan(cursor uint64, o ScanOptions) (next uint64, keys [][]byte, e
 	}
 	var last []byte
 	seen, more := 0, false
-	err = v.keys.Scan(v.database, scan, func(key []byte, d engine.Document) (bool, error) {
+	err = l.scan(scan, func(key []byte, d engine.Document) (bool, error) {
 		if seen == count {
 			more = true
 			return false, nil
 		}
 		seen++
 		last = append(last[:0], key...)
-		if !v.expired(d) && (o.Kind == 0 || o.Kind == d.Kind) && (o.Match == nil || Glob(o.Match, key)) {
+		if !l.dead(d) && (o.Kind == 0 || o.Kind == d.Kind) && (o.Match == nil || Glob(o.Match, key)) {
 			keys = append(keys, bytes.Clone(key))
 		}
 		return true, nil
@@ -96,16 +96,16 @@ func (v *View) Scan(cursor uint64, o ScanOptions) (next uint64, keys [][]byte, e
 	if err != nil || !more {
 		return 0, keys, err
 	}
-	return v.space.cursors.put(keyName{v.database, string(last)}), keys, nil
+	return l.space.cursors.put(keyName{l.database, string(last)}), keys, nil
 }
 
-func (v *View) cursorKey(cursor uint64) (string, error) {
-	if name, ok := v.space.cursors.get(cursor); ok && name.database == v.database {
+func (l *KeyList) cursorKey(cursor uint64) (string, error) {
+	if name, ok := l.space.cursors.get(cursor); ok && name.database == l.database {
 		return name.key, nil
 	}
 	found, ok := "", false
-	err := v.keys.Scan(v.database, engine.KeyScan{KeysOnly: true}, func(key []byte, _ engine.Document) (bool, error) {
-		if cursorOf(keyName{v.database, string(key)}) == cursor {
+	err := l.scan(engine.KeyScan{KeysOnly: true}, func(key []byte, _ engine.Document) (bool, error) {
+		if cursorOf(keyName{l.database, string(key)}) == cursor {
 			found, ok = string(key), true
 		}
 		return !ok, nil

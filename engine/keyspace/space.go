@@ -83,8 +83,9 @@ func (s *Space) Update(database int, fn func(tx *Tx) error) (*engine.Ticket, err
 
 // View pins the published state of one database. It must be closed.
 func (s *Space) View(database int) *View {
-	v := &View{space: s, keys: s.db.Keys(), database: database}
-	v.reads = reads{src: v, now: s.opt.Clock().UnixMilli()}
+	now := s.opt.Clock().UnixMilli()
+	v := &View{KeyList: KeyList{space: s, keys: s.db.Keys(), database: database, moment: now}}
+	v.reads = reads{src: v, now: now}
 	return v
 }
 

@@ -32,7 +32,8 @@ type record struct {
 // write is a key whose document changed, or a whole database that was flushed.
 type write struct {
 	keyName
-	expire int64 // 0: none, or the key is gone
+	expire int64       // 0: none, or the key is gone
+	kind   engine.Kind // 0: the key is gone
 	flush  bool
 }
 
@@ -99,7 +100,7 @@ func (tx *Tx) put(key []byte, d engine.Document) error {
 	if err := tx.keys.Put(tx.database, key, d); err != nil {
 		return err
 	}
-	tx.written = append(tx.written, write{keyName: tx.last, expire: d.Expire})
+	tx.written = append(tx.written, write{keyName: tx.last, expire: d.Expire, kind: d.Kind})
 	return nil
 }
 

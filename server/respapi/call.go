@@ -22,6 +22,7 @@ type call struct {
 	w    *resp.Writer
 
 	tx     *keyspace.Tx // inside EXEC
+	place  *place       // inside EXEC, of a command that lists keys
 	ticket *engine.Ticket
 }
 
@@ -57,6 +58,15 @@ func (c *call) view(fn func(v *keyspace.View) error) error {
 	v := c.srv.keys.View(c.db)
 	defer v.Close()
 	return fn(v)
+}
+
+// keyList runs fn on the keys of the database in use.
+func (c *call) keyList(fn func(l *keyspace.KeyList) error) error {
+	if c.place != nil {
+		l := c.place.view.At(c.place.moment)
+		return fn(&l)
+	}
+	return c.view(func(v *keyspace.View) error { return fn(&v.KeyList) })
 }
 
 // update runs fn in the sequencer, or inside the transaction. The reply is held back until

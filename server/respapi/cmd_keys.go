@@ -15,9 +15,9 @@ var keyCommands = []command{
 	{name: "exists", arity: -2, flags: readFast, cats: "@keyspace", keys: allKeys, group: "generic", since: "1.0.0", summary: "Determines whether one or more keys exist.", run: cmdExists},
 	{name: "touch", arity: -2, flags: readFast, cats: "@keyspace", keys: allKeys, group: "generic", since: "3.2.1", summary: "Returns the number of existing keys out of those specified.", run: cmdExists},
 	{name: "type", arity: 2, flags: readFast, cats: "@keyspace", keys: oneKey, group: "generic", since: "1.0.0", summary: "Determines the type of value stored at a key.", run: cmdType},
-	{name: "keys", arity: 2, flags: flagRead | flagOutside, cats: "@keyspace @dangerous", group: "generic", since: "1.0.0", summary: "Returns all key names that match a pattern.", run: cmdKeys},
-	{name: "scan", arity: -2, flags: flagRead | flagOutside, cats: "@keyspace", group: "generic", since: "2.8.0", summary: "Iterates over the key names in the database.", run: cmdScan},
-	{name: "randomkey", arity: 1, flags: flagRead | flagOutside, cats: "@keyspace", group: "generic", since: "1.0.0", summary: "Returns a random key name from the database.", run: cmdRandomKey},
+	{name: "keys", arity: 2, flags: flagRead | flagOutside | flagKeyList, cats: "@keyspace @dangerous", group: "generic", since: "1.0.0", summary: "Returns all key names that match a pattern.", run: cmdKeys},
+	{name: "scan", arity: -2, flags: flagRead | flagOutside | flagKeyList, cats: "@keyspace", group: "generic", since: "2.8.0", summary: "Iterates over the key names in the database.", run: cmdScan},
+	{name: "randomkey", arity: 1, flags: flagRead | flagOutside | flagKeyList, cats: "@keyspace", group: "generic", since: "1.0.0", summary: "Returns a random key name from the database.", run: cmdRandomKey},
 	{name: "rename", arity: 3, flags: flagWrite, cats: "@keyspace", keys: twoKeys, group: "generic", since: "1.0.0", summary: "Renames a key and overwrites the destination.", run: cmdRename},
 	{name: "renamenx", arity: 3, flags: flagWrite | flagFast, cats: "@keyspace", keys: twoKeys, group: "generic", since: "1.0.0", summary: "Renames a key only when the target key name doesn't exist.", run: cmdRenameNX},
 	{name: "copy", arity: -3, flags: flagWrite | flagDenyOOM, cats: "@keyspace", keys: twoKeys, group: "generic", since: "6.2.0", summary: "Copies the value of a key to a new key.", run: cmdCopy},
@@ -73,8 +73,8 @@ func cmdType(c *call) error {
 }
 
 func cmdKeys(c *call) error {
-	return c.view(func(v *keyspace.View) error {
-		keys, err := v.Keys(c.args[1])
+	return c.keyList(func(l *keyspace.KeyList) error {
+		keys, err := l.Keys(c.args[1])
 		if err == nil {
 			c.bulks(keys)
 		}
@@ -144,10 +144,10 @@ func cmdScan(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.view(func(v *keyspace.View) error {
+	return c.keyList(func(l *keyspace.KeyList) error {
 		next, keys := uint64(0), [][]byte(nil)
 		if !o.none {
-			if next, keys, err = v.Scan(cursor, o.ScanOptions); err != nil {
+			if next, keys, err = l.Scan(cursor, o.ScanOptions); err != nil {
 				return err
 			}
 		}
@@ -159,8 +159,8 @@ func cmdScan(c *call) error {
 }
 
 func cmdRandomKey(c *call) error {
-	return c.view(func(v *keyspace.View) error {
-		key, err := v.RandomKey()
+	return c.keyList(func(l *keyspace.KeyList) error {
+		key, err := l.RandomKey()
 		switch {
 		case err != nil:
 			return err

@@ -3,6 +3,7 @@ package respapi
 import (
 	"cmp"
 	"errors"
+	"slices"
 
 	"github.com/isobath/isobath/engine/keyspace"
 	"github.com/isobath/isobath/server/resp"
@@ -124,6 +125,13 @@ func cmdExec(c *call) error {
 	}
 	run := &execution{call: c, replies: make([][]byte, len(t.queued)), w: resp.NewWriter()}
 	run.w.SetProtocol(c.w.Protocol())
+	if slices.ContainsFunc(t.queued, func(q queuedCall) bool { return q.cmd.flags&flagKeyList != 0 }) {
+		if err := c.sync(); err != nil {
+			return err
+		}
+		run.before = c.srv.keys.View(c.db)
+		defer run.before.Close()
+	}
 	err := c.update(func(tx *keyspace.Tx) error {
 		if broken, err := tx.Broken(&c.conn.watch); err != nil || broken {
 			return cmp.Or(err, errWatched)
@@ -157,20 +165,32 @@ type execution struct {
 	replies [][]byte
 	db      int   // database selected so far
 	dbs     []int // database of each command
+
+	before *keyspace.View // what was published before, if a command lists keys
+	places map[int]*place // of these commands
+}
+
+// place is where a command stands in an EXEC: what it sees is a view from before it and the writes up to the moment.
+type place struct {
+	view   *keyspace.View
+	moment keyspace.Moment
 }
 
 // commands runs what belongs into the record.
 func (x *execution) commands(tx *keyspace.Tx, queued []queuedCall) error {
-	x.db, x.dbs = x.call.db, x.dbs[:0]
+	x.db, x.dbs, x.places = x.call.db, x.dbs[:0], map[int]*place{}
 	for i, q := range queued {
 		x.dbs = append(x.dbs, x.db)
-		if q.cmd.flags&flagOutside != 0 {
-			continue
-		}
 		if err := tx.Use(x.db); err != nil {
 			return err
 		}
-		x.replies[i] = x.run(q, tx)
+		if q.cmd.flags&flagKeyList != 0 {
+			x.places[i] = &place{x.before, tx.Moment()}
+		}
+		if q.cmd.flags&flagOutside != 0 {
+			continue
+		}
+		x.replies[i] = x.run(q, tx, nil)
 		x.db = x.call.conn.db
 	}
 	return nil
@@ -186,14 +206,14 @@ func (x *execution) outside(queued []queuedCall) error {
 			return err
 		}
 		x.db = x.dbs[i]
-		x.replies[i] = x.run(q, nil)
+		x.replies[i] = x.run(q, nil, x.places[i])
 	}
 	return nil
 }
 
-func (x *execution) run(q queuedCall, tx *keyspace.Tx) []byte {
+func (x *execution) run(q queuedCall, tx *keyspace.Tx, at *place) []byte {
 	x.w.Reset(keepBytes)
-	c := &call{ctx: x.call.ctx, srv: x.call.srv, conn: x.call.conn, cmd: q.cmd, args: q.args, db: x.db, w: x.w, tx: tx}
+	c := &call{ctx: x.call.ctx, srv: x.call.srv, conn: x.call.conn, cmd: q.cmd, args: q.args, db: x.db, w: x.w, tx: tx, place: at}
 	if err := c.timed(q.cmd); err != nil {
 		text := errorText(err)
 		x.w.Truncate(0)

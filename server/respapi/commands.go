@@ -23,6 +23,7 @@ const (
 	flagMovable
 	flagNoMulti // refused inside MULTI
 	flagOutside // inside MULTI: runs after the record of the EXEC is published
+	flagKeyList // with flagOutside: uses nothing but call.keyList, and so sees the keys as its place in the MULTI does
 )
 
 var flagNames = []string{"write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking",
