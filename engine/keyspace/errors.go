@@ -11,6 +11,7 @@ var (
 	ErrHashNotFloat   = errors.New("ERR hash value is not a float")
 	ErrOverflow       = errors.New("ERR increment or decrement would overflow")
 	ErrNaN            = errors.New("ERR increment would produce NaN or Infinity")
+	ErrInfinite       = errors.New("ERR value is NaN or Infinity")
 	ErrNoKey          = errors.New("ERR no such key")
 	ErrOffset         = errors.New("ERR offset is out of range")
 	ErrTooLong        = errors.New("ERR string exceeds maximum allowed size (proto-max-bulk-len)")

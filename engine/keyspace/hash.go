@@ -172,6 +172,12 @@ func (tx *Tx) HIncrBy(key, field []byte, by int64) (int64, error) {
 
 // HIncrByFloat adds to a numeric field and returns the new text.
 func (tx *Tx) HIncrByFloat(key, field, by []byte) ([]byte, error) {
+	switch f, ok := parseFloat(by); {
+	case !ok:
+		return nil, ErrNotFloat
+	case f.IsInf():
+		return nil, ErrInfinite
+	}
 	d, h, err := tx.hash(key)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
 )
 
 // parseInt reads a canonical signed decimal: no sign +, no leading zeros, no spaces.
@@ -41,11 +42,17 @@ const floatBits = 64
 
 // maxFloatText and maxFloatExponent bound what a number may cost to parse and to print.
 const (
-	maxFloatText     = 256
+	maxFloatText     = 5 << 10 // the largest sums have almost that many digits
 	maxFloatExponent = 16384
 )
 
 func parseFloat(b []byte) (*big.Float, bool) {
+	switch strings.ToLower(string(b[:min(len(b), len("-infinity"))])) {
+	case "inf", "+inf", "infinity", "+infinity":
+		return new(big.Float).SetInf(false), true
+	case "-inf", "-infinity":
+		return new(big.Float).SetInf(true), true
+	}
 	if len(b) == 0 || len(b) > maxFloatText || len(bytes.Trim(b, "0123456789+-.eE")) != 0 {
 		return nil, false
 	}
@@ -73,8 +80,10 @@ func addFloat(old, by []byte, bad error) ([]byte, error) {
 	if !ok {
 		return nil, ErrNotFloat
 	}
-	sum.Add(sum, f)
-	if sum.IsInf() {
+	if sum.IsInf() || f.IsInf() { // which Add must not see with opposite signs
+		return nil, ErrNaN
+	}
+	if sum.Add(sum, f); sum.MantExp(nil) > maxFloatExponent {
 		return nil, ErrNaN
 	}
 	return formatFloat(sum), nil

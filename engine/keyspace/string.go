@@ -102,13 +102,14 @@ func (tx *Tx) Append(key, value []byte) (int, error) {
 
 // SetRange overwrites a string from an offset on, filling a gap with zero bytes, and returns the new length.
 func (tx *Tx) SetRange(key []byte, offset int, value []byte) (int, error) {
+	if offset < 0 {
+		return 0, ErrOffset
+	}
 	d, err := tx.str(key)
 	if err != nil {
 		return 0, err
 	}
 	switch {
-	case offset < 0:
-		return 0, ErrOffset
 	case len(value) == 0:
 		return len(d.Body), nil
 	case offset > maxBody-len(value):

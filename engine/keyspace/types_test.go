@@ -130,8 +130,8 @@ func TestIncrements(t *testing.T) {
 	}{
 		{"10.50", "0.1", "10.6", nil}, {"5.0e3", "2.0e2", "5200", nil}, {"0.1", "0.2", "0.3", nil}, {"3", "-3", "0", nil},
 		{"-1", "-0.5", "-1.5", nil}, {"1e-20", "0", "0", nil}, {"1000000000000000000000", "1", "1000000000000000000001"[:22], nil},
-		{"x", "1", "", ErrNotFloat}, {"1", "x", "", ErrNotFloat}, {"1", "nan", "", ErrNotFloat}, {"1", "inf", "", ErrNotFloat},
-		{"1", "1e999999999", "", ErrNotFloat}, {"1", strings.Repeat("1", 1000), "", ErrNotFloat}, {"1", "0x10", "", ErrNotFloat},
+		{"x", "1", "", ErrNotFloat}, {"1", "x", "", ErrNotFloat}, {"1", "nan", "", ErrNotFloat}, {"1", "inf", "", ErrNaN}, {"-Infinity", "inf", "", ErrNaN},
+		{"1", "1e999999999", "", ErrNotFloat}, {"1", strings.Repeat("1", 6000), "", ErrNotFloat}, {"1" + strings.Repeat("0", 400), "1", "1" + strings.Repeat("0", 400), nil}, {"1", "0x10", "", ErrNotFloat},
 	} {
 		set(t, s, "n", tc.old)
 		incr := func(tx *Tx) error { _, err := tx.IncrByFloat(b("n"), b(tc.by)); return err }
@@ -155,6 +155,8 @@ func TestIncrements(t *testing.T) {
 	fails(t, s, ErrHashNotInteger, func(tx *Tx) error { _, err := tx.HIncrBy(b("h"), b("f"), 1); return err })
 	do(t, s, func(tx *Tx) error { _, err := tx.HSet(b("h"), pair("f", "x")); return err })
 	fails(t, s, ErrHashNotFloat, func(tx *Tx) error { _, err := tx.HIncrByFloat(b("h"), b("f"), b("1")); return err })
+	fails(t, s, ErrInfinite, func(tx *Tx) error { _, err := tx.HIncrByFloat(b("h"), b("f"), b("-inf")); return err })
+	fails(t, s, ErrNotFloat, func(tx *Tx) error { _, err := tx.HIncrByFloat(b("n"), b("f"), b("x")); return err }) // before the type
 }
 
 func TestHashes(t *testing.T) {

@@ -62,9 +62,6 @@ func cmdReset(c *call) error {
 
 func cmdSelect(c *call) error {
 	n, err := c.parseDB(c.args[1])
-	if err == errNotInteger {
-		return replyError("ERR invalid DB index")
-	}
 	if err != nil {
 		return err
 	}

@@ -50,11 +50,11 @@ func expireCommand(name, since, summary string, unit time.Duration, absolute boo
 }
 
 func expire(c *call, unit time.Duration, absolute bool) error {
-	n, err := parseInt(c.args[2])
+	cond, err := parseExpireIf(c.args[3:])
 	if err != nil {
 		return err
 	}
-	cond, err := parseExpireIf(c.args[3:])
+	n, err := parseInt(c.args[2])
 	if err != nil {
 		return err
 	}

@@ -299,5 +299,17 @@ func objectInt(n int64) func(c *call) error {
 }
 
 func cmdObjectFreq(c *call) error {
-	return replyError("ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.")
+	return c.read(func(r keyspace.Reader) error {
+		ok, err := r.Exists(c.args[2])
+		switch {
+		case err != nil:
+			return err
+		case ok:
+			return errNoLFU
+		}
+		c.w.Null()
+		return nil
+	})
 }
+
+const errNoLFU replyError = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."

@@ -163,10 +163,14 @@ func cmdReplicaOf(c *call) error {
 
 // cmdWait has no replica to wait for, but for this connection's writes.
 func cmdWait(c *call) error {
-	for _, a := range c.args[1:] {
-		if n, err := parseInt(a); err != nil || n < 0 {
-			return errNotInteger
-		}
+	if _, err := parseInt(c.args[1]); err != nil {
+		return err
+	}
+	switch ms, err := parseInt(c.args[2]); {
+	case err != nil:
+		return replyError("ERR timeout is not an integer or out of range")
+	case ms < 0:
+		return replyError("ERR timeout is negative")
 	}
 	if err := c.sync(); err != nil {
 		return err
