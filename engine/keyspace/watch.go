@@ -12,7 +12,7 @@ import (
 type Watch struct {
 	space *Space
 	dirty atomic.Bool
-	keys  map[keyName]bool // whether the key was there but expired when it was watched
+	keys  map[keyName]bool // whether the key was absent, or had expired, when it was watched
 }
 
 // watchTable knows who watches a key. Marking happens in the sequencer, so an EXEC, which is an Update itself, cannot miss
@@ -33,13 +33,13 @@ func (s *Space) Watch(w *Watch, database int, keys ...[]byte) (*engine.Ticket, e
 			if err != nil {
 				return err
 			}
-			s.watches.add(w, s, keyName{database, string(key)}, ok && tx.expired(d))
+			s.watches.add(w, s, keyName{database, string(key)}, !ok || tx.expired(d))
 		}
 		return nil
 	})
 }
 
-func (t *watchTable) add(w *Watch, s *Space, name keyName, expired bool) {
+func (t *watchTable) add(w *Watch, s *Space, name keyName, absent bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w.space = s
@@ -49,7 +49,7 @@ func (t *watchTable) add(w *Watch, s *Space, name keyName, expired bool) {
 	if _, ok := w.keys[name]; ok {
 		return
 	}
-	w.keys[name] = expired
+	w.keys[name] = absent
 	if t.byKey[name] == nil {
 		t.byKey[name] = map[*Watch]struct{}{}
 		t.used.Add(1)
@@ -86,8 +86,8 @@ func (tx *Tx) Broken(w *Watch) (bool, error) {
 	}
 	home := tx.database
 	defer func() { tx.database = home }()
-	for name, wasExpired := range w.keys {
-		if wasExpired {
+	for name, absent := range w.keys {
+		if absent {
 			continue
 		}
 		tx.database = name.database
@@ -116,16 +116,17 @@ func (t *watchTable) written(tx *Tx) {
 		}
 		for name := range t.byKey {
 			if name.database == wr.database {
-				t.markLocked(name, false)
+				t.markLocked(name, true)
 			}
 		}
 	}
 }
 
-// markLocked marks the watchers of a key. Sweeping a key that had expired when it was watched is no change to its watcher.
-func (t *watchTable) markLocked(name keyName, sweeping bool) {
+// markLocked marks the watchers of a key. Removing a key that was absent, or had expired, when it was watched is no change to its
+// watcher: had it been written since, that would have marked him.
+func (t *watchTable) markLocked(name keyName, removed bool) {
 	for w := range t.byKey[name] {
-		if !sweeping || !w.keys[name] {
+		if !removed || !w.keys[name] {
 			w.dirty.Store(true)
 		}
 	}

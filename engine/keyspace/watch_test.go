@@ -65,6 +65,19 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+func TestFlushIsNoChangeOfAnAbsentKey(t *testing.T) {
+	s := open(t)
+	var w Watch
+	defer w.Clear()
+	watch(t, s, &w, "absent")
+	do(t, s, func(tx *Tx) error { return tx.FlushDB() })
+	do(t, s, func(tx *Tx) error { tx.FlushAll(); return nil })
+	require.False(t, broken(t, s, &w))
+	do(t, s, func(tx *Tx) error { _, err := tx.Set(b("absent"), b("x"), SetOptions{}); return err })
+	do(t, s, func(tx *Tx) error { return tx.FlushDB() })
+	require.True(t, broken(t, s, &w))
+}
+
 func TestWatchOfAnUpdateThatFails(t *testing.T) {
 	s := open(t)
 	set(t, s, "k", "1")
