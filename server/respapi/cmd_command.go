@@ -93,7 +93,11 @@ func writeCommand(w *resp.Writer, cmd *command) {
 	w.Int(int64(cmd.keys.last))
 	w.Int(int64(cmd.keys.step))
 	writeStatusSet(w, cmd.categories())
-	w.Array(0) // tips
+	hints := strings.Fields(tips[cmd.name])
+	w.Array(len(hints))
+	for _, h := range hints {
+		w.BulkString(h)
+	}
 	writeKeySpecs(w, cmd)
 	w.Array(len(cmd.subs))
 	for i := range cmd.subs {
@@ -117,10 +121,21 @@ func writeKeySpecs(w *resp.Writer, cmd *command) {
 	if last > 0 {
 		last -= cmd.keys.first
 	}
-	w.Set(1)
+	n := max(1, len(keyUses[cmd.name]))
+	w.Set(n)
+	for i := range n {
+		if n > 1 {
+			last = 0 // one key each
+		}
+		writeKeySpec(w, cmd.keyUse(i), keySpec{first: cmd.keys.first + i, last: last, step: cmd.keys.step})
+	}
+}
+
+// writeKeySpec writes one specification; last counts from first, or is negative.
+func writeKeySpec(w *resp.Writer, use []string, k keySpec) {
 	w.Map(3)
 	w.BulkString("flags")
-	writeStatusSet(w, cmd.keyFlags())
+	writeStatusSet(w, use)
 	w.BulkString("begin_search")
 	w.Map(2)
 	w.BulkString("type")
@@ -128,7 +143,7 @@ func writeKeySpecs(w *resp.Writer, cmd *command) {
 	w.BulkString("spec")
 	w.Map(1)
 	w.BulkString("index")
-	w.Int(int64(cmd.keys.first))
+	w.Int(int64(k.first))
 	w.BulkString("find_keys")
 	w.Map(2)
 	w.BulkString("type")
@@ -136,18 +151,11 @@ func writeKeySpecs(w *resp.Writer, cmd *command) {
 	w.BulkString("spec")
 	w.Map(3)
 	w.BulkString("lastkey")
-	w.Int(int64(last))
+	w.Int(int64(k.last))
 	w.BulkString("keystep")
-	w.Int(int64(cmd.keys.step))
+	w.Int(int64(k.step))
 	w.BulkString("limit")
 	w.Int(0)
-}
-
-func (cmd *command) keyFlags() []string {
-	if cmd.flags&flagWrite != 0 {
-		return []string{"RW", "access", "update"}
-	}
-	return []string{"RO", "access"}
 }
 
 func commandDocs(c *call) error {
@@ -229,7 +237,7 @@ func (c *call) keysOf() (*command, []int, error) {
 		return nil, nil, replyError("ERR Invalid number of arguments specified for command")
 	}
 	keys := cmd.keyPositions(inner)
-	if len(keys) == 0 {
+	if len(keys) == 0 || cmd.notKeys() {
 		return nil, nil, replyError("ERR The command has no key arguments")
 	}
 	return cmd, keys, nil
@@ -253,10 +261,10 @@ func commandGetKeysAndFlags(c *call) error {
 		return err
 	}
 	c.w.Array(len(keys))
-	for _, i := range keys {
+	for n, i := range keys {
 		c.w.Array(2)
 		c.w.Bulk(c.args[2+i])
-		writeStatusSet(c.w, cmd.keyFlags())
+		writeStatusSet(c.w, cmd.keyUseIn(c.args[2:], n))
 	}
 	return nil
 }

@@ -10,12 +10,12 @@ const pubsubFlags = flagPubSub | flagNoScript | flagLoading | flagStale
 var pubsubCommands = []command{
 	{name: "subscribe", arity: -2, flags: pubsubFlags | flagNoMulti, group: "pubsub", since: "2.0.0", summary: "Listens for messages published to channels.", run: subscribe("subscribe", channelTopic)},
 	{name: "psubscribe", arity: -2, flags: pubsubFlags | flagNoMulti, group: "pubsub", since: "2.0.0", summary: "Listens for messages published to channels that match one or more patterns.", run: subscribe("psubscribe", patternTopic)},
-	{name: "ssubscribe", arity: -2, flags: pubsubFlags | flagNoMulti, group: "pubsub", since: "7.0.0", summary: "Listens for messages published to shard channels.", run: subscribe("ssubscribe", shardTopic)},
+	{name: "ssubscribe", arity: -2, flags: pubsubFlags | flagNoMulti, keys: allKeys, group: "pubsub", since: "7.0.0", summary: "Listens for messages published to shard channels.", run: subscribe("ssubscribe", shardTopic)},
 	{name: "unsubscribe", arity: -1, flags: pubsubFlags | flagNoMulti, group: "pubsub", since: "2.0.0", summary: "Stops listening to messages posted to channels.", run: unsubscribe("unsubscribe", channelTopic)},
 	{name: "punsubscribe", arity: -1, flags: pubsubFlags | flagNoMulti, group: "pubsub", since: "2.0.0", summary: "Stops listening to messages published to channels that match one or more patterns.", run: unsubscribe("punsubscribe", patternTopic)},
-	{name: "sunsubscribe", arity: -1, flags: pubsubFlags | flagNoMulti, group: "pubsub", since: "7.0.0", summary: "Stops listening to messages posted to shard channels.", run: unsubscribe("sunsubscribe", shardTopic)},
+	{name: "sunsubscribe", arity: -1, flags: pubsubFlags | flagNoMulti, keys: allKeys, group: "pubsub", since: "7.0.0", summary: "Stops listening to messages posted to shard channels.", run: unsubscribe("sunsubscribe", shardTopic)},
 	{name: "publish", arity: 3, flags: flagPubSub | flagLoading | flagStale | flagFast | flagOutside, group: "pubsub", since: "2.0.0", summary: "Posts a message to a channel.", run: publish(channelTopic)},
-	{name: "spublish", arity: 3, flags: flagPubSub | flagLoading | flagStale | flagFast | flagOutside, group: "pubsub", since: "7.0.0", summary: "Post a message to a shard channel.", run: publish(shardTopic)},
+	{name: "spublish", arity: 3, flags: flagPubSub | flagLoading | flagStale | flagFast | flagOutside, keys: oneKey, group: "pubsub", since: "7.0.0", summary: "Post a message to a shard channel.", run: publish(shardTopic)},
 	{name: "pubsub", arity: -2, flags: flagPubSub | flagLoading | flagStale, group: "pubsub", since: "2.8.0", summary: "A container for Pub/Sub commands.", subs: []command{
 		{name: "pubsub|channels", arity: -2, flags: flagPubSub | flagLoading | flagStale, summary: "Returns the active channels.", run: pubsubChannels(channelTopic)},
 		{name: "pubsub|shardchannels", arity: -2, flags: flagPubSub | flagLoading | flagStale, summary: "Returns the active shard channels.", run: pubsubChannels(shardTopic)},
