@@ -125,8 +125,12 @@ func (row *pointRow) convert(f *IndexField, value []byte) string {
 		}
 		row.values[f.Alias] = filter.Values{Floats: []float64{x}}
 	case FieldTag:
-		if tags := splitTags(value, f.Separator, f.IndexEmpty); len(tags) > 0 {
+		tags, tooLong := f.Tags(value)
+		if len(tags) > 0 {
 			row.values[f.Alias] = filter.Values{Keywords: tags}
+		}
+		if tooLong > 0 {
+			return fmt.Sprintf("Invalid tag value: %d bytes exceed the maximum of %d", tooLong, maxTagBytes)
 		}
 	case FieldVector:
 		v, reason := parseBlob(value, f.Vector)
@@ -161,22 +165,24 @@ func parseNumeric(b []byte) (float64, bool) {
 	return x, true
 }
 
-// splitTags splits at the separator, trims white space, drops empty tags and repetitions.
-func splitTags(b []byte, separator byte, keepEmpty bool) []string {
+// Tags splits the value of a TAG field into what is indexed of it: without white space around it, empty tags, repetitions, and
+// tags of more than 4096 bytes, of which tooLong is the length of the last. Letter case is left to the payload index.
+func (f *IndexField) Tags(value []byte) (tags []string, tooLong int) {
+	separator := f.Separator
 	if separator == 0 {
 		separator = ','
 	}
-	var tags []string
-	for part := range bytes.SplitSeq(b, []byte{separator}) {
+	for part := range bytes.SplitSeq(value, []byte{separator}) {
 		part = bytes.TrimSpace(part)
-		if (len(part) == 0 && !keepEmpty) || len(part) > maxTagBytes {
-			continue
-		}
-		if t := string(part); !slices.Contains(tags, t) {
+		switch t := string(part); {
+		case t == "" && !f.IndexEmpty:
+		case len(t) > maxTagBytes:
+			tooLong = len(t)
+		case !slices.Contains(tags, t):
 			tags = append(tags, t)
 		}
 	}
-	return tags
+	return tags, tooLong
 }
 
 // parseBlob reads little-endian float32 components and returns the stored form.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/isobath/isobath/engine"
@@ -90,6 +90,7 @@ type ftIndex struct {
 	fields   []fieldOptions // beside def.Fields
 	byAlias  map[string]int
 	bySource map[string]int
+	uses     atomic.Int64 // searches since the start
 }
 
 // ftState keeps what was read of the definitions; they never change.
@@ -352,10 +353,14 @@ func ftTagVals(c *call) error {
 	var values []string
 	err = x.Each(c.ctx, nil, engine.Fetch{Document: true}, func(h *engine.Hit) error {
 		for source, value := range engine.HashFields(h.Document.Body) {
-			if string(source) != f.Source {
+			if string(source) != f.Source || f.NoIndex {
 				continue
 			}
-			for _, t := range tagsOf(f, string(value)) {
+			tags, _ := f.Tags(value)
+			for _, t := range tags {
+				if !f.CaseSensitive {
+					t = filter.Fold(t)
+				}
 				if !seen[t] && len(values) < maxTagVals {
 					seen[t] = true
 					values = append(values, t)
@@ -372,23 +377,4 @@ func ftTagVals(c *call) error {
 		c.w.BulkString(v)
 	}
 	return nil
-}
-
-// tagsOf splits a value as the index does.
-func tagsOf(f engine.IndexField, value string) []string {
-	separator := f.Separator
-	if separator == 0 {
-		separator = ','
-	}
-	var out []string
-	for t := range strings.SplitSeq(value, string([]byte{separator})) {
-		if t = strings.TrimSpace(t); t == "" && !f.IndexEmpty {
-			continue
-		}
-		if !f.CaseSensitive {
-			t = filter.Fold(t)
-		}
-		out = append(out, t)
-	}
-	return out
 }

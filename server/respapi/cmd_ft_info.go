@@ -90,7 +90,7 @@ func writeInfo(p *pairs, x *ftIndex, info *engine.CollectionInfo) {
 	indexing := info.Index.State == engine.BackfillInProgress
 	p.int("indexing", int64(boolInt(indexing)))
 	p.num("percent_indexed", info.Index.Progress)
-	p.int("number_of_uses", 0)
+	p.int("number_of_uses", x.uses.Load())
 	p.int("cleaning", 0)
 	writeStats(p)
 	if x.opts.CustomStop {

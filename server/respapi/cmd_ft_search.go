@@ -56,6 +56,7 @@ const planFiltered = "filtered walk"
 // search runs a request and counts it.
 func (c *call) search(req *searchRequest) (*ftResult, error) {
 	st := &c.srv.search
+	req.index.uses.Add(1)
 	st.Active.Add(1)
 	defer st.Active.Add(-1)
 	res, err := c.searchInTime(req)

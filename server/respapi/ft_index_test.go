@@ -192,7 +192,14 @@ func TestFTAliases(t *testing.T) {
 func TestFTOtherCommands(t *testing.T) {
 	both(t, func(t *testing.T, rdb *redis.Client) {
 		movies(t, rdb)
+		uses := ftInfoOf(t, rdb, "idx")["number_of_uses"].(int64)
+		search(t, rdb, "idx", "*")
+		require.Equal(t, uses+1, ftInfoOf(t, rdb, "idx")["number_of_uses"])
+		run(t, rdb, "HSET", "doc:long", "genre", strings.Repeat("x", 4097)+";drama")
+		require.Equal(t, []string{"doc:long"}, search(t, rdb, "idx", "@genre:{drama}", "INKEYS", "1", "doc:long", "NOCONTENT").ids)
+		require.EqualValues(t, 1, ftInfoOf(t, rdb, "idx")["hash_indexing_failures"])
 		require.ElementsMatch(t, []any{"horror", "comedy", "drama"}, run(t, rdb, "FT.TAGVALS", "idx", "genre"))
+		run(t, rdb, "DEL", "doc:long")
 		text := run(t, rdb, "FT.EXPLAIN", "idx", "@genre:{a|b} -@year:[1 2]=>[KNN 3 @v $q]", "PARAMS", "2", "q", blob(0, 0)).(string)
 		require.Contains(t, text, "INTERSECT {")
 		require.Contains(t, text, "VECTOR {K=3")
