@@ -109,6 +109,9 @@ func (t *table) find(args [][]byte) (*command, error) {
 	}
 	if len(cmd.subs) > 0 && len(args) > 1 {
 		sub := cmd.sub(args[1])
+		if sub == nil && cmd.name == "cluster" {
+			return nil, errNotCluster // of what the emulation lacks
+		}
 		if sub == nil {
 			return nil, errUnknownSub(cmd.name, args[1])
 		}
