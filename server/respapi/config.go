@@ -170,6 +170,7 @@ func (cs *configStore) Set(pairs [][]byte) error {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	checked := make([]string, 0, len(pairs)/2)
+	given := map[*param]bool{}
 	for i := 0; i < len(pairs); i += 2 {
 		name := strings.ToLower(string(pairs[i]))
 		p := cs.params[name]
@@ -179,6 +180,10 @@ func (cs *configStore) Set(pairs [][]byte) error {
 		if p.fixed {
 			return replyError("ERR CONFIG SET failed (possibly related to argument '" + name + "') - can't set immutable config")
 		}
+		if given[p] {
+			return replyError("ERR CONFIG SET failed (possibly related to argument '" + name + "') - duplicate parameter")
+		}
+		given[p] = true
 		value, err := p.check(string(pairs[i+1]))
 		if err != nil {
 			return replyError("ERR CONFIG SET failed (possibly related to argument '" + name + "') - " + err.Error())

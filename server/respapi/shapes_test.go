@@ -103,6 +103,8 @@ func TestReplyShapes(t *testing.T) {
 		{"config get databases", "*2|$9|databases|$2|16|", "%1|$9|databases|$2|16|"},
 		{"config get nothing", "*0|", "%0|"},
 		{"config set nothing 1", "-ERR Unknown option or number of arguments for CONFIG SET - 'nothing'|", ""},
+		{"config set timeout 5 timeout 6", "-ERR CONFIG SET failed (possibly related to argument 'timeout') - duplicate parameter|", ""},
+		{"config get timeout", "*2|$7|timeout|$1|0|", "%1|$7|timeout|$1|0|"},
 		{"module list", "*2|*8|$4|name|$6|search|$3|ver|:21015|$4|path|$0||$4|args|*0|*8|$4|name|$6|ReJSON|$3|ver|:20809|$4|path|$0||$4|args|*0|",
 			"*2|%4|$4|name|$6|search|$3|ver|:21015|$4|path|$0||$4|args|*0|%4|$4|name|$6|ReJSON|$3|ver|:20809|$4|path|$0||$4|args|*0|"},
 		{"role", "*3|$6|master|:0|*0|", ""},
