@@ -119,7 +119,7 @@ func (row *pointRow) convert(f *IndexField, value []byte) string {
 	}
 	switch f.Type {
 	case FieldNumeric:
-		x, ok := parseNumeric(value)
+		x, ok := ParseNumeric(value)
 		if !ok {
 			return fmt.Sprintf("Invalid numeric value: '%s'", abbreviate(value))
 		}
@@ -142,8 +142,8 @@ func (row *pointRow) convert(f *IndexField, value []byte) string {
 	return ""
 }
 
-// parseNumeric reads an ASCII integer, fixed or scientific number, or a signed inf.
-func parseNumeric(b []byte) (float64, bool) {
+// ParseNumeric reads the value of a NUMERIC field as the index does: an ASCII integer, fixed or scientific number, or a signed inf.
+func ParseNumeric(b []byte) (float64, bool) {
 	if len(b) == 0 || len(b) > 128 {
 		return 0, false
 	}

@@ -328,8 +328,8 @@ func (s *searchRun) sortValue(row *ftRow) {
 		return
 	}
 	if i, ok := x.find(name); ok && x.def.Fields[i].Type == engine.FieldNumeric {
-		n, err := parseFloat(value)
-		row.number, row.missing = n, err != nil
+		n, ok := engine.ParseNumeric(value)
+		row.number, row.missing = n, !ok
 		return
 	}
 	row.text = value

@@ -174,6 +174,19 @@ func TestFTSearchSorts(t *testing.T) {
 	})
 }
 
+// A value is a number to SORTBY if it is one to the index.
+func TestFTSortsByWhatIsIndexed(t *testing.T) {
+	both(t, func(t *testing.T, rdb *redis.Client) {
+		run(t, rdb, "FT.CREATE", "idx", "SCHEMA", "n", "NUMERIC")
+		for key, n := range map[string]string{"a": "5", "b": "1e400", "c": "Infinity", "d": "-inf"} {
+			run(t, rdb, "HSET", key, "n", n)
+		}
+		require.Equal(t, []string{"d", "a", "b"}, search(t, rdb, "idx", "@n:[-inf inf]", "SORTBY", "n", "NOCONTENT").ids)
+		require.Equal(t, []string{"d", "a", "b", "c"}, search(t, rdb, "idx", "*", "SORTBY", "n", "NOCONTENT").ids)
+		require.Equal(t, []string{"b", "a", "d", "c"}, search(t, rdb, "idx", "*", "SORTBY", "n", "DESC", "NOCONTENT").ids)
+	})
+}
+
 func TestFTSearchNearest(t *testing.T) {
 	both(t, func(t *testing.T, rdb *redis.Client) {
 		movies(t, rdb)
