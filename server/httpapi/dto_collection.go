@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -49,7 +50,7 @@ type collectionConfig struct {
 }
 
 func (c *collectionConfig) encode() ([]byte, error) {
-	return json.Marshal(c, json.Deterministic(true))
+	return json.Marshal(c, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
 }
 
 // createBody is the body of the creation of a collection.
@@ -253,6 +254,9 @@ const (
 
 // badName says what is wrong with a name, "" when nothing is.
 func badName(name string, maxBytes int) string {
+	if !utf8.ValidString(name) {
+		return "is not UTF-8"
+	}
 	if len(name) > maxBytes {
 		return fmt.Sprintf("of %d bytes invalid, must be at most %d bytes", len(name), maxBytes)
 	}

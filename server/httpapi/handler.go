@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/isobath/isobath/server/service"
 )
@@ -227,7 +228,7 @@ func (h *Handler) writeResult(w http.ResponseWriter, began time.Time, result any
 	if a, ok := result.(appender); ok {
 		out = a.appendJSON(out)
 	} else {
-		raw, err := json.Marshal(result, json.Deterministic(true))
+		raw, err := json.Marshal(result, json.Deterministic(true), jsontext.AllowInvalidUTF8(true)) // names of FT indexes are bytes
 		if err != nil {
 			h.writeError(w, began, err)
 			return

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -146,9 +147,10 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	gauge(descHealthy, healthy)
 }
 
+// name returns a label for a name; a label must be UTF-8, the name of an FT index need not.
 func (g *gauges) name(s string) string {
 	if !g.anonymous || s == "" {
-		return s
+		return strings.ToValidUTF8(s, "\uFFFD")
 	}
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:8])
