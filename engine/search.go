@@ -144,6 +144,11 @@ func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found
 	}
 	seq, table := s.v.seq, s.v.c.slots
 	visible := func(slot uint32) bool { return table.Visible(slot, seq) }
+	before := func(a, b uint32) bool {
+		x, _ := table.Get(a)
+		y, _ := table.Get(b)
+		return x.ID.Compare(y.ID) < 0
+	}
 	if has.GetCardinality() < s.v.filter.All().GetCardinality() { // the index may name slots whose vector was deleted
 		visible = func(slot uint32) bool { return table.Visible(slot, seq) && has.Contains(slot) }
 	}
@@ -151,6 +156,7 @@ func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found
 		Query: s.query, K: k, Ef: cmp.Or(s.req.Ef, s.store.params.EfConstruct), Exact: s.req.Exact, IndexedOnly: s.req.IndexedOnly, Oversampling: s.req.Oversampling,
 		Candidates: int(has.GetCardinality()),
 		Visible:    visible,
+		Before:     before,
 	}
 	if set != nil {
 		req.Filter = roaring.And(set, has)
@@ -168,9 +174,6 @@ func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found
 		}
 		hits = append(hits, found{row.ID, r.Slot, r.Distance})
 	}
-	slices.SortFunc(hits, func(a, b found) int {
-		return cmp.Or(cmp.Compare(a.distance, b.distance), a.id.Compare(b.id))
-	})
 	return hits, nil
 }
 

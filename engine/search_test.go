@@ -56,3 +56,36 @@ func TestSearchWithHugeK(t *testing.T) {
 	}
 	require.NoError(t, db.Close())
 }
+
+// Points at one distance come by ascending id, and pages of them neither repeat nor skip any,
+// whatever the order they were written in, with a scan of rows and with one of codes.
+func TestTiesArePagedById(t *testing.T) {
+	ctx := context.Background()
+	for _, fullScanBytes := range []int64{1, 1 << 30} {
+		db, err := newDisk().open()
+		require.NoError(t, err)
+		require.NoError(t, db.CreateCollection(ctx, "ties", Schema{
+			Vectors:        map[string]VectorParams{"": {Size: testDim, Distance: Euclid, M: 4, EfConstruct: 16, FullScanBytes: fullScanBytes}},
+			IndexFromBytes: -1,
+		}))
+		c, err := db.Collection("ties")
+		require.NoError(t, err)
+		const count = 300
+		for i := range uint64(count) {
+			id := i * 101 % count // no order that slots have
+			_, err := c.Upsert(ctx, []Point{{ID: NumID(id), Vectors: Vectors{"": testVector(1, 1)}, Payload: []byte(`{"tag":"x"}`)}}, UpsertOptions{})
+			require.NoError(t, err)
+		}
+		for _, f := range []filter.Expr{nil, filter.Match{Field: "tag", Value: filter.StringValue("x")}} {
+			for _, k := range []int{1, 7, 40, count} {
+				res, err := c.Search(ctx, SearchRequest{Query: testVector(2, 0), K: k, Filter: f})
+				require.NoError(t, err)
+				require.Len(t, res.Hits, k)
+				for i, h := range res.Hits {
+					require.Equal(t, NumID(uint64(i)), h.ID)
+				}
+			}
+		}
+		require.NoError(t, db.Close())
+	}
+}

@@ -1,33 +1,46 @@
 package vectorindex
 
 import (
-	"cmp"
 	"math"
 	"slices"
 )
 
 // nearest keeps the limit nearest of the slots pushed, as a binary heap with the farthest on top.
+// Which of equally distant ones are kept does not depend on the order in which they are pushed.
 type nearest struct {
-	limit int
-	heap  []Result
+	limit  int
+	before func(a, b uint32) bool // order of slots at one distance; nil: ascending
+	heap   []Result
 }
 
 func (n *nearest) reset(limit int) { n.limit, n.heap = limit, n.heap[:0] }
 
-// takes tells whether a candidate at distance d would be kept. NaN is as far as can be.
+// takes tells whether a candidate at distance d may be kept. NaN is as far as can be.
 func (n *nearest) takes(d float32) bool {
-	return len(n.heap) < n.limit || d < n.heap[0].Distance
+	return len(n.heap) < n.limit || d <= n.heap[0].Distance
+}
+
+// less tells whether a comes before b in the results.
+func (n *nearest) less(a, b Result) bool {
+	switch {
+	case a.Distance != b.Distance:
+		return a.Distance < b.Distance
+	case n.before != nil:
+		return n.before(a.Slot, b.Slot)
+	}
+	return a.Slot < b.Slot
 }
 
 func (n *nearest) push(slot uint32, d float32) {
 	if d != d {
 		d = float32(math.Inf(1))
 	}
+	r := Result{Slot: slot, Distance: d}
 	if len(n.heap) < n.limit {
-		n.heap = append(n.heap, Result{Slot: slot, Distance: d})
+		n.heap = append(n.heap, r)
 		for i := len(n.heap) - 1; i > 0; {
 			up := (i - 1) / 2
-			if n.heap[up].Distance >= n.heap[i].Distance {
+			if !n.less(n.heap[up], n.heap[i]) {
 				return
 			}
 			n.heap[up], n.heap[i] = n.heap[i], n.heap[up]
@@ -35,7 +48,7 @@ func (n *nearest) push(slot uint32, d float32) {
 		}
 		return
 	}
-	if !(d < n.heap[0].Distance) {
+	if !n.less(r, n.heap[0]) {
 		return
 	}
 	i := 0
@@ -44,28 +57,34 @@ func (n *nearest) push(slot uint32, d float32) {
 		if down >= len(n.heap) {
 			break
 		}
-		if down+1 < len(n.heap) && n.heap[down+1].Distance > n.heap[down].Distance {
+		if down+1 < len(n.heap) && n.less(n.heap[down], n.heap[down+1]) {
 			down++
 		}
-		if n.heap[down].Distance <= d {
+		if !n.less(r, n.heap[down]) {
 			break
 		}
 		n.heap[i] = n.heap[down]
 		i = down
 	}
-	n.heap[i] = Result{Slot: slot, Distance: d}
+	n.heap[i] = r
 }
 
-// sorted returns what was kept, nearest first, ties by slot, and leaves n empty. Borrowed until the next use of n.
+// sorted returns what was kept, nearest first, and leaves n empty. Borrowed until the next use of n.
 func (n *nearest) sorted() []Result {
 	out := n.heap
 	n.heap = n.heap[:0]
-	sortResults(out)
+	n.sort(out)
 	return out
 }
 
-func sortResults(rs []Result) {
+func (n *nearest) sort(rs []Result) {
 	slices.SortFunc(rs, func(a, b Result) int {
-		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Slot, b.Slot))
+		switch {
+		case n.less(a, b):
+			return -1
+		case n.less(b, a):
+			return 1
+		}
+		return 0
 	})
 }

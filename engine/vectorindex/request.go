@@ -18,6 +18,8 @@ type Request struct {
 	Candidates int
 	// Visible tells whether a slot may be a result; nil means every one. It is called often.
 	Visible func(slot uint32) bool
+	// Before orders the results at one distance; nil means by slot. A scan keeps the first of them.
+	Before func(a, b uint32) bool
 	// Oversampling raises the number of candidates that are rescored to Oversampling*K. Default and least: what the
 	// codes need.
 	Oversampling float64

@@ -78,11 +78,12 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 	r.Ef = max(r.Ef, r.K)
 	sc.ctx, sc.v, sc.r = ctx, v, r
 	sc.stats, sc.results, sc.deadline = Stats{}, sc.results[:0], 0
+	sc.near.before = r.Before
 }
 
 // end drops what must not be kept alive by the pool.
 func (sc *scratch) end() {
-	sc.ctx, sc.v, sc.r, sc.nodes, sc.scorer.codes = nil, nil, Request{}, nil, nil
+	sc.ctx, sc.v, sc.r, sc.nodes, sc.scorer.codes, sc.near.before = nil, nil, Request{}, nil, nil, nil
 }
 
 // allowed tells whether slot may be a result.
@@ -333,7 +334,7 @@ func (sc *scratch) finish() error {
 			sc.results[i].Distance = float32(math.Inf(1))
 		}
 	}
-	sortResults(sc.results)
+	sc.near.sort(sc.results)
 	sc.results = sc.results[:min(len(sc.results), sc.r.K)]
 	return nil
 }
