@@ -91,7 +91,7 @@ func (b *createBody) validate(v *violations) {
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		at := "vectors"
 		if b.Vectors.single == nil {
-			at += "." + name
+			at = anyVector
 			if reason := badName(name, maxVectorName); reason != "" {
 				v.add("vectors", "vector name %s", reason)
 			}
@@ -230,7 +230,11 @@ func (v *vectorConfig) params(name string, base hnswConfig, found *violations) (
 			return p, formatError("%s.datatype: unknown variant `%s`, expected one of `float32`, `float16`, `uint8`, `turbo4`", at, clip(*v.Datatype))
 		}
 	}
-	if err := v.Quantization.check(found, at+".quantization_config"); err != nil {
+	shown := "vectors"
+	if name != "" {
+		shown = anyVector
+	}
+	if err := v.Quantization.check(found, shown+".quantization_config"); err != nil {
 		return p, err
 	}
 	h := v.HNSW.over(base)
@@ -246,6 +250,9 @@ func (v *vectorConfig) params(name string, base hnswConfig, found *violations) (
 	}
 	return p, nil
 }
+
+// anyVector is the field of a violation within a map of named vectors.
+const anyVector = "vectors.?"
 
 const (
 	maxCollectionName = 255

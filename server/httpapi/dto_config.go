@@ -30,10 +30,12 @@ func (h *hnswConfig) check(v *violations, at string) {
 		h.FullScanThreshold = h.FullScanKB
 	}
 	h.FullScanKB = nil
-	between(v, at+".m", h.M, 0, 512)
-	between(v, at+".ef_construct", h.EfConstruct, 4, 1<<20)
-	between(v, at+".full_scan_threshold", h.FullScanThreshold, 10, 1<<40)
-	between(v, at+".payload_m", h.PayloadM, 0, 512)
+	atMost(v, at+".m", h.M, 512)
+	atLeast(v, at+".ef_construct", h.EfConstruct, 4)
+	atMost(v, at+".ef_construct", h.EfConstruct, 1<<20)
+	atLeast(v, at+".full_scan_threshold", h.FullScanThreshold, 10)
+	atMost(v, at+".full_scan_threshold", h.FullScanThreshold, 1<<40)
+	atMost(v, at+".payload_m", h.PayloadM, 512)
 	checkMemory(v, at+".memory", h.Memory, true)
 }
 
@@ -108,7 +110,7 @@ func (o *optimizerConfig) check(v *violations, at string) {
 	between(v, at+".deleted_threshold", o.DeletedThreshold, 0, 1)
 	atLeast(v, at+".vacuum_min_vector_number", o.VacuumMin, 100)
 	atLeast(v, at+".max_segment_size", o.MaxSegmentSize, 1)
-	between(v, at+".indexing_threshold", o.Indexing, 0, 1<<40)
+	atMost(v, at+".indexing_threshold", o.Indexing, 1<<40)
 }
 
 func (o *optimizerConfig) over(base optimizerConfig) optimizerConfig {

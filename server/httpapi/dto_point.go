@@ -264,14 +264,14 @@ func (b *batchBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 func (b *batchBody) check(v *violations, at string) {
-	for name, column := range b.Vectors.named {
-		field := at + ".vectors"
+	for _, name := range slices.Sorted(maps.Keys(b.Vectors.named)) {
+		column, field := b.Vectors.named[name], at+".vectors"
 		if len(column) != len(b.IDs) {
 			v.add(field, "number of ids and vectors must be equal (%d != %d)", len(b.IDs), len(column))
 		}
 		for i, vec := range column {
 			if len(vec) == 0 {
-				v.add(fmt.Sprintf("%s.%s[%d]", field, name, i), "dense vector must not be empty")
+				v.add(fmt.Sprintf("%s[%d]", field, i), "Validation error: dense vector must not be empty [{}]")
 			}
 		}
 	}

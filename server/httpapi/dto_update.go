@@ -35,8 +35,8 @@ func (b *updateBody) validate(v *violations) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.Vectors)) {
 		if p := b.Vectors[name]; p != nil {
-			p.HNSW.check(v, "vectors."+name+".hnsw_config")
-			checkMemory(v, "vectors."+name+".memory", p.Memory, false)
+			p.HNSW.check(v, anyVector+".hnsw_config")
+			checkMemory(v, anyVector+".memory", p.Memory, false)
 		}
 	}
 }
@@ -147,7 +147,7 @@ func (b *updateBody) applyVectors(c *collectionConfig) error {
 			return badRequest("size, distance and multivector_config of a vector cannot change")
 		}
 		var found violations
-		if err := change.Quantization.check(&found, "vectors."+name+".quantization_config"); err != nil {
+		if err := change.Quantization.check(&found, anyVector+".quantization_config"); err != nil {
 			return err
 		}
 		if err := found.err("JSON body"); err != nil {

@@ -60,17 +60,32 @@ func (v *violations) add(field, format string, args ...any) {
 	v.list = append(v.list, field+": "+fmt.Sprintf(format, args...))
 }
 
-// atLeast and between check optional numbers.
-func atLeast[N int | int64 | uint64 | float64](v *violations, field string, n *N, low N) {
+// atLeast, atMost and between check optional numbers.
+func atLeast[N uint64 | float64](v *violations, field string, n *N, low N) {
 	if n != nil && *n < low {
-		v.add(field, "value %v invalid, must be %v or larger", *n, low)
+		v.add(field, "value %s invalid, must be %s or larger", number(*n), number(low))
 	}
 }
 
-func between[N int | int64 | uint64 | float64](v *violations, field string, n *N, low, high N) {
-	if n != nil && (*n < low || *n > high) {
-		v.add(field, "value %v invalid, must be from %v to %v", *n, low, high)
+func atMost[N uint64 | float64](v *violations, field string, n *N, high N) {
+	if n != nil && *n > high {
+		v.add(field, "value %s invalid, must be %s or smaller", number(*n), number(high))
 	}
+}
+
+func between[N uint64 | float64](v *violations, field string, n *N, low, high N) {
+	if n != nil && (*n < low || *n > high) {
+		v.add(field, "value %s invalid, must be from %s to %s", number(*n), number(low), number(high))
+	}
+}
+
+// number writes floats with a fraction, as clients know them.
+func number[N uint64 | float64](n N) string {
+	text := fmt.Sprint(n)
+	if _, float := any(n).(float64); float && !strings.ContainsAny(text, ".e") {
+		text += ".0"
+	}
+	return text
 }
 
 // err returns the error for a part of the request: "JSON body", "query parameters", "path

@@ -91,7 +91,14 @@ func TestErrorTexts(t *testing.T) {
 		{"PUT /collections/n", `{"vectors":{"size":4}}`, 400, "missing field `distance`"},
 		{"PUT /collections/n", `{"shard_number":0}`, 422, "shard_number: value 0 invalid, must be 1 or larger"},
 		{"PUT /collections/n", `{"shard_number":-1}`, 400, "Format error in JSON body: "},
-		{"PUT /collections/n", `{"hnsw_config":{"ef_construct":3},"wal_config":{"wal_capacity_mb":0}}`, 422, "hnsw_config.ef_construct: value 3 invalid, must be from 4"},
+		{"PUT /collections/n", `{"hnsw_config":{"ef_construct":3},"wal_config":{"wal_capacity_mb":0}}`, 422,
+			"[hnsw_config.ef_construct: value 3 invalid, must be 4 or larger; wal_config.wal_capacity_mb: value 0 invalid, must be 1 or larger]"},
+		{"PUT /collections/n", `{"hnsw_config":{"m":513,"full_scan_threshold":9},"optimizers_config":{"deleted_threshold":2}}`, 422,
+			"[hnsw_config.m: value 513 invalid, must be 512 or smaller; hnsw_config.full_scan_threshold: value 9 invalid, must be 10 or larger; " +
+				"optimizers_config.deleted_threshold: value 2.0 invalid, must be from 0.0 to 1.0]"},
+		{"POST " + c + "/points/query", `{"query":[1,2,3,4],"params":{"quantization":{"oversampling":0.5}}}`, 422, "oversampling: value 0.5 invalid, must be 1.0 or larger"},
+		{"PUT " + c + "/points", `{"batch":{"ids":[1],"vectors":{"":[[]],"b":[]}}}`, 422,
+			"[batch.vectors[0]: Validation error: dense vector must not be empty [{}]; batch.vectors: number of ids and vectors must be equal (1 != 0)]"},
 		{"PUT /collections/n", `{"payload":{"memory":"pinned"}}`, 422, "payload.memory"},
 		{"PUT /collections/n", `{"sparse_vectors":{"s":{}}}`, 400, "Bad request: sparse vectors are not supported yet"},
 		{"PUT /collections/n", `{"vectors":{"size":4,"distance":"Dot","multivector_config":{"comparator":"max_sim"}}}`, 400, "Bad request: multivectors are not supported yet"},
@@ -125,7 +132,7 @@ func TestSeveralViolationsAreReportedTogether(t *testing.T) {
 	a := f.do("PUT /collections/n", `{"vectors":{"a":{"size":0,"distance":"Dot"},"b":{"size":70000,"distance":"Dot"}},"replication_factor":0}`)
 	require.Equal(t, 422, a.status)
 	require.Equal(t, "Validation error in JSON body: [replication_factor: value 0 invalid, must be 1 or larger; "+
-		"vectors.a.size: value 0 invalid, must be from 1 to 65536; vectors.b.size: value 70000 invalid, must be from 1 to 65536]", a.failure())
+		"vectors.?.size: value 0 invalid, must be from 1 to 65536; vectors.?.size: value 70000 invalid, must be from 1 to 65536]", a.failure())
 }
 
 func TestUnknownRoutes(t *testing.T) {
