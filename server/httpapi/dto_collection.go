@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,12 +31,12 @@ func (p *paramsConfig) check(v *violations, at string) {
 	atLeast(v, at+"replication_factor", p.Replication, 1)
 	atLeast(v, at+"write_consistency_factor", p.WriteConsistency, 1)
 	if p.Payload != nil {
-		checkMemory(v, at+"payload.memory", p.Payload.Memory, false)
+		notPinned(v, at+"payload.memory", p.Payload.Memory)
 	}
 }
 
 type payloadConfig struct {
-	Memory *string `json:"memory,omitzero"`
+	Memory *memory `json:"memory,omitzero"`
 }
 
 // collectionConfig is config of a collection, and what Schema.Config keeps.
@@ -80,6 +81,11 @@ func (sharding) words() []string { return []string{"auto", "custom"} }
 
 func given(v jsontext.Value) bool { return v.Kind() != 0 && v.Kind() != 'n' }
 
+// empty says whether v is a list or map without members.
+func empty(v jsontext.Value) bool {
+	return (v.Kind() == '[' || v.Kind() == '{') && len(bytes.TrimSpace(v[1:len(v)-1])) == 0
+}
+
 func (b *createBody) validate(v *violations) {
 	b.Optimizers = or(b.Optimizers, b.Optimizer)
 	b.Quantization = or(b.Quantization, b.Quantization2)
@@ -102,7 +108,7 @@ func (b *createBody) validate(v *violations) {
 		}
 		between(v, at+".size", p.Size, 1, 65536)
 		p.HNSW.check(v, at+".hnsw_config")
-		checkMemory(v, at+".memory", p.Memory, false)
+		notPinned(v, at+".memory", p.Memory)
 	}
 }
 
@@ -116,7 +122,7 @@ func (b *createBody) params() *paramsConfig {
 // refuse names what is not served yet.
 func (b *createBody) refuse() error {
 	switch {
-	case given(b.Sparse) && string(b.Sparse) != "{}":
+	case given(b.Sparse) && !empty(b.Sparse):
 		return unsupported("sparse vectors are")
 	case given(b.InitFrom):
 		return unsupported("init_from is")
@@ -244,7 +250,7 @@ func (v *vectorConfig) params(name string, base hnswConfig, found *violations) (
 	}
 	switch {
 	case v.Memory != nil:
-		p.OnDisk = *v.Memory == "cold"
+		p.OnDisk = v.Memory.text == "cold"
 	case v.OnDisk != nil:
 		p.OnDisk = *v.OnDisk
 	}

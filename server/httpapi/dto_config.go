@@ -17,7 +17,7 @@ type hnswConfig struct {
 	FullScanKB         *uint64 `json:"full_scan_threshold_kb,omitzero"`
 	MaxIndexingThreads *uint64 `json:"max_indexing_threads,omitzero"`
 	OnDisk             *bool   `json:"on_disk,omitzero"`
-	Memory             *string `json:"memory,omitzero"`
+	Memory             *memory `json:"memory,omitzero"`
 	PayloadM           *uint64 `json:"payload_m,omitzero"`
 	InlineStorage      *bool   `json:"inline_storage,omitzero"`
 }
@@ -36,7 +36,6 @@ func (h *hnswConfig) check(v *violations, at string) {
 	atLeast(v, at+".full_scan_threshold", h.FullScanThreshold, 10)
 	atMost(v, at+".full_scan_threshold", h.FullScanThreshold, 1<<40)
 	atMost(v, at+".payload_m", h.PayloadM, 512)
-	checkMemory(v, at+".memory", h.Memory, true)
 }
 
 // over returns h where given and base elsewhere.
@@ -58,12 +57,14 @@ func or[T any](a, b *T) *T {
 	return b
 }
 
-// checkMemory checks a placement; pinned says whether that one is allowed.
-func checkMemory(v *violations, field string, m *string, pinned bool) {
-	if m == nil || *m == "cold" || *m == "cached" || *m == "pinned" && pinned {
-		return
+// memory is a placement.
+type memory = word[placementWord]
+
+// notPinned refuses the placement that vectors and payloads cannot have.
+func notPinned(v *violations, field string, m *memory) {
+	if m != nil && m.text == "pinned" {
+		v.add(field, "value \"pinned\" invalid, must be `cold` or `cached`")
 	}
-	v.add(field, "value %q invalid, must be `cold` or `cached`", clip(*m))
 }
 
 // threads is a number of threads; "auto" is nil.
@@ -153,7 +154,7 @@ type vectorConfig struct {
 	HNSW         *hnswConfig       `json:"hnsw_config,omitzero"`
 	Quantization *quantizationBody `json:"quantization_config,omitzero"`
 	OnDisk       *bool             `json:"on_disk,omitzero"`
-	Memory       *string           `json:"memory,omitzero"`
+	Memory       *memory           `json:"memory,omitzero"`
 	Datatype     *string           `json:"datatype,omitzero"`
 	Multi        jsontext.Value    `json:"multivector_config,omitzero"`
 }
@@ -182,9 +183,18 @@ func (c *vectorsConfig) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	// A vector may be called "size" or "distance": then the member is a map.
 	if isScalar(probe.Size) || isScalar(probe.Distance) {
 		c.single = &vectorConfig{}
-		return json.Unmarshal(raw, c.single, bodyOptions)
+		return within(dec, json.Unmarshal(raw, c.single, bodyOptions))
 	}
-	return json.Unmarshal(raw, &c.named, bodyOptions)
+	return within(dec, json.Unmarshal(raw, &c.named, bodyOptions))
+}
+
+// within completes the place of an error in a value that was read as a whole.
+func within(dec *jsontext.Decoder, err error) error {
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) {
+		semantic.JSONPointer = dec.StackPointer() + semantic.JSONPointer
+	}
+	return err
 }
 
 func isScalar(v jsontext.Value) bool { return v.Kind() != 0 && v.Kind() != '{' }
@@ -265,7 +275,7 @@ func (q *quantizationBody) check(v *violations, at string) error {
 
 type placement struct {
 	AlwaysRAM *bool   `json:"always_ram"`
-	Memory    *string `json:"memory"`
+	Memory    *memory `json:"memory"`
 }
 
 type scalarQuantization struct {
@@ -302,7 +312,12 @@ func (w *word[V]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return readEnum(dec, &w.text, table)
 }
 
+func (w word[V]) MarshalJSONTo(enc *jsontext.Encoder) error {
+	return enc.WriteToken(jsontext.String(w.text))
+}
+
 type (
+	placementWord  struct{}
 	scalarType     struct{}
 	compression    struct{}
 	binaryEncoding struct{}
@@ -310,6 +325,7 @@ type (
 	turboBits      struct{}
 )
 
+func (placementWord) words() []string  { return []string{"cold", "cached", "pinned"} }
 func (scalarType) words() []string     { return []string{"int8"} }
 func (compression) words() []string    { return []string{"x4", "x8", "x16", "x32", "x64"} }
 func (binaryEncoding) words() []string { return []string{"one_bit", "two_bits", "one_and_half_bits"} }

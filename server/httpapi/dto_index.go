@@ -23,7 +23,6 @@ type indexSchema struct {
 	params jsontext.Value // nil for a type's name
 
 	lookup, rng *bool
-	placement   placement
 }
 
 var indexKinds = map[string]filter.Kind{
@@ -53,23 +52,41 @@ func (s *indexSchema) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		return err
 	}
 	s.params = slices.Clone(raw)
-	var params struct {
-		Type      *word[indexKind] `json:"type"`
-		Lookup    *bool            `json:"lookup"`
-		Range     *bool            `json:"range"`
-		Tenant    *bool            `json:"is_tenant"`
-		Principal *bool            `json:"is_principal"`
-		placement `json:",inline"`
-	}
+	var params indexParams
 	if err := json.Unmarshal(raw, &params, bodyOptions); err != nil {
-		return errors.New(describe(err))
+		return within(dec, err)
 	}
 	if params.Type == nil {
 		return errors.New("missing field `type`")
 	}
 	s.kind = indexKinds[params.Type.text]
-	s.lookup, s.rng, s.placement = params.Lookup, params.Range, params.placement
+	s.lookup, s.rng = params.Lookup, params.Range
 	return nil
+}
+
+// indexParams are the parameters of all types; most have no effect here and are only checked.
+type indexParams struct {
+	Type       *word[indexKind]     `json:"type"`
+	Lookup     *bool                `json:"lookup"`
+	Range      *bool                `json:"range"`
+	Tenant     *bool                `json:"is_tenant"`
+	Principal  *bool                `json:"is_principal"`
+	Prefix     *bool                `json:"prefix"`
+	EnableHNSW *bool                `json:"enable_hnsw"`
+	OnDisk     *bool                `json:"on_disk"`
+	Memory     *memory              `json:"memory"`
+	Tokenizer  *word[tokenizerWord] `json:"tokenizer"`
+	MinToken   *uint64              `json:"min_token_len"`
+	MaxToken   *uint64              `json:"max_token_len"`
+	Lowercase  *bool                `json:"lowercase"`
+	Folding    *bool                `json:"ascii_folding"`
+	Phrases    *bool                `json:"phrase_matching"`
+}
+
+type tokenizerWord struct{}
+
+func (tokenizerWord) words() []string {
+	return []string{"prefix", "whitespace", "word", "multilingual"}
 }
 
 type indexKind struct{}
@@ -91,7 +108,6 @@ func (b *indexBody) validate(v *violations) {
 	if s.kind == filter.Integer && s.lookup != nil && !*s.lookup && s.rng != nil && !*s.rng {
 		v.add("field_schema", "Validation error: the 'lookup' and 'range' capabilities can't be both disabled")
 	}
-	checkMemory(v, "field_schema.memory", s.placement.Memory, true)
 }
 
 // def returns the index to create and the user's own words.

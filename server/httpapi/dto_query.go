@@ -154,7 +154,7 @@ const defaultLimit = 10
 
 // query returns what the service executes.
 func (b *queryBody) query() (q service.Query, err error) {
-	prefetch := b.Prefetch.Kind() != 0 && b.Prefetch.Kind() != 'n' && string(b.Prefetch) != "[]"
+	prefetch := given(b.Prefetch) && !(b.Prefetch.Kind() == '[' && empty(b.Prefetch))
 	switch {
 	case prefetch && b.Query == nil:
 		return q, badRequest("A query is needed to merge the prefetches. Can't have prefetches without defining a query.")

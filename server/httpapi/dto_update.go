@@ -36,14 +36,14 @@ func (b *updateBody) validate(v *violations) {
 	for _, name := range slices.Sorted(maps.Keys(b.Vectors)) {
 		if p := b.Vectors[name]; p != nil {
 			p.HNSW.check(v, anyVector+".hnsw_config")
-			checkMemory(v, anyVector+".memory", p.Memory, false)
+			notPinned(v, anyVector+".memory", p.Memory)
 		}
 	}
 }
 
 // apply changes c.
 func (b *updateBody) apply(c *collectionConfig) error {
-	if given(b.Sparse) && string(b.Sparse) != "{}" {
+	if given(b.Sparse) && !empty(b.Sparse) {
 		return unsupported("sparse vectors are")
 	}
 	if err := b.applyVectors(c); err != nil {

@@ -194,3 +194,17 @@ func TestPayloadIndexes(t *testing.T) {
 	f.ok("DELETE /collections/c/index/none?wait=true", "")
 	require.Equal(t, `n`, strings.Join(keysOf(t, member(t, f.ok("GET /collections/c", ""), "payload_schema")), " "))
 }
+
+// Space in a body means nothing, and placements are shown as they were sent.
+func TestEmptyValuesWithSpaceAndPlacements(t *testing.T) {
+	f := start(t, service.Options{}, Options{})
+	f.ok("PUT /collections/c", `{"vectors":{"size":4,"distance":"Dot","memory":"cold"},"sparse_vectors":{ },"hnsw_config":{"memory":"pinned"},
+		"payload":{"memory":"cached"},"quantization_config":{"scalar":{"type":"int8","memory":"pinned"}}}`)
+	config := member(t, f.ok("GET /collections/c", ""), "config")
+	for _, want := range []string{`"distance":"Dot","memory":"cold"`, `"payload":{"memory":"cached"}`, `"on_disk":false,"memory":"pinned"`, `"type":"int8","memory":"pinned"`} {
+		require.Contains(t, config, want)
+	}
+	f.ok("PATCH /collections/c", `{"sparse_vectors":{ },"vectors":{"":{"memory":"cached"}}}`)
+	require.Contains(t, member(t, f.ok("GET /collections/c", ""), "config"), `"distance":"Dot","memory":"cached"`)
+	require.JSONEq(t, `{"points":[]}`, f.ok("POST /collections/c/points/query", `{"query":[1,2,3,4],"prefetch":[ ]}`))
+}

@@ -114,6 +114,9 @@ func (c *Collection) nearest(ctx context.Context, q Query, exclude []engine.Poin
 
 // list returns points by ascending id; only those of the page are read.
 func (c *Collection) list(ctx context.Context, q Query) ([]Scored, error) {
+	if _, ok := c.c.Schema().Vectors[q.Using]; !ok && q.Using != "" {
+		return nil, &engine.VectorNameError{Name: q.Using}
+	}
 	page, _, err := c.c.Scroll(ctx, engine.ScrollRequest{Filter: q.Filter, Limit: int(q.Limit + q.Offset)})
 	if err != nil {
 		return nil, err
