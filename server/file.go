@@ -91,6 +91,7 @@ type storageSettings struct {
 		IndexingKB       *uint64  `yaml:"indexing_threshold_kb"`
 		FlushSeconds     *uint64  `yaml:"flush_interval_sec"`
 		MaxThreads       *uint64  `yaml:"max_optimization_threads"`
+		Prevent          *bool    `yaml:"prevent_unoptimized"`
 	} `yaml:"optimizers"`
 	WAL struct {
 		CapacityMB    *uint64 `yaml:"wal_capacity_mb"`
@@ -109,7 +110,10 @@ type storageSettings struct {
 	} `yaml:"collection"`
 	Performance struct {
 		SearchThreads     ignored `yaml:"max_search_threads"`
+		SearchTimeout     ignored `yaml:"search_timeout_sec"`
+		OptimizerThreads  ignored `yaml:"max_optimization_threads"`
 		OptimizerBudget   ignored `yaml:"optimizer_cpu_budget"`
+		OptimizerIOBudget ignored `yaml:"optimizer_io_budget"`
 		UpdateRateLimit   ignored `yaml:"update_rate_limit"`
 		Incoming          ignored `yaml:"incoming_shard_transfers_limit"`
 		Outgoing          ignored `yaml:"outgoing_shard_transfers_limit"`
@@ -159,9 +163,12 @@ func (s *settings) config() (Config, error) {
 	for _, b := range []struct {
 		name string
 		set  *bool
-	}{{"enable_tls", sv.EnableTLS}, {"verify_https_client_certificate", sv.VerifyClientCert}, {"jwt_rbac", sv.JWT}} {
+	}{
+		{"service.enable_tls", sv.EnableTLS}, {"service.verify_https_client_certificate", sv.VerifyClientCert}, {"service.jwt_rbac", sv.JWT},
+		{"storage.optimizers.prevent_unoptimized", s.Storage.Optimizers.Prevent},
+	} {
 		if b.set != nil && *b.set {
-			errs = append(errs, fmt.Errorf("service.%s is not supported yet", b.name))
+			errs = append(errs, fmt.Errorf("%s is not supported yet", b.name))
 		}
 	}
 	c.HTTPAddr = address(value(sv.Host, "127.0.0.1"), value(sv.HTTPPort, 6333))

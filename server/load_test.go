@@ -87,6 +87,8 @@ func TestUnknownKeysAreNamed(t *testing.T) {
 	require.ErrorContains(t, err, "line 1: cannot unmarshal")
 	_, err = Load(Sources{File: file(t, "service: {enable_tls: true}\n")})
 	require.ErrorContains(t, err, "service.enable_tls is not supported yet")
+	_, err = Load(Sources{File: file(t, "storage: {optimizers: {prevent_unoptimized: true}}\n")})
+	require.ErrorContains(t, err, "storage.optimizers.prevent_unoptimized is not supported yet")
 	_, err = Load(Sources{File: file(t, "memory_limit: much\n")})
 	require.ErrorContains(t, err, "memory_limit")
 	_, err = Load(Sources{File: "/does/not/exist"})
@@ -94,10 +96,11 @@ func TestUnknownKeysAreNamed(t *testing.T) {
 }
 
 func TestQdrantKeysWithoutMeaningWarn(t *testing.T) {
-	l, err := Load(Sources{File: file(t, "telemetry_disabled: true\nservice: {grpc_port: 6334, max_workers: 0}\ncluster: {enabled: false, p2p: {port: 1}}\nstorage: {performance: {async_scorer: true}, snapshots_path: ./s}\n")})
+	l, err := Load(Sources{File: file(t, "telemetry_disabled: true\nservice: {grpc_port: 6334, max_workers: 0}\ncluster: {enabled: false, p2p: {port: 1}}\nstorage: {optimizers: {prevent_unoptimized: null}, performance: {max_optimization_threads: 0, async_scorer: true}, snapshots_path: ./s}\n")})
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"service.grpc_port has no meaning here and is ignored", "service.max_workers has no meaning here and is ignored",
+		"storage.performance.max_optimization_threads has no meaning here and is ignored",
 		"storage.performance.async_scorer has no meaning here and is ignored", "storage.snapshots_path has no meaning here and is ignored",
 		"cluster has no meaning here and is ignored", "telemetry_disabled has no meaning here and is ignored",
 	}, l.Warnings)
