@@ -129,3 +129,17 @@ func TestIndexesOverKeysAreReadable(t *testing.T) {
 	f.fails(400, "Bad request: ", "DELETE /collections/idx", "")
 	f.fails(409, "already exists", "PUT /collections/idx", `{}`)
 }
+
+// Components near the largest float32 make distances beyond it; scores stay numbers of JSON.
+func TestScoresAreFinite(t *testing.T) {
+	f := start(t, service.Options{}, Options{})
+	for distance, want := range map[string]string{
+		"Dot":       `[{"id":1,"version":1,"score":3.4028235e38},{"id":3,"version":1,"score":0.0},{"id":2,"version":1,"score":-3.4028235e38}]`,
+		"Euclid":    `[{"id":1,"version":1,"score":0.0},{"id":2,"version":1,"score":3.4028235e38},{"id":3,"version":1,"score":3.4028235e38}]`,
+		"Manhattan": `[{"id":1,"version":1,"score":0.0},{"id":2,"version":1,"score":3.4028235e38},{"id":3,"version":1,"score":3.4028235e38}]`,
+	} {
+		f.ok("PUT /collections/"+distance, `{"vectors":{"size":2,"distance":"`+distance+`"}}`)
+		f.ok("PUT /collections/"+distance+"/points?wait=true", `{"points":[{"id":1,"vector":[3e38,3e38]},{"id":2,"vector":[-3e38,-3e38]},{"id":3,"vector":[0,0]}]}`)
+		require.Equal(t, want, f.ok("POST /collections/"+distance+"/points/search", `{"vector":[3e38,3e38],"limit":10}`), distance)
+	}
+}

@@ -152,15 +152,17 @@ func (c *Collection) finishScored(hits []Scored, f engine.Fetch) error {
 	return err
 }
 
-// score turns an engine distance into what clients see.
+// score turns an engine distance into what clients see. A distance may be beyond the largest
+// float32, a score may not: JSON has finite numbers only.
 func score(d engine.Distance, distance float32) float32 {
+	s := 0 - distance // not -distance, which would print a negative zero
 	switch d {
 	case engine.Euclid:
-		return float32(math.Sqrt(float64(max(distance, 0))))
+		s = float32(math.Sqrt(float64(max(distance, 0))))
 	case engine.Manhattan:
-		return distance
+		s = distance
 	}
-	return 0 - distance // not -distance, which would print a negative zero
+	return min(max(s, -math.MaxFloat32), math.MaxFloat32)
 }
 
 // passes says whether a score is strictly better than a threshold.
