@@ -62,6 +62,8 @@ func TestErrorTexts(t *testing.T) {
 		{"PUT " + c + "/index", `{"field_name":"a"}`, 400, "Bad request: Can't auto-detect field type, please specify"},
 		{"PUT " + c + "/index", `{"field_name":"a","field_schema":"bogus"}`, 400, "Format error in JSON body: "},
 		{"GET " + c + "/points/1?timeout=0", "", 422, "timeout: value 0 invalid"},
+		{"GET /telemetry?details_level=x", "", 400, "Deserialize error in query parameters: details_level"},
+		{"GET /telemetry?anonymize=x", "", 400, "Deserialize error in query parameters: anonymize"},
 		{"POST " + c + "/points/query?timeout=x", `{}`, 400, "Deserialize error in query parameters: "},
 		{"PUT " + c + "/points?wait=%zz", `{"points":[]}`, 400, "Deserialize error in query parameters: "},
 		{"PUT " + c + "/points?wait=maybe", `{"points":[]}`, 400, "Deserialize error in query parameters: "},

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/isobath/isobath/engine"
+	"github.com/isobath/isobath/filter"
 	"github.com/isobath/isobath/server/service"
 )
 
@@ -137,7 +138,7 @@ func (h *Handler) getCollection(r *request) (any, error) {
 		out.Config, err = indexConfig(info.Schema)
 		return out, err
 	}
-	out.Warnings, err = warnings(out.Config)
+	out.Warnings, err = warnings(out.Config, info.Fields)
 	return out, err
 }
 
@@ -162,7 +163,7 @@ func indexConfig(s engine.Schema) (jsontext.Value, error) {
 }
 
 // warnings name settings that are kept and not acted on yet.
-func warnings(raw []byte) ([]warning, error) {
+func warnings(raw []byte, fields []engine.FieldInfo) (list []warning, err error) {
 	config, err := decodeConfig(raw)
 	if err != nil {
 		return nil, err
@@ -173,9 +174,14 @@ func warnings(raw []byte) ([]warning, error) {
 		quantized = quantized || byName[name].Quantization != nil
 	}
 	if quantized {
-		return []warning{{"quantization_config is kept but not applied yet: automatic 8-bit codes with exact rescoring are used"}}, nil
+		list = append(list, warning{"quantization_config is kept but not applied yet: automatic 8-bit codes with exact rescoring are used"})
 	}
-	return nil, nil
+	for _, f := range fields {
+		if f.Def.Kind == filter.Text {
+			list = append(list, warning{"the text index of " + f.Def.Name + " is kept but not applied yet: texts are matched as substrings, not as tokens"})
+		}
+	}
+	return list, nil
 }
 
 // aliasesBody is the body of POST /collections/aliases.

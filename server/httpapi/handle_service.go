@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -67,8 +68,17 @@ func (h *Handler) serveMetrics(r *request) (any, error) {
 	return nil, nil
 }
 
-// telemetry answers the smallest level only.
-func (h *Handler) telemetry(*request) (any, error) {
+// telemetry answers the smallest level only, whichever is asked for.
+func (h *Handler) telemetry(r *request) (any, error) {
+	parameters := r.URL.Query()
+	if s := parameters.Get("details_level"); s != "" {
+		if _, err := strconv.ParseUint(s, 10, 64); err != nil {
+			return nil, queryFormatError("details_level: invalid value `%s`, expected an unsigned integer", clip(s))
+		}
+	}
+	if _, err := boolParameter(parameters.Get("anonymize"), "anonymize", false); err != nil {
+		return nil, err
+	}
 	names, err := h.svc.Collections()
 	if err != nil {
 		return nil, err

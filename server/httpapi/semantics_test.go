@@ -189,6 +189,8 @@ func TestPayloadIndexes(t *testing.T) {
 	require.JSONEq(t, `{"city":{"data_type":"keyword","points":4},"n":{"data_type":"integer","points":5,"params":{"type":"integer","lookup":true,"range":true}},
 		"x.y":{"data_type":"text","points":0,"params":{"type":"text","tokenizer":"word","lowercase":true}}}`, member(t, f.ok("GET /collections/c", ""), "payload_schema"))
 	require.JSONEq(t, `{"count":3}`, f.ok("POST /collections/c/points/count", `{"filter":{"must":{"key":"city","match":{"value":"Berlin"}}}}`))
+	require.JSONEq(t, `[{"message":"the text index of x.y is kept but not applied yet: texts are matched as substrings, not as tokens"}]`,
+		member(t, f.ok("GET /collections/c", ""), "warnings"))
 	f.ok("DELETE /collections/c/index/city?wait=true", "")
 	f.ok("DELETE /collections/c/index/x%2Ey?wait=true", "")
 	f.ok("DELETE /collections/c/index/none?wait=true", "")
