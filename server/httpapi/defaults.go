@@ -1,5 +1,7 @@
 package httpapi
 
+import "github.com/go-json-experiment/json"
+
 // Defaults are the settings of collections that a creation leaves out (docs/http.md, server
 // defaults). The zero value of a field means the default named there.
 type Defaults struct {
@@ -77,6 +79,12 @@ func (d Defaults) Check() error {
 	c.HNSW.check(&found, "storage.hnsw_index")
 	c.Optimizer.check(&found, "storage.optimizers")
 	c.WAL.check(&found, "storage.wal")
+	if len(d.StrictMode) > 0 {
+		var mode strictBody
+		if err := json.Unmarshal(d.StrictMode, &mode); err != nil {
+			return formatError("storage.collection.strict_mode: %s", describe(err))
+		}
+	}
 	if strictEnabled(c.StrictMode) {
 		return unsupported("storage.collection.strict_mode is")
 	}

@@ -70,7 +70,7 @@ type createBody struct {
 	WAL              *walConfig        `json:"wal_config"`
 	Quantization     *quantizationBody `json:"quantization_config"`
 	Quantization2    *quantizationBody `json:"quantization"`
-	StrictMode       jsontext.Value    `json:"strict_mode_config"`
+	StrictMode       strictBody        `json:"strict_mode_config"`
 	Metadata         payloadBody       `json:"metadata"`
 	InitFrom         jsontext.Value    `json:"init_from"`
 }
@@ -128,12 +128,26 @@ func (b *createBody) refuse() error {
 		return unsupported("init_from is")
 	case b.ShardingMethod != nil && b.ShardingMethod.text == "custom":
 		return unsupported("custom sharding is")
-	case strictEnabled(b.StrictMode):
+	case strictEnabled(jsontext.Value(b.StrictMode)):
 		return unsupported("strict mode is")
 	case b.Optimizers != nil && b.Optimizers.Prevent != nil && *b.Optimizers.Prevent:
 		return unsupported("prevent_unoptimized is")
 	}
 	return nil
+}
+
+// strictBody is a strict mode kept as it was sent; nil when absent or null.
+type strictBody []byte
+
+// UnmarshalJSONFrom checks the switch: of a mode that is off, nothing else counts.
+func (s *strictBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if err := (*payloadBody)(s).UnmarshalJSONFrom(dec); err != nil || *s == nil {
+		return err
+	}
+	var mode struct {
+		Enabled *bool `json:"enabled"`
+	}
+	return within(dec, json.Unmarshal(*s, &mode, bodyOptions))
 }
 
 func strictEnabled(raw jsontext.Value) bool {
@@ -166,8 +180,8 @@ func (b *createBody) schema(d Defaults) (engine.Schema, error) {
 	wal := b.WAL.over(*cfg.WAL)
 	cfg.WAL = &wal
 	cfg.Quantization = or(b.Quantization, cfg.Quantization)
-	if given(b.StrictMode) {
-		cfg.StrictMode = b.StrictMode
+	if b.StrictMode != nil {
+		cfg.StrictMode = jsontext.Value(b.StrictMode)
 	}
 	cfg.Metadata = jsontext.Value(b.Metadata)
 	schema, err := cfg.schema(d.VectorsOnDisk)

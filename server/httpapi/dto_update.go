@@ -22,7 +22,7 @@ type updateBody struct {
 	Optimizers   *optimizerConfig         `json:"optimizers_config"`
 	Optimizer    *optimizerConfig         `json:"optimizer_config"`
 	Quantization *quantizationBody        `json:"quantization_config"`
-	StrictMode   payloadBody              `json:"strict_mode_config"`
+	StrictMode   strictBody               `json:"strict_mode_config"`
 	Metadata     payloadBody              `json:"metadata"`
 }
 

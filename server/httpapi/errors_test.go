@@ -99,6 +99,9 @@ func TestErrorTexts(t *testing.T) {
 			"[hnsw_config.m: value 513 invalid, must be 512 or smaller; hnsw_config.full_scan_threshold: value 9 invalid, must be 10 or larger; " +
 				"optimizers_config.deleted_threshold: value 2.0 invalid, must be from 0.0 to 1.0]"},
 		{"POST " + c + "/points/query", `{"query":[1,2,3,4],"params":{"quantization":{"oversampling":0.5}}}`, 422, "oversampling: value 0.5 invalid, must be 1.0 or larger"},
+		{"PUT /collections/n", `{"strict_mode_config":{"enabled":"yes"}}`, 400, "Format error in JSON body: strict_mode_config.enabled: invalid type: string, expected a boolean"},
+		{"PUT /collections/n", `{"strict_mode_config":5}`, 400, "Format error in JSON body: strict_mode_config: invalid type: number, expected a map"},
+		{"PATCH " + c, `{"strict_mode_config":{"enabled":1}}`, 400, "Format error in JSON body: strict_mode_config.enabled: invalid type: number, expected a boolean"},
 		{"PUT /collections/n", `{"vectors":{"size":-4,"distance":"Dot"}}`, 400, "Format error in JSON body: vectors.size: invalid value: -4"},
 		{"PUT /collections/n", `{"vectors":{"a":{"size":"4","distance":"Dot"}}}`, 400, "Format error in JSON body: vectors.a.size: invalid type: string"},
 		{"PUT /collections/n", `{"vectors":{"size":4,"distance":"Dot","memory":"odd"}}`, 400, "Format error in JSON body: vectors.memory: unknown variant `odd`, expected one of `cached`, `cold`, `pinned`"},

@@ -66,6 +66,9 @@ func TestServerDefaults(t *testing.T) {
 	require.Equal(t, int64(5<<10), c.Schema().IndexFromBytes)
 	require.NoError(t, Defaults{}.Check())
 	require.ErrorContains(t, Defaults{EfConstruct: 2}.Check(), "storage.hnsw_index.ef_construct")
+	require.NoError(t, Defaults{StrictMode: []byte(`{"enabled":false,"max_query_limit":null}`)}.Check())
+	require.ErrorContains(t, Defaults{StrictMode: []byte(`{"enabled":true}`)}.Check(), "storage.collection.strict_mode is not supported yet")
+	require.ErrorContains(t, Defaults{StrictMode: []byte(`{"enabled":"yes"}`)}.Check(), "storage.collection.strict_mode: enabled: invalid type: string, expected a boolean")
 }
 
 func TestAliases(t *testing.T) {
