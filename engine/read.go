@@ -120,26 +120,13 @@ func (c *Collection) walk(ctx context.Context, f filter.Expr, from *PointID, fet
 		return err
 	}
 	defer r.close()
-	set, residual, err := v.resolve(f)
+	set, admit, err := v.admission(ctx, r, f)
 	if err != nil {
 		return err
 	}
-	var match *filter.Predicate
-	if residual != nil {
-		if match, err = compile(residual); err != nil {
-			return err
-		}
-	}
-	n := 0
 	each := func(id PointID, slot uint32) error {
-		if n++; n%ctxRows == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if match != nil {
-			ok, err := r.evaluate(match, id, slot)
-			if err != nil || !ok {
-				return err
-			}
+		if ok, err := admit(id, slot); err != nil || !ok {
+			return err
 		}
 		return visit(r, id, slot)
 	}
@@ -162,25 +149,32 @@ const (
 )
 
 func (v *view) walkSorted(set *roaring.Bitmap, from *PointID, each func(PointID, uint32) error) error {
-	type entry struct {
-		id   PointID
-		slot uint32
-	}
-	entries := make([]entry, 0, set.GetCardinality())
-	for it := set.Iterator(); it.HasNext(); {
-		slot := it.Next()
-		row, ok := v.c.slots.Get(slot)
-		if ok && (from == nil || row.ID.Compare(*from) >= 0) {
-			entries = append(entries, entry{row.ID, slot})
+	for _, e := range v.byID(set.ToArray()) {
+		if from != nil && e.id.Compare(*from) < 0 {
+			continue
 		}
-	}
-	slices.SortFunc(entries, func(a, b entry) int { return a.id.Compare(b.id) })
-	for _, e := range entries {
 		if err := each(e.id, e.slot); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+type idSlot struct {
+	id   PointID
+	slot uint32
+}
+
+// byID returns points by ascending id.
+func (v *view) byID(slots []uint32) []idSlot {
+	points := make([]idSlot, 0, len(slots))
+	for _, slot := range slots {
+		if row, ok := v.c.slots.Get(slot); ok {
+			points = append(points, idSlot{row.ID, slot})
+		}
+	}
+	slices.SortFunc(points, func(a, b idSlot) int { return a.id.Compare(b.id) })
+	return points
 }
 
 func (v *view) walkStore(set *roaring.Bitmap, from *PointID, each func(PointID, uint32) error) error {
@@ -199,6 +193,31 @@ func (v *view) walkStore(set *roaring.Bitmap, from *PointID, each func(PointID, 
 		}
 		return true, each(id, slot)
 	})
+}
+
+// admission returns the slots that f admits (nil: all) and a test of what is left of f on them,
+// which ends with the context.
+func (v *view) admission(ctx context.Context, r *pointReader, f filter.Expr) (*roaring.Bitmap, func(PointID, uint32) (bool, error), error) {
+	set, residual, err := v.resolve(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	var match *filter.Predicate
+	if residual != nil {
+		if match, err = compile(residual); err != nil {
+			return nil, nil, err
+		}
+	}
+	n := 0
+	return set, func(id PointID, slot uint32) (bool, error) {
+		if n++; n%ctxRows == 0 && ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if match == nil {
+			return true, nil
+		}
+		return r.evaluate(match, id, slot)
+	}, nil
 }
 
 // resolve returns the slots that f admits (nil: all) and what is left to evaluate on them.

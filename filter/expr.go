@@ -178,6 +178,9 @@ func UintValue(u uint64) Value {
 	return Value{kind: UintKind, num: u}
 }
 
+// FloatValue returns a number, which is not NaN.
+func FloatValue(f float64) Value { return Value{kind: FloatKind, num: math.Float64bits(f + 0)} }
+
 // BoolValue returns a truth value.
 func BoolValue(b bool) Value {
 	v := Value{kind: BoolKind}

@@ -355,6 +355,7 @@ func (m *machine) check(t *rapid.T) {
 	for range 5 {
 		requireSame(t, m.s, m.points, genExpr(t, 3))
 	}
+	requireOrdered(t, m.s, m.points)
 	if m.old != nil {
 		requireSame(t, m.old, m.oldPoints, genExpr(t, 2))
 	}

@@ -10,6 +10,7 @@ type table interface {
 	get(key string) (posting, error)
 	scan(r keyRange, into *collector) error // all postings within a half-open range
 	cursor(from string) cursor              // stands before the first key that is not below from
+	before(key string) (string, error)      // for walking backwards
 	bytes() int64
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// ErrNoField is returned by EachValue for a field without an index, or with one not yet built.
+// ErrNoField is returned by EachValue and Ordered for a field without an index that could answer, or with one not yet built.
 var ErrNoField = errors.New("filter: no index over this field")
 
 // Slots are the live slots that have one value. They are borrowed: valid until the call that got

@@ -129,13 +129,19 @@ func typeOf(text []byte) string {
 
 // appendFloat32 appends the shortest decimal that reads back as f, always with a fraction or an
 // exponent. f is finite.
-func appendFloat32(dst []byte, f float32) []byte {
+func appendFloat32(dst []byte, f float32) []byte { return appendFloat(dst, f, 32, 1e13) }
+
+// appendFloat64 does the same for a float64.
+func appendFloat64(dst []byte, f float64) []byte { return appendFloat(dst, f, 64, 1e16) }
+
+// appendFloat appends a float of so many bits; from large on with an exponent.
+func appendFloat[F float32 | float64](dst []byte, f F, bits int, large F) []byte {
 	abs := max(f, -f)
-	if abs != 0 && (abs < 1e-5 || abs >= 1e13) {
-		return appendExponent(dst, float64(f), 32)
+	if abs != 0 && (abs < 1e-5 || abs >= large) {
+		return appendExponent(dst, float64(f), bits)
 	}
 	n := len(dst)
-	dst = strconv.AppendFloat(dst, float64(f), 'f', -1, 32)
+	dst = strconv.AppendFloat(dst, float64(f), 'f', -1, bits)
 	for _, c := range dst[n:] {
 		if c == '.' {
 			return dst

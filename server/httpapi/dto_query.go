@@ -14,6 +14,7 @@ import (
 type queryInput struct {
 	vector []float32
 	id     *pointID
+	order  *orderBody
 	other  string // what is not supported yet, with its verb
 }
 
@@ -46,11 +47,13 @@ func (q *queryInput) object(dec *jsontext.Decoder) error {
 		switch name {
 		case "nearest":
 			return q.input(dec)
+		case "order_by":
+			return json.UnmarshalDecode(dec, &q.order)
 		case "mmr":
 			if dec.PeekKind() != 'n' {
 				q.other = "mmr is"
 			}
-		case "recommend", "discover", "context", "order_by", "fusion", "rrf", "formula", "sample", "relevance_feedback":
+		case "recommend", "discover", "context", "fusion", "rrf", "formula", "sample", "relevance_feedback":
 			q.other = kindNotYet(name)
 		case "indices", "values":
 			q.other = "sparse vectors are"
@@ -59,7 +62,7 @@ func (q *queryInput) object(dec *jsontext.Decoder) error {
 		}
 		return dec.SkipValue()
 	})
-	if err == nil && q.other == "" && q.vector == nil && q.id == nil {
+	if err == nil && q.other == "" && q.vector == nil && q.id == nil && q.order == nil {
 		err = errors.New("data did not match any variant of untagged enum QueryInterface")
 	}
 	return err
@@ -164,12 +167,17 @@ func (b *queryBody) query() (q service.Query, err error) {
 		return q, b.refuseKind()
 	case prefetch:
 		return q, unsupported("prefetch is")
+	case b.Query != nil && b.Query.order != nil && b.Threshold != nil:
+		return q, badRequest("Can't use score_threshold with an order_by query.")
 	}
 	q = service.Query{Threshold: b.Threshold, Limit: defaultLimit, Fetch: fetchOf(b.WithPayload, false, b.WithVector, b.WithVectors)}
 	if b.Query != nil {
 		q.Vector = b.Query.vector
 		if b.Query.id != nil {
 			q.ID = &b.Query.id.id
+		}
+		if b.Query.order != nil {
+			q.Order = &b.Query.order.order
 		}
 	}
 	if b.Using != nil {
@@ -198,10 +206,6 @@ func (b *queryBody) query() (q service.Query, err error) {
 // said first.
 func (b *queryBody) refuseKind() error {
 	switch b.Query.other {
-	case kindNotYet("order_by"):
-		if b.Threshold != nil {
-			return badRequest("Can't use score_threshold with an order_by query.")
-		}
 	case kindNotYet("fusion"), kindNotYet("rrf"):
 		if b.Using != nil && *b.Using != "" {
 			return badRequest("Fusion queries cannot be combined with the 'using' field.")

@@ -91,7 +91,7 @@ func (l recordList) appendJSON(dst []byte) []byte {
 
 // page is the result of a scroll.
 type page struct {
-	list recordList
+	list appender
 	next *engine.PointID
 }
 
@@ -127,6 +127,9 @@ func (l scoredList) appendJSON(dst []byte) []byte {
 		dst = append(dst, `,"score":`...)
 		dst = appendFloat32(dst, h.Score)
 		dst = l.shape.point(dst, &h.Hit)
+		if h.Value != nil {
+			dst = appendOrderValue(dst, *h.Value)
+		}
 		dst = append(dst, '}')
 	}
 	return append(dst, ']')

@@ -3,22 +3,20 @@ package httpapi
 import (
 	"math"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/isobath/isobath/engine"
 	"github.com/isobath/isobath/server/service"
 )
 
 // scrollBody is the body of points/scroll.
 type scrollBody struct {
-	Offset      *pointID       `json:"offset"`
-	Limit       *uint64        `json:"limit"`
-	Filter      *filterBody    `json:"filter"`
-	WithPayload payloadSelect  `json:"with_payload"`
-	WithVector  vectorSelect   `json:"with_vector"`
-	WithVectors vectorSelect   `json:"with_vectors"`
-	OrderBy     jsontext.Value `json:"order_by"`
-	Shard       shardKey       `json:"shard_key"`
+	Offset      *pointID      `json:"offset"`
+	Limit       *uint64       `json:"limit"`
+	Filter      *filterBody   `json:"filter"`
+	WithPayload payloadSelect `json:"with_payload"`
+	WithVector  vectorSelect  `json:"with_vector"`
+	WithVectors vectorSelect  `json:"with_vectors"`
+	OrderBy     *orderBody    `json:"order_by"`
+	Shard       shardKey      `json:"shard_key"`
 }
 
 func (b *scrollBody) validate(v *violations) { atLeast(v, "limit", b.Limit, 1) }
@@ -28,8 +26,8 @@ func (h *Handler) scroll(r *request) (any, error) {
 	if err := decode(r.body, &body); err != nil {
 		return nil, err
 	}
-	if given(body.OrderBy) {
-		return nil, unsupported("order_by is")
+	if body.OrderBy != nil && body.Offset != nil {
+		return nil, badRequest("Cannot use an `offset` when using `order_by`. Page with `order_by.start_from` and a filter that excludes the ids already seen at its value.")
 	}
 	req := engine.ScrollRequest{Limit: defaultLimit, Fetch: fetchOf(body.WithPayload, true, body.WithVector, body.WithVectors)}
 	if body.Limit != nil {
@@ -45,6 +43,14 @@ func (h *Handler) scroll(r *request) (any, error) {
 	c, err := h.collection(r)
 	if err != nil {
 		return nil, err
+	}
+	if body.OrderBy != nil {
+		order := body.OrderBy.order
+		if err := kept(c, &order); err != nil {
+			return nil, err
+		}
+		hits, err := c.ScrollOrdered(r.ctx, engine.OrderedRequest{Order: order, Filter: req.Filter, Limit: req.Limit, Fetch: req.Fetch})
+		return page{orderedList{shapeOf(c, req.Fetch), hits}, nil}, err
 	}
 	hits, next, err := c.Scroll(r.ctx, req)
 	return page{recordList{shapeOf(c, req.Fetch), hits}, next}, err
@@ -104,6 +110,9 @@ func (h *Handler) run(r *request, q service.Query) (scoredList, error) {
 	if err != nil {
 		return scoredList{}, err
 	}
+	if err := kept(c, q.Order); err != nil {
+		return scoredList{}, err
+	}
 	hits, err := c.Query(r.ctx, q)
 	return scoredList{shapeOf(c, q.Fetch), hits}, err
 }
@@ -137,6 +146,11 @@ func (h *Handler) runBatch(r *request, body interface {
 	c, err := h.collection(r)
 	if err != nil {
 		return nil, err
+	}
+	for _, q := range qs {
+		if err := kept(c, q.Order); err != nil {
+			return nil, err
+		}
 	}
 	results, err := c.QueryBatch(r.ctx, qs)
 	if err != nil {

@@ -25,6 +25,9 @@ func (c *Collection) Schema() engine.Schema { return c.c.Schema() }
 // Info returns the collection's counters.
 func (c *Collection) Info() engine.CollectionInfo { return c.c.Info() }
 
+// Field returns the definition of a payload index.
+func (c *Collection) Field(name string) (filter.FieldDef, bool) { return c.c.Field(name) }
+
 // FieldParams returns the user's own words for a payload index, nil when there is none.
 func (c *Collection) FieldParams(name string) []byte { return c.c.FieldParams(name) }
 
@@ -100,7 +103,7 @@ func (c *Collection) Get(ctx context.Context, ids []engine.PointID, f engine.Fet
 	if err != nil {
 		return nil, err
 	}
-	return hits, c.finish(hits, f)
+	return hits, finish(c, hits, f, plainHit)
 }
 
 // Scroll returns a page of points by ascending id and the first id of the next page.
@@ -111,7 +114,18 @@ func (c *Collection) Scroll(ctx context.Context, req engine.ScrollRequest) ([]en
 	if err != nil {
 		return nil, nil, err
 	}
-	return hits, next, c.finish(hits, fetch)
+	return hits, next, finish(c, hits, fetch, plainHit)
+}
+
+// ScrollOrdered returns points in the order of a payload field.
+func (c *Collection) ScrollOrdered(ctx context.Context, req engine.OrderedRequest) ([]engine.OrderedHit, error) {
+	fetch := req.Fetch
+	req.Fetch = c.fetch(fetch)
+	hits, err := c.c.ScrollOrdered(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return hits, finish(c, hits, fetch, func(h *engine.OrderedHit) *engine.Hit { return &h.Hit })
 }
 
 // Count returns the number of points that match f (nil: every point).
@@ -128,13 +142,13 @@ func (c *Collection) fetch(f engine.Fetch) engine.Fetch {
 }
 
 // finish gives the hits of an FT collection payloads: the document, and the key under KeyField.
-func (c *Collection) finish(hits []engine.Hit, f engine.Fetch) (err error) {
+func finish[T any](c *Collection, hits []T, f engine.Fetch, hit func(*T) *engine.Hit) (err error) {
 	if !f.Payload || !c.c.IsIndex() {
 		return nil
 	}
 	skip := vectorSources(c.c.Info().Index)
 	for i := range hits {
-		h := &hits[i]
+		h := hit(&hits[i])
 		h.Payload = documentPayload(h.Key, h.Document, skip)
 		if f.Include != nil || f.Exclude != nil {
 			if h.Payload, err = payload.Project(h.Payload, f.Include, f.Exclude); err != nil {
@@ -144,3 +158,5 @@ func (c *Collection) finish(hits []engine.Hit, f engine.Fetch) (err error) {
 	}
 	return nil
 }
+
+func plainHit(h *engine.Hit) *engine.Hit { return h }

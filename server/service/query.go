@@ -12,10 +12,11 @@ import (
 // maxRows bounds limit and offset so that sums of them cannot overflow; slots are 32 bits wide.
 const maxRows = math.MaxUint32
 
-// Query asks for points near a vector, near another point, or by ascending id.
+// Query asks for points near a vector, near another point, in an order, or by ascending id.
 type Query struct {
 	Vector []float32       // near this vector
 	ID     *engine.PointID // or near the vector of this point, which is left out
+	Order  *filter.Order   // or in the order of a payload field
 	// Lookup names the collection (nil: the searched one) and the vector (nil: Using) where ID
 	// is looked up.
 	LookupCollection, LookupVector *string
@@ -35,11 +36,15 @@ type Query struct {
 type Scored struct {
 	engine.Hit
 	Score float32
+	Value *filter.Value // its place in Query.Order
 }
 
-// Query runs q. Without vector and id, points come by ascending id with score 1 and version 0.
+// Query runs q. Without vector and id, points come in the order or by ascending id, with score 1 and version 0.
 func (c *Collection) Query(ctx context.Context, q Query) ([]Scored, error) {
 	q.Limit, q.Offset = min(q.Limit, maxRows), min(q.Offset, maxRows)
+	if q.Order != nil {
+		return c.ordered(ctx, q)
+	}
 	if q.Vector == nil && q.ID == nil {
 		return c.list(ctx, q)
 	}
@@ -102,14 +107,14 @@ func (c *Collection) nearest(ctx context.Context, q Query, exclude []engine.Poin
 	}
 	hits := make([]Scored, 0, len(res.Hits))
 	for _, h := range res.Hits {
-		s := Scored{h, score(params.Distance, h.Distance)}
+		s := Scored{Hit: h, Score: score(params.Distance, h.Distance)}
 		if q.Threshold != nil && !passes(params.Distance, s.Score, *q.Threshold) {
 			break // the rest is worse
 		}
 		hits = append(hits, s)
 	}
 	hits = hits[min(q.Offset, uint64(len(hits))):]
-	return hits, c.finishScored(hits, q.Fetch)
+	return hits, finish(c, hits, q.Fetch, func(h *Scored) *engine.Hit { return &h.Hit })
 }
 
 // list returns points by ascending id; only those of the page are read.
@@ -132,24 +137,24 @@ func (c *Collection) list(ctx context.Context, q Query) ([]Scored, error) {
 	hits := make([]Scored, len(found))
 	for i, h := range found {
 		h.Version = 0
-		hits[i] = Scored{h, 1}
+		hits[i] = Scored{Hit: h, Score: 1}
 	}
 	return hits, nil
 }
 
-func (c *Collection) finishScored(hits []Scored, f engine.Fetch) error {
-	if !f.Payload || !c.c.IsIndex() {
-		return nil
+func (c *Collection) ordered(ctx context.Context, q Query) ([]Scored, error) {
+	found, err := c.ScrollOrdered(ctx, engine.OrderedRequest{
+		Order: *q.Order, Filter: q.Filter, Limit: int(q.Limit), Offset: int(q.Offset), Fetch: q.Fetch})
+	if err != nil {
+		return nil, err
 	}
-	plain := make([]engine.Hit, len(hits))
-	for i := range hits {
-		plain[i] = hits[i].Hit
+	hits := make([]Scored, len(found))
+	for i := range found {
+		h := &found[i]
+		h.Version = 0
+		hits[i] = Scored{Hit: h.Hit, Score: 1, Value: &h.Value}
 	}
-	err := c.finish(plain, f)
-	for i := range hits {
-		hits[i].Hit = plain[i]
-	}
-	return err
+	return hits, nil
 }
 
 // score turns an engine distance into what clients see. A distance may be beyond the largest

@@ -180,6 +180,8 @@ def indexed(c):
     same(info.points_count, 2000)
     same(info.payload_schema["color"].points, 2000)
     same(info.payload_schema["n"].params, models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=True))
+    newest, _ = c.scroll(name, limit=3, order_by=models.OrderBy(key="n", direction=models.Direction.DESC, start_from=1500))
+    same([(p.id, p.order_value) for p in newest], [(1500, 1500), (1499, 1499), (1498, 1498)])
     wanted = models.Filter(
         must=[models.FieldCondition(key="n", range=models.Range(lt=1000))],
         must_not=[models.FieldCondition(key="color", match=models.MatchAny(any=["red"]))],
