@@ -24,6 +24,9 @@ var (
 	ErrKey = errors.New("payload: key is empty or too long")
 	// ErrSeq is returned by Apply for Seq 0, which badger reserves.
 	ErrSeq = errors.New("payload: sequence number 0")
+	// ErrFailed is returned by Apply and Sync after a sync failed: what is on disk is not known
+	// until the store is opened again. Reading goes on.
+	ErrFailed = errors.New("payload: an earlier sync failed")
 )
 
 // MaxKeyBytes bounds a key.
@@ -58,6 +61,7 @@ type Store struct {
 
 	syncMu sync.Mutex
 	synced map[string]bool // files that never change and are durable
+	failed atomic.Bool     // the kernel tells of a failed sync once and may have dropped the pages
 
 	stop chan struct{} // ends tidy
 	tidy sync.WaitGroup
@@ -194,6 +198,9 @@ func (s *Store) Apply(ops []Op) error {
 	}
 	if len(ops) == 0 {
 		return nil
+	}
+	if s.failed.Load() {
+		return ErrFailed
 	}
 	s.applyMu.Lock()
 	defer s.applyMu.Unlock()

@@ -425,3 +425,22 @@ func TestCloseWaitsAndRefuses(t *testing.T) {
 	require.ErrorIs(t, s.Scan(1, ScanOptions{}, nil), ErrClosed)
 	require.Error(t, Check(filepath.Join(dir, "none")))
 }
+
+func TestFailedSyncIsNotRepeated(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(Options{Dir: dir})
+	require.NoError(t, err)
+	require.NoError(t, s.Apply([]Op{set(1, "a", "1")}))
+	stray := filepath.Join(dir, "stray")
+	require.NoError(t, os.Symlink(os.DevNull, stray)) // which cannot be synced
+	require.Error(t, s.Sync())
+	require.NoError(t, os.Remove(stray))
+	require.ErrorIs(t, s.Sync(), ErrFailed, "a second try would succeed whatever the first one lost")
+	require.ErrorIs(t, s.Apply([]Op{set(2, "b", "2")}), ErrFailed)
+	require.Equal(t, "1", get(t, s, 1, "a"), "reads go on")
+	require.ErrorIs(t, s.Close(), ErrFailed)
+
+	s = openStore(t, dir)
+	require.Equal(t, "1", get(t, s, 1, "a"))
+	require.NoError(t, s.Sync())
+}

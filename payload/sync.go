@@ -10,7 +10,8 @@ import (
 )
 
 // Sync returns when everything applied before the call survives a power cut. Badger's own Sync covers
-// only the newest memtable log and no directory entry, so every file is synced by its path.
+// only the newest memtable log and no directory entry, so every file is synced by its path. After a
+// file could not be synced the store takes no more writes.
 func (s *Store) Sync() error {
 	if !s.enter() {
 		return ErrClosed
@@ -18,11 +19,15 @@ func (s *Store) Sync() error {
 	defer s.leave()
 	s.syncMu.Lock()
 	defer s.syncMu.Unlock()
+	if s.failed.Load() {
+		return ErrFailed
+	}
 	marked, err := s.putMark()
 	if err != nil {
 		return fmt.Errorf("payload: sync: %w", err)
 	}
 	if err := s.db.Sync(); err != nil {
+		s.failed.Store(true)
 		return fmt.Errorf("payload: sync: %w", err)
 	}
 	if err := s.syncFilesLocked(); err != nil {
@@ -46,7 +51,7 @@ func (s *Store) syncFilesLocked() error {
 			break
 		}
 	}
-	if err := syncPath(s.o.Dir); err != nil {
+	if err := s.syncPath(s.o.Dir); err != nil {
 		return fmt.Errorf("payload: sync: %w", err)
 	}
 	return nil
@@ -68,7 +73,7 @@ func (s *Store) syncListedLocked() (again bool, err error) {
 			present[name] = table
 			continue
 		}
-		err := syncPath(filepath.Join(s.o.Dir, name))
+		err := s.syncPath(filepath.Join(s.o.Dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			again = true
 			continue
@@ -82,7 +87,19 @@ func (s *Store) syncListedLocked() (again bool, err error) {
 	return again, nil
 }
 
-// syncPath makes a file or directory durable.
+// syncPath makes a file or directory durable. A failed sync is never repeated: the kernel reports it
+// once and may have dropped what it could not write.
+func (s *Store) syncPath(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		s.failed.Store(true)
+	}
+	return errors.Join(err, f.Close())
+}
+
 func syncPath(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
