@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"syscall"
 
 	"github.com/gofrs/flock"
 	"github.com/isobath/isobath/engine/slots"
@@ -73,14 +74,18 @@ func Check(dir string, o CheckOptions) (*Report, error) {
 	}
 	r := &Report{}
 	checkFiles(vfs.OS, dir, r)
-	r.add("badger", payload.Check(path.Join(dir, "badger")))
-	if err := lock.Unlock(); err != nil {
+	err = payload.Check(path.Join(dir, "badger"))
+	if err := errors.Join(full(err), lock.Unlock()); err != nil {
 		return nil, fmt.Errorf("engine: check: %w", err)
 	}
+	r.add("badger", err)
 	if o.FilesOnly || !r.Clean() {
 		return r, nil
 	}
 	db, err := Open(dir, Options{Workers: -1})
+	if full(err) != nil {
+		return nil, fmt.Errorf("engine: check: %w", err)
+	}
 	if err != nil {
 		r.add(dir, err)
 		return r, nil
@@ -95,6 +100,14 @@ func Check(dir string, o CheckOptions) (*Report, error) {
 	}
 	r.add(dir, db.Close())
 	return r, nil
+}
+
+// full returns err if it tells of a full disk, which is no fault of the database.
+func full(err error) error {
+	if errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	return nil
 }
 
 // checkFiles verifies everything below dir but badger.

@@ -30,8 +30,11 @@ type checkpointer struct {
 // checkpointTick is the time between looks at what a checkpoint would save.
 const checkpointTick = 200 * time.Millisecond
 
+// checkpointPause is the time after one that failed: the disk may be full.
+const checkpointPause = 5 * time.Second
+
 // A checkpoint begins when replaying the log would take longer than maxReplay nanoseconds, as
-// measured when it was applied, or when the log is longer than maxLogBytes.
+// measured when it was applied, or when the log is longer than maxLogBytes (less on a small file system).
 const (
 	maxReplay   = int64(time.Second)
 	maxLogBytes = 1 << 30
@@ -56,6 +59,7 @@ func (db *DB) checkpointLoop(ctx context.Context) {
 	tick := time.NewTicker(checkpointTick)
 	defer tick.Stop()
 	began := time.Now()
+	var failed time.Time // the last one, if it did
 	for {
 		select {
 		case <-ctx.Done():
@@ -66,11 +70,15 @@ func (db *DB) checkpointLoop(ctx context.Context) {
 			began = time.Now()
 			continue
 		}
-		if db.check.replay.Load() < maxReplay && db.wal.Bytes() < maxLogBytes && time.Since(began) < db.opts.CheckpointAfter {
+		if db.check.replay.Load() < maxReplay && db.wal.Bytes() < db.logBytes && time.Since(began) < db.opts.CheckpointAfter {
+			continue
+		}
+		if time.Since(failed) < checkpointPause {
 			continue
 		}
 		if err := db.checkpoint(true); err != nil {
 			db.log.Error("checkpoint", "err", err)
+			failed = time.Now()
 		}
 		began = time.Now()
 	}
@@ -87,6 +95,9 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 func (db *DB) checkpoint(freeSlots bool) error {
 	db.check.mu.Lock()
 	defer db.check.mu.Unlock()
+	if err := db.roomFor(0); err != nil {
+		return err
+	}
 	began := time.Now()
 	var ct *cut
 	err := db.onApplier(func() {

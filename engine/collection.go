@@ -102,6 +102,7 @@ func (c *Collection) openIndexes(saved map[string]vectorindex.Saved) error {
 			Dir:    path.Join(c.dir, "v"+strconv.Itoa(i), "segments"),
 			Rows:   v.rows,
 			Commit: func(s vectorindex.Saved) error { return c.db.commitSegments(c, name, s) },
+			Room:   c.db.roomFor,
 			Log:    c.db.log.With("collection", c.name, "vector", name),
 		}
 		if c.db.tune != nil {

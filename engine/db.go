@@ -90,13 +90,16 @@ type DB struct {
 	calls     chan func() // to the applier
 	applyDone chan struct{}
 
-	room     room // under seq.mu
-	readOnly atomic.Pointer[error]
-	stop     context.CancelFunc
-	running  sync.WaitGroup
-	closing  sync.Once
-	closeErr error
-	opened   OpenStats
+	room         room                  // under seq.mu
+	askNeed      func() (int64, error) // what badger may have to write by itself; nil: nothing
+	logFileBytes int64                 // size of one file of the log
+	logBytes     int64                 // a longer log begins a checkpoint
+	readOnly     atomic.Pointer[error]
+	stop         context.CancelFunc
+	running      sync.WaitGroup
+	closing      sync.Once
+	closeErr     error
+	opened       OpenStats
 }
 
 // OpenStats says what Open had to do.
@@ -125,6 +128,7 @@ func Open(dir string, o Options) (*DB, error) {
 	db, err := openStores(dir, o, stores{
 		fs:   vfs.OS,
 		room: func() (free, total int64, err error) { return vfs.Room(dir) },
+		need: func() (int64, error) { return payload.Need(path.Join(dir, "badger")) },
 		kv: func() (kvStore, error) {
 			kv, err := payload.Open(payload.Options{Dir: path.Join(dir, "badger"), MemoryBytes: o.StoreBytes, Log: o.Log})
 			if err != nil {
@@ -146,6 +150,7 @@ type stores struct {
 	kv   func() (kvStore, error)
 	tune func(*vectorindex.Options)            // nil: nothing to change
 	room func() (free, total int64, err error) // nil: there is always room
+	need func() (int64, error)                 // what kv may write by itself; nil: nothing
 }
 
 // openStores recovers the state and starts the goroutines.
@@ -153,7 +158,8 @@ func openStores(dir string, o Options, s stores) (*DB, error) {
 	o = o.withDefaults()
 	db := &DB{dir: dir, opts: o, fs: s.fs, log: o.Log, clock: time.Now, tune: s.tune, catalog: newCatalog(), databases: &[maxDatabases]database{}}
 	db.seq.space.L = &db.seq.mu
-	db.room.ask = s.room
+	db.room.ask, db.askNeed = s.room, s.need
+	db.sizeLog()
 	db.seq.wake = make(chan struct{}, 1)
 	db.seq.overlay = newOverlay()
 	db.workers.wake = make(chan struct{}, 1)
@@ -329,10 +335,13 @@ func (db *DB) close() error {
 		if e := db.Barrier().Wait(ctx); e != nil {
 			err = e
 		}
-		sealing, cancel := context.WithTimeout(ctx, sealTime)
-		db.sealAll(sealing)
-		cancel()
 		if err == nil {
+			err = db.roomFor(0)
+		}
+		if err == nil {
+			sealing, cancel := context.WithTimeout(ctx, sealTime)
+			db.sealAll(sealing)
+			cancel()
 			err = db.Checkpoint(ctx)
 		}
 	}
@@ -364,7 +373,12 @@ func (db *DB) closeStores() error {
 		err = errors.Join(err, db.wal.Close())
 	}
 	if db.kv != nil {
-		err = errors.Join(err, db.kv.Close())
+		// Without room it is left as a kill would leave it: what it has not saved the log has.
+		if full := db.roomFor(0); full != nil {
+			err = errors.Join(err, full)
+		} else {
+			err = errors.Join(err, db.kv.Close())
+		}
 	}
 	if db.lock != nil {
 		err = errors.Join(err, db.lock.Unlock())

@@ -57,7 +57,7 @@ func (db *DB) garbageLoop(ctx context.Context) {
 	var from []byte // first key of the next batch of the first prefix; nil: its beginning
 	for {
 		pause := garbageIdle
-		if list := db.garbage.list(); len(list) > 0 && db.Failed() == nil {
+		if list := db.garbage.list(); len(list) > 0 && db.Failed() == nil && db.roomFor(0) == nil {
 			next, err := db.collect(list[0], from)
 			switch from = next; {
 			case err != nil:

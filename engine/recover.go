@@ -25,10 +25,13 @@ func (db *DB) recover(s stores) (err error) {
 	if err := db.manifest.open(db.fs, db.dir); err != nil {
 		return err
 	}
+	if err := db.roomFor(0); err != nil {
+		return err
+	}
 	if db.kv, err = s.kv(); err != nil {
 		return fmt.Errorf("engine: open badger: %w", err)
 	}
-	if db.wal, err = wal.Open(wal.Options{FS: db.fs, Dir: path.Join(db.dir, "wal"), Log: db.log}); err != nil {
+	if db.wal, err = wal.Open(wal.Options{FS: db.fs, Dir: path.Join(db.dir, "wal"), FileBytes: db.logFileBytes, Log: db.log}); err != nil {
 		return fmt.Errorf("engine: open log: %w", err)
 	}
 	m := db.manifest.get()

@@ -7,25 +7,41 @@ import (
 	"time"
 )
 
-// A write may be refused for want of room before the log takes it, never after: the log, the
-// rows and badger allocate files on their own, and badger's memtables are mapped files with
-// holes, where the first write without room ends the process.
+// A write may be refused for want of room before the log takes it, never after: the log and the
+// rows allocate files on their own, and badger's memtables and tables are mapped files with holes,
+// where the first write without room ends the process. So writes leave as much as all of these may
+// take at once.
 const (
-	roomBytes   = 256 << 20 // what writes leave free; at most a quarter of the file system
-	deleteShare = 4         // deletes, which make room later, go on until a quarter of that is left
+	roomBytes   = 256 << 20 // what writes leave free at most, and on a large file system at least
+	roomShare   = 4         // or this part of a small file system, when nothing needs more
+	deleteShare = 2         // deletes, which make room later, go on until this part of it is left
 	roomPause   = 20 * time.Millisecond
+
+	// A queued operation is yet to be written to the log, to rows or a memtable, and to a table.
+	queueShare = 3
+	// baseNeed is for manifests and the files of checkpoints of a small database.
+	baseNeed = 2 << 20
+
+	// A file of the log takes its whole size at once, and a checkpoint gives the log's space back: on
+	// a small file system both are parts of it.
+	maxLogFileBytes = 64 << 20
+	minLogFileBytes = 1 << 20
+	logFileShare    = 64
+	logShare        = 16
 )
 
-// room knows how much of the file system is free. Under the sequencer's lock.
+// room knows how much of the file system is free. Under the sequencer's lock but for ask.
 type room struct {
 	ask   func() (free, total int64, err error) // nil: there is always room
 	asked time.Time
 	free  int64
-	keep  int64
+	keep  int64 // free of which puts are refused
+	least int64 // and deletes
 }
 
-// check returns an error that is syscall.ENOSPC when o must not be written any more.
-func (r *room) check(o op) error {
+// check returns an error that is syscall.ENOSPC when o must not be written any more. queued bytes
+// of operations, o among them, are logged and not applied; need is asked when the answer matters.
+func (r *room) check(o op, queued int64, need func() int64) error {
 	if r.ask == nil {
 		return nil
 	}
@@ -34,14 +50,21 @@ func (r *room) check(o op) error {
 		if err != nil {
 			return nil // who cannot know must not refuse
 		}
-		r.asked, r.free, r.keep = now, free, min(roomBytes, total/4)
+		r.asked, r.free = now, free
+		r.keep = min(roomBytes, total/roomShare)
+		r.least = r.keep / deleteShare
+		if free < roomBytes+roomBytes/2 {
+			n := need()
+			r.keep = min(roomBytes, max(r.keep, n+n/4))
+			r.least = max(r.keep/deleteShare, min(n, roomBytes/deleteShare))
+		}
 	}
 	keep := r.keep
 	if makesRoom(o) {
-		keep /= deleteShare
+		keep = r.least
 	}
-	if r.free < keep {
-		return fmt.Errorf("engine: %d MiB free where %d MiB are kept for what was written already: %w", r.free>>20, keep>>20, syscall.ENOSPC)
+	if free := r.free - queueShare*queued; free < keep {
+		return fmt.Errorf("engine: %d MiB free where %d MiB are kept for what was written already: %w", max(free, 0)>>20, keep>>20, syscall.ENOSPC)
 	}
 	return nil
 }
@@ -57,4 +80,56 @@ func makesRoom(o op) bool {
 		return true
 	}
 	return false
+}
+
+// need returns how much may be written at once on behalf of what is stored already: by badger,
+// and by the next file of the log and of every row store, none of which is larger than all
+// before it.
+func (db *DB) need() int64 {
+	n := baseNeed + db.kvNeed() + db.logFileBytes
+	for _, c := range db.allCollections() {
+		for _, v := range c.vectors {
+			n += min(v.rows.Bytes(), maxLogFileBytes)
+		}
+	}
+	return n
+}
+
+func (db *DB) kvNeed() int64 {
+	if db.askNeed == nil {
+		return 0
+	}
+	n, err := db.askNeed()
+	if err != nil {
+		db.log.Warn("what badger needs is not known", "err", err)
+	}
+	return n
+}
+
+// roomFor returns an error that is syscall.ENOSPC when writing so many bytes would leave badger
+// less than it needs: somebody else filled the disk. Badger must be left alone then.
+func (db *DB) roomFor(bytes int64) error {
+	if db.room.ask == nil {
+		return nil
+	}
+	free, _, err := db.room.ask()
+	if err != nil || free > bytes+roomBytes {
+		return nil
+	}
+	if need := db.kvNeed(); free < bytes+need {
+		return fmt.Errorf("engine: %d MiB free, %d MiB needed: %w", free>>20, (bytes+need+1<<20-1)>>20, syscall.ENOSPC)
+	}
+	return nil
+}
+
+// sizeLog sets the size of the log and of its files from that of the file system.
+func (db *DB) sizeLog() {
+	db.logFileBytes, db.logBytes = maxLogFileBytes, maxLogBytes
+	if db.room.ask == nil {
+		return
+	}
+	if _, total, err := db.room.ask(); err == nil {
+		db.logFileBytes = min(max(total/logFileShare, minLogFileBytes), maxLogFileBytes)
+		db.logBytes = min(max(total/logShare, 2*minLogFileBytes), maxLogBytes)
+	}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -48,6 +49,81 @@ func TestWritesStopBeforeTheDiskIsFull(t *testing.T) {
 	_, err = c.Delete(ctx, Selector{IDs: []PointID{NumID(2)}}, WriteOptions{})
 	require.ErrorIs(t, err, syscall.ENOSPC)
 
-	free(roomBytes)
+	free(roomBytes + 1<<20)
 	require.NoError(t, write(), "writes go on when there is room again")
+}
+
+func TestSmallDiskKeepsWhatIsNeeded(t *testing.T) {
+	const mb = 1 << 20
+	put, drop := opCollectionCreate{}, opCollectionDrop{}
+	for _, row := range []struct {
+		free, total, need, queued int64
+		o                         op
+		ok                        bool
+	}{
+		{16 * mb, 64 * mb, 0, 0, put, true},
+		{15 * mb, 64 * mb, 0, 0, put, false},
+		{16 * mb, 64 * mb, 20 * mb, 0, put, false},
+		{25 * mb, 64 * mb, 20 * mb, 0, put, true},
+		{25 * mb, 64 * mb, 20 * mb, mb, put, false},
+		{21 * mb, 64 * mb, 20 * mb, 0, drop, true},
+		{19 * mb, 64 * mb, 20 * mb, 0, drop, false},
+		{256 * mb, 1 << 40, 500 * mb, 0, put, true},
+		{255 * mb, 1 << 40, 0, 0, put, false},
+		{128 * mb, 1 << 40, 500 * mb, 0, drop, true},
+		{500 * mb, 1 << 40, 0, 100 * mb, put, false},
+	} {
+		r := room{ask: func() (int64, int64, error) { return row.free, row.total, nil }}
+		err := r.check(row.o, row.queued, func() int64 { return row.need })
+		require.Equal(t, row.ok, err == nil, "%+v: %v", row, err)
+	}
+}
+
+// closingStore notes that it was closed.
+type closingStore struct {
+	kvStore
+	closed bool
+}
+
+func (s *closingStore) Close() error {
+	s.closed = true
+	return s.kvStore.Close()
+}
+
+// TestFullDiskLeavesBadgerAlone: somebody else filled the disk, and badger would end the process
+// that lets it write.
+func TestFullDiskLeavesBadgerAlone(t *testing.T) {
+	d := newDisk()
+	kv := &closingStore{kvStore: d.kv}
+	free := int64(1 << 30)
+	open := func() (*DB, error) {
+		return openStores("data", Options{Workers: -1, CheckpointAfter: time.Hour}, stores{
+			fs: d.files(), tune: smallSegments,
+			kv:   func() (kvStore, error) { return kv, nil },
+			room: func() (int64, int64, error) { return free, 1 << 30, nil },
+			need: func() (int64, error) { return 50 << 20, nil },
+		})
+	}
+	ctx := t.Context()
+	db, err := open()
+	require.NoError(t, err)
+	require.NoError(t, db.CreateCollection(ctx, "a", testSchema()))
+	c, err := db.Collection("a")
+	require.NoError(t, err)
+	upsertOne(t, c, 1, 0, `{"a":1}`, UpsertOptions{})
+	want := dumpDB(t, db)
+
+	free = 49 << 20
+	require.ErrorIs(t, db.Checkpoint(ctx), syscall.ENOSPC)
+	require.NoError(t, db.Failed(), "that is a state, not a failure")
+	require.ErrorIs(t, db.Close(), syscall.ENOSPC)
+	require.False(t, kv.closed)
+	_, err = open()
+	require.ErrorIs(t, err, syscall.ENOSPC)
+
+	free = 1 << 30
+	db, err = open()
+	require.NoError(t, err)
+	require.Equal(t, want, dumpDB(t, db))
+	require.NoError(t, db.Close())
 }

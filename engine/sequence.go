@@ -80,14 +80,21 @@ func (s *sequencer) enterLocked() error {
 	return nil
 }
 
-// appendLocked logs o as the next record and queues it for the applier. mu is held.
-func (s *sequencer) appendLocked(o op) (uint64, error) {
+// encodeLocked puts o into the buffer and returns its size. mu is held.
+func (s *sequencer) encodeLocked(o op) (int64, error) {
 	s.buf.Buf = s.buf.Buf[:0]
 	o.encode(&s.buf)
 	n := int64(len(s.buf.Buf))
 	if n > maxRecordBytes {
 		return 0, fmt.Errorf("%w: operation of %d bytes", ErrLimit, n)
 	}
+	return n, nil
+}
+
+// appendLocked logs o, which is in the buffer, as the next record and queues it for the applier.
+// mu is held.
+func (s *sequencer) appendLocked(o op) (uint64, error) {
+	n := int64(len(s.buf.Buf))
 	seq := s.last + 1
 	if err := s.log.Append(wal.Record{Seq: seq, Kind: o.kind(), Data: s.buf.Buf}); err != nil {
 		return 0, fmt.Errorf("%w: log: %w", ErrReadOnly, err)
@@ -107,7 +114,11 @@ func (s *sequencer) appendLocked(o op) (uint64, error) {
 
 // appendLocked appends to the sequencer; a log that takes no records makes the database read-only.
 func (db *DB) appendLocked(o op) (uint64, error) {
-	if err := db.room.check(o); err != nil {
+	n, err := db.seq.encodeLocked(o)
+	if err != nil {
+		return 0, err
+	}
+	if err := db.room.check(o, db.seq.bytes+n, db.need); err != nil {
 		return 0, err
 	}
 	seq, err := db.seq.appendLocked(o)

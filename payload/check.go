@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/pb"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/isobath/isobath/internal/binfmt"
+	"github.com/isobath/isobath/internal/vfs"
 )
 
 const (
@@ -144,6 +146,9 @@ func Check(dir string) error {
 
 func checkCopy(dir string) (err error) {
 	dir = filepath.Clean(dir)
+	if err := roomForCopy(dir); err != nil {
+		return fmt.Errorf("payload: check: %w", err)
+	}
 	tmp, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".check-*.tmp")
 	if err != nil {
 		return fmt.Errorf("payload: check: %w", err)
@@ -157,6 +162,29 @@ func checkCopy(dir string) (err error) {
 		return err
 	}
 	return errors.Join(s.damaged(), s.Verify(^uint64(0)), s.Close())
+}
+
+// roomForCopy returns syscall.ENOSPC where a copy of the store has no room beside it.
+func roomForCopy(dir string) error {
+	need, err := Need(dir)
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		need += info.Size()
+	}
+	if free, _, err := vfs.Room(dir); err == nil && free < need {
+		return fmt.Errorf("%d MiB free, %d MiB needed for a copy of %s: %w", free>>20, (need+1<<20-1)>>20, dir, syscall.ENOSPC)
+	}
+	return nil
 }
 
 // damaged is Damage as an error.

@@ -52,6 +52,8 @@ type Options struct {
 	// written or removed until the list in use was committed again. The engine must hold one lock over "Saved() and writing the manifest", so that no
 	// older list is written after a newer one. Default: nothing to do.
 	Commit func(Saved) error
+	// Room says before a segment of so many bytes is written that there is no room for it. Default: there is.
+	Room func(bytes int64) error
 	// Parallelism is the number of goroutines of one Work slice and of encoding. Default GOMAXPROCS, at
 	// most the cores.
 	Parallelism int
@@ -95,6 +97,9 @@ func (o Options) withDefaults() Options {
 	o.SealIdle = cmp.Or(o.SealIdle, 3*time.Second)
 	if o.Commit == nil {
 		o.Commit = func(Saved) error { return nil }
+	}
+	if o.Room == nil {
+		o.Room = func(int64) error { return nil }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

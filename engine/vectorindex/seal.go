@@ -144,6 +144,9 @@ func (ix *Index) createNew(rows int) (*segmentFile, error) {
 	if !ix.o.NoGraph {
 		bytes += int64(rows) * 4 * int64(2*ix.o.M+4)
 	}
+	if err := ix.o.Room(bytes); err != nil {
+		return nil, err
+	}
 	return createSegment(ix.o.FS, ix.o.Dir, id, bytes)
 }
 
