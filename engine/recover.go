@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -69,9 +70,9 @@ func (db *DB) recover(s stores) (err error) {
 func (db *DB) startSequencer() error {
 	last := db.ap.seq
 	if have := db.wal.Last(); have < last && db.damage == nil {
-		if have > 0 { // its end was damaged and looked torn; the checkpoint has what is missing
-			db.log.Warn("log ends before the checkpoint and begins anew", "log", have, "checkpoint", last)
-		}
+		// Its end was damaged and looked torn, or its files are gone: the checkpoint has what is
+		// missing up to there, and nothing tells whether there was more.
+		db.log.Warn("log ends before the checkpoint and begins anew", "log", have, "checkpoint", last)
 		if err := db.wal.Reset(last + 1); err != nil {
 			return fmt.Errorf("engine: log: %w", err)
 		}
@@ -146,12 +147,38 @@ func (c *Collection) load(e collectionEntry) error {
 	if err := c.openRows(); err != nil {
 		return err
 	}
+	if err := c.rowsThere(); err != nil {
+		return err
+	}
 	db.ap.collections[c.num] = c
 	if e.feed != nil {
 		db.ap.feeds = append(db.ap.feeds, c)
 	}
 	c.pub = c.applied
 	db.catalog.add(c)
+	return nil
+}
+
+// rowsThere returns an error when a file is gone that held rows of the checkpoint: a search would
+// pass over them, and replay would make the file again without them.
+func (c *Collection) rowsThere() error {
+	for _, name := range c.names {
+		view := c.vectors[name].rows.View()
+		defer view.Release()
+		for it := c.applied.filter.Has(name).Iterator(); it.HasNext(); {
+			slot := it.PeekNext()
+			span := view.Span(slot)
+			if span.Count == 0 {
+				_, err := view.Row(slot)
+				return fmt.Errorf("rows of vector %q: %w", name, err)
+			}
+			end := uint64(span.First) + uint64(span.Count)
+			if end > math.MaxUint32 {
+				break
+			}
+			it.AdvanceIfNeeded(uint32(end))
+		}
+	}
 	return nil
 }
 
