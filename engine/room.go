@@ -5,6 +5,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/isobath/isobath/mmapvec"
 )
 
 // A write may be refused for want of room before the log takes it, never after: the log and the
@@ -41,7 +43,7 @@ type room struct {
 
 // check returns an error that is syscall.ENOSPC when o must not be written any more. queued bytes
 // of operations, o among them, are logged and not applied; need is asked when the answer matters.
-func (r *room) check(o op, queued int64, need func() int64) error {
+func (r *room) check(o op, queued int64, need func() (puts, deletes int64)) error {
 	if r.ask == nil {
 		return nil
 	}
@@ -54,9 +56,9 @@ func (r *room) check(o op, queued int64, need func() int64) error {
 		r.keep = min(roomBytes, total/roomShare)
 		r.least = r.keep / deleteShare
 		if free < roomBytes+roomBytes/2 {
-			n := need()
-			r.keep = min(roomBytes, max(r.keep, n+n/4))
-			r.least = max(r.keep/deleteShare, min(n, roomBytes/deleteShare))
+			puts, deletes := need()
+			r.least = max(r.least, min(deletes, roomBytes/deleteShare))
+			r.keep = max(r.keep, min(puts+puts/4, roomBytes))
 		}
 	}
 	keep := r.keep
@@ -82,17 +84,20 @@ func makesRoom(o op) bool {
 	return false
 }
 
-// need returns how much may be written at once on behalf of what is stored already: by badger,
-// and by the next file of the log and of every row store, none of which is larger than all
-// before it.
-func (db *DB) need() int64 {
-	n := baseNeed + db.kvNeed() + db.logFileBytes
+// need returns how much may be written at once on behalf of what is stored already: by badger and
+// the next file of the log, and for puts by the next file of every row store that is nearly full,
+// which is no larger than all before it.
+func (db *DB) need() (puts, deletes int64) {
+	deletes = baseNeed + db.kvNeed() + db.logFileBytes
+	puts = deletes
 	for _, c := range db.allCollections() {
 		for _, v := range c.vectors {
-			n += min(v.rows.Bytes(), maxLogFileBytes)
+			if slots := v.rows.Slots(); slots-c.slots.Taken() < slots/8 {
+				puts += min(v.rows.Bytes(), mmapvec.MaxFileBytes)
+			}
 		}
 	}
-	return n
+	return puts, deletes
 }
 
 func (db *DB) kvNeed() int64 {

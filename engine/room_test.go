@@ -66,15 +66,16 @@ func TestSmallDiskKeepsWhatIsNeeded(t *testing.T) {
 		{16 * mb, 64 * mb, 20 * mb, 0, put, false},
 		{25 * mb, 64 * mb, 20 * mb, 0, put, true},
 		{25 * mb, 64 * mb, 20 * mb, mb, put, false},
-		{21 * mb, 64 * mb, 20 * mb, 0, drop, true},
-		{19 * mb, 64 * mb, 20 * mb, 0, drop, false},
+		{10 * mb, 64 * mb, 20 * mb, 0, drop, true},
+		{9 * mb, 64 * mb, 20 * mb, 0, drop, false},
+		{20 * mb, 64 * mb, 60 * mb, 0, drop, false},
 		{256 * mb, 1 << 40, 500 * mb, 0, put, true},
 		{255 * mb, 1 << 40, 0, 0, put, false},
 		{128 * mb, 1 << 40, 500 * mb, 0, drop, true},
 		{500 * mb, 1 << 40, 0, 100 * mb, put, false},
 	} {
 		r := room{ask: func() (int64, int64, error) { return row.free, row.total, nil }}
-		err := r.check(row.o, row.queued, func() int64 { return row.need })
+		err := r.check(row.o, row.queued, func() (int64, int64) { return row.need, row.need / 2 })
 		require.Equal(t, row.ok, err == nil, "%+v: %v", row, err)
 	}
 }
@@ -126,4 +127,21 @@ func TestFullDiskLeavesBadgerAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want, dumpDB(t, db))
 	require.NoError(t, db.Close())
+}
+
+func TestNextFileOfRowsIsNeededWhenTheLastIsNearlyFull(t *testing.T) {
+	db, err := newDisk().open()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	c := testCollection(t, db, "a")
+	rows := c.vectors[""].rows
+	upsertOne(t, c, 0, 0, "", UpsertOptions{})
+	puts, deletes := db.need()
+	require.Equal(t, deletes, puts)
+	first := rows.Bytes()
+	for id := uint64(1); id < uint64(rows.Slots()) && rows.Bytes() == first; id++ {
+		upsertOne(t, c, id, 0, "", UpsertOptions{})
+	}
+	puts, deletes = db.need()
+	require.Equal(t, deletes+first, puts)
 }

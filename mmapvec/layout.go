@@ -22,6 +22,9 @@ const (
 	firstChunkBytes = 32 << 10
 	lastChunkBytes  = 64 << 20
 
+	// MaxFileBytes bounds what a store allocates at once.
+	MaxFileBytes = lastChunkBytes + rowsOffset
+
 	// MaxDim bounds the dimension of a row.
 	MaxDim = 1 << 16
 )

@@ -131,6 +131,16 @@ func (s *Store) Dim() int { return s.layout.dim }
 // Bytes returns the disk space of all chunk files.
 func (s *Store) Bytes() int64 { return s.bytes.Load() }
 
+// Slots returns how many slots the chunk files have room for.
+func (s *Store) Slots() (n int64) {
+	for _, c := range *s.chunks.Load() {
+		if c != nil {
+			n += int64(c.rows)
+		}
+	}
+	return n
+}
+
 // RowsRead returns how many rows Fetch took from maps and how many it read from files.
 func (s *Store) RowsRead() (mapped, read uint64) { return s.counts.mapped.Load(), s.counts.read.Load() }
 

@@ -139,6 +139,8 @@ func TestWriteReadReopen(t *testing.T) {
 				s2.residency.force = force
 				requireRows(t, s2, 1, slots...)
 				require.Equal(t, s.Bytes(), s2.Bytes())
+				require.Equal(t, s.Slots(), s2.Slots())
+				require.Positive(t, s.Slots())
 				_, err = fsys.Stat(dir + "/000001.rows.tmp")
 				require.ErrorIs(t, err, os.ErrNotExist)
 				written := map[uint32]bool{}

@@ -23,6 +23,7 @@ func Load(fsys vfs.FS, dir string, saved Saved) (*Table, error) {
 	}
 	t.free, t.files, t.where, t.saved = im.free, im.files, im.where, saved
 	t.high.Store(im.high)
+	t.taken.Store(int64(im.high) - int64(t.free.GetCardinality()))
 	for _, f := range im.files {
 		if err := f.open(fsys, dir); err != nil {
 			return nil, fmt.Errorf("slots: load %s: %w", f.name, errors.Join(err, t.closeOpened()))

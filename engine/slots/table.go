@@ -28,6 +28,7 @@ type Row struct {
 type Table struct {
 	pages  atomic.Pointer[[]atomic.Pointer[page]]
 	high   atomic.Uint32
+	taken  atomic.Int64 // below high and not free
 	damage atomic.Pointer[binfmt.CorruptError]
 	arena  arena
 
@@ -165,6 +166,7 @@ func (t *Table) Allocate() uint32 {
 	if !t.free.IsEmpty() {
 		slot := t.free.Minimum()
 		t.free.Remove(slot)
+		t.taken.Add(1)
 		return slot
 	}
 	high := t.high.Load()
@@ -173,6 +175,7 @@ func (t *Table) Allocate() uint32 {
 		return NoSlot
 	}
 	t.high.Store(high + 1)
+	t.taken.Add(1)
 	return high
 }
 
@@ -187,10 +190,14 @@ func (t *Table) Free(set *roaring.Bitmap) {
 	t.changed = true
 	t.free.Or(set)
 	t.free.RunOptimize()
+	t.taken.Store(int64(t.High()) - int64(t.free.GetCardinality()))
 }
 
 // High returns the high-water mark: every slot ever taken is below.
 func (t *Table) High() uint32 { return t.high.Load() }
+
+// Taken returns how many slots below High are not free.
+func (t *Table) Taken() int64 { return t.taken.Load() }
 
 // FreeSet returns a copy of the set of free slots below High. For the writer.
 func (t *Table) FreeSet() *roaring.Bitmap { return t.free.Clone() }

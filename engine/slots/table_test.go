@@ -126,6 +126,7 @@ func (m *model) require(t testing.TB, tb *Table, msg string) {
 	require.Nil(t, tb.Damage(), msg)
 	require.Equal(t, m.high, tb.High(), msg)
 	require.Equal(t, uint64(len(m.free)), tb.FreeSet().GetCardinality(), msg)
+	require.Equal(t, int64(m.high)-int64(len(m.free)), tb.Taken(), msg)
 	for s := range m.free {
 		require.True(t, tb.free.Contains(s), msg)
 	}
