@@ -168,7 +168,9 @@ func (c *Collection) IsIndex() bool { return c.published().feed != nil }
 func (c *Collection) Schema() Schema { return c.published().schema }
 
 // Field returns the definition of a payload index.
-func (c *Collection) Field(name string) (filter.FieldDef, bool) { return c.published().filter.Field(name) }
+func (c *Collection) Field(name string) (filter.FieldDef, bool) {
+	return c.published().filter.Field(name)
+}
 
 // FieldParams returns the user's own words for a payload index, nil when there is none.
 func (c *Collection) FieldParams(name string) []byte { return c.published().fields[name].params }

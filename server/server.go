@@ -101,13 +101,19 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 func (s *Server) listen() (err error) {
-	if s.httpListener, err = listen(s.cfg.HTTPAddr, "--http-addr"); err != nil || s.cfg.RESPAddr == respOff {
+	if s.httpListener, err = listen(s.cfg.HTTPAddr, "--http-addr"); err != nil {
 		return err
+	}
+	s.httpListener = sparing(s.httpListener, refusalHTTP, s.log)
+	if s.cfg.RESPAddr == respOff {
+		return nil
 	}
 	if s.respListener, err = listen(s.cfg.RESPAddr, "--resp-addr"); err != nil {
 		_ = s.httpListener.Close()
+		return err
 	}
-	return err
+	s.respListener = sparing(s.respListener, refusalRESP, s.log)
+	return nil
 }
 
 // listen binds an address; the error says which flag chooses another.
@@ -121,6 +127,12 @@ func listen(addr, flag string) (net.Listener, error) {
 	}
 	return l, nil
 }
+
+// What a client reads whose connection would take a descriptor that files need.
+const (
+	refusalHTTP = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+	refusalRESP = "-ERR max number of clients reached\r\n"
+)
 
 func (s *Server) serveHTTP() {
 	h := httpapi.New(s.svc, httpapi.Options{
