@@ -444,3 +444,30 @@ func TestFailedSyncIsNotRepeated(t *testing.T) {
 	require.Equal(t, "1", get(t, s, 1, "a"))
 	require.NoError(t, s.Sync())
 }
+
+func TestDamagedBlockIsFoundAtOpen(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(Options{Dir: dir})
+	require.NoError(t, err)
+	for seq := range uint64(1000) {
+		require.NoError(t, s.Apply([]Op{set(seq+1, fmt.Sprint("key", seq), "value")}))
+	}
+	require.NoError(t, s.Close())
+	tables, err := filepath.Glob(filepath.Join(dir, "*"+tableSuffix))
+	require.NoError(t, err)
+	require.Len(t, tables, 1)
+	whole, err := os.ReadFile(tables[0])
+	require.NoError(t, err)
+	blocks := len(whole) * 2 / 3 // the index stands behind them
+	for at := 0; at < blocks; at += 1 + blocks/100 {
+		damaged := slices.Clone(whole)
+		damaged[at] ^= 1 << (at % 8)
+		require.NoError(t, os.WriteFile(tables[0], damaged, 0o600))
+		_, err := Open(Options{Dir: dir})
+		var damage *binfmt.CorruptError
+		require.ErrorAs(t, err, &damage, "byte %d of %d", at, len(whole))
+		require.Equal(t, tables[0], damage.File)
+	}
+	require.NoError(t, os.WriteFile(tables[0], whole, 0o600))
+	openStore(t, dir)
+}
