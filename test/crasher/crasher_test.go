@@ -49,7 +49,7 @@ func TestKills(t *testing.T) {
 	t.Log(r)
 }
 
-// TestTwoClientsOneField is the promise of the issue in its own words: 100 000 increments each.
+// TestTwoClientsOneField increments one field through pipelines, 100 000 times from each client.
 func TestTwoClientsOneField(t *testing.T) {
 	each := 100_000
 	if testing.Short() {
