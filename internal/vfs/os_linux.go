@@ -1,6 +1,9 @@
 package vfs
 
 import (
+	"errors"
+	"math"
+	"math/bits"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -12,13 +15,28 @@ func datasync(f *os.File) error {
 }
 
 // Room returns how many bytes of the file system that holds a directory are free for this
-// process, and how many it has.
+// process, and how many it has. It fails where the file system does not tell.
 func Room(dir string) (free, total int64, err error) {
 	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
+	if err = unix.Statfs(dir, &st); err == nil && st.Blocks == 0 {
+		err = errors.ErrUnsupported // as /proc and what is mounted through FUSE without a statfs
+	}
+	if err != nil {
 		return 0, 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
 	}
-	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize, nil
+	block := uint64(st.Frsize) // Bsize is what is good to read at once, and may be a multiple of it
+	if block == 0 {
+		block = uint64(st.Bsize)
+	}
+	return bytesOf(uint64(st.Bavail), block), bytesOf(uint64(st.Blocks), block), nil
+}
+
+// bytesOf returns the size of so many blocks; file systems without a bound claim more than fits.
+func bytesOf(blocks, block uint64) int64 {
+	if high, low := bits.Mul64(blocks, block); high == 0 && low <= math.MaxInt64 {
+		return int64(low)
+	}
+	return math.MaxInt64
 }
 
 func allocate(f *os.File, off, n int64) error {
