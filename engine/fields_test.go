@@ -44,3 +44,33 @@ func TestFieldStepOfDroppedIndex(t *testing.T) {
 	require.Equal(t, len(points), n)
 	require.NoError(t, db.Close())
 }
+
+func TestFieldParamsSurviveARestart(t *testing.T) {
+	ctx := t.Context()
+	d := newDisk()
+	db, err := d.open()
+	require.NoError(t, err)
+	c := testCollection(t, db, "a")
+	params := map[string][]byte{"none": nil, "some": []byte(`{"type":"keyword"}`)}
+	for name, words := range params {
+		_, err := c.CreateField(ctx, keywordField(name), words, WriteOptions{})
+		require.NoError(t, err)
+	}
+	check := func(db *DB, how string) {
+		c, err := db.Collection("a")
+		require.NoError(t, err)
+		for name, words := range params {
+			require.Equal(t, words, c.FieldParams(name), "%s, %s", name, how)
+		}
+	}
+	check(db, "at once")
+	replayed, err := d.crash(1, 0).open()
+	require.NoError(t, err)
+	check(replayed, "from the log")
+	require.NoError(t, replayed.Close())
+	require.NoError(t, db.Close())
+	db, err = d.open()
+	require.NoError(t, err)
+	check(db, "from the manifest")
+	require.NoError(t, db.Close())
+}

@@ -33,7 +33,7 @@ func (f fieldDef) encode(w *binfmt.Writer) {
 func decodeFieldDef(r *binfmt.Reader) fieldDef {
 	return fieldDef{
 		def:    filter.FieldDef{Name: r.String(), Kind: filter.Kind(r.U8()), FoldCase: r.U8() != 0},
-		params: slices.Clone(r.LenBytes()),
+		params: append([]byte(nil), r.LenBytes()...), // none is nil again
 		ready:  r.U8() != 0,
 		cursor: slices.Clone(r.LenBytes()),
 	}
