@@ -160,8 +160,9 @@ func (r *orderedRun) chunk() error {
 		if !ok {
 			return fmt.Errorf("filter: key %x of a number is malformed", key)
 		}
-		r.ready = append(r.ready, orderedValue{v, Slots{p}.AppendTo(nil)})
-		slots += len(r.ready[len(r.ready)-1].slots)
+		own := Slots{p}
+		r.ready = append(r.ready, orderedValue{v, own.AppendTo(make([]uint32, 0, own.Len()))})
+		slots += own.Len()
 		return nil
 	})
 	stopped := errors.Is(err, errStop)
