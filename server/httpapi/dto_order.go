@@ -74,7 +74,7 @@ func (o *orderBody) start(dec *jsontext.Decoder) error {
 }
 
 // kept brings the key of an order, if there is one, into its usual spelling, and fails where no
-// index of c keeps the order.
+// index of c keeps the order, or not yet.
 func kept(c *service.Collection, o *filter.Order) error {
 	if o == nil {
 		return nil
@@ -86,6 +86,7 @@ func kept(c *service.Collection, o *filter.Order) error {
 	o.Field = name
 	def, ok := c.Field(name)
 	switch {
+	case def.Building:
 	case ok && def.Kind == filter.Integer && !rangeOf(c.FieldParams(name)):
 	case ok && (def.Kind == filter.Integer || def.Kind == filter.Float || def.Kind == filter.Datetime):
 		return nil

@@ -130,6 +130,8 @@ func toAPI(err error) *apiError {
 		status, text = http.StatusBadRequest, "Wrong input: "+err.Error()
 	case errors.As(err, &expr):
 		status, text = http.StatusBadRequest, "Wrong input: "+expr.Error()
+	case errors.Is(err, filter.ErrNoField): // dropped since the request was checked
+		status, text = http.StatusBadRequest, "Bad request: "+err.Error()
 	case errors.Is(err, engine.ErrLimit):
 		status, text = http.StatusBadRequest, "Wrong input: "+strings.TrimPrefix(err.Error(), "engine: ")
 	case errors.Is(err, engine.ErrFTRequest):

@@ -25,7 +25,12 @@ type fixture struct {
 
 func start(t testing.TB, so service.Options, o Options) *fixture {
 	t.Helper()
-	db, err := engine.Open(t.TempDir(), engine.Options{})
+	return startEngine(t, engine.Options{}, so, o)
+}
+
+func startEngine(t testing.TB, eo engine.Options, so service.Options, o Options) *fixture {
+	t.Helper()
+	db, err := engine.Open(t.TempDir(), eo)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	svc := service.New(so)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/isobath/isobath/engine"
 	"github.com/isobath/isobath/server/service"
 )
 
@@ -42,7 +43,17 @@ func TestOrderBy(t *testing.T) {
 		f.ok(query, `{"query":{"order_by":{"key":"n","start_from":2.5}},"limit":2}`))
 	require.JSONEq(t, `{"points":[{"id":4,"version":0,"score":1.0,"order_value":4,"payload":{"city":["London","Moscow"],"n":4}}]}`,
 		f.ok(query, `{"query":{"order_by":"n"},"limit":1,"offset":4,"with_payload":true}`))
+	f.fails(400, "Not existing vector name error: absent", query, `{"query":{"order_by":"n"},"using":"absent"}`)
 	f.ok("PUT "+c+"/index?wait=true", `{"field_name":"n","field_schema":{"type":"integer","lookup":true,"range":false}}`)
 	f.fails(400, "No range index for `order_by` key: `n`", scroll, `{"order_by":"n"}`)
 	f.fails(400, "No range index for `order_by` key: `city`", query, `{"query":{"order_by":"city"}}`)
+}
+
+func TestOrderByAnIndexThatIsBeingBuilt(t *testing.T) {
+	f := startEngine(t, engine.Options{Workers: -1}, service.Options{}, Options{}) // nobody builds it
+	f.small("c", "Dot")
+	f.ok("PUT /collections/c/index", `{"field_name":"n","field_schema":"float"}`)
+	for target, body := range map[string]string{"scroll": `{"order_by":"n"}`, "query": `{"query":{"order_by":"n"}}`} {
+		f.fails(400, "No range index for `order_by` key: `n`", "POST /collections/c/points/"+target, body)
+	}
 }

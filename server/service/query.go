@@ -42,6 +42,11 @@ type Scored struct {
 // Query runs q. Without vector and id, points come in the order or by ascending id, with score 1 and version 0.
 func (c *Collection) Query(ctx context.Context, q Query) ([]Scored, error) {
 	q.Limit, q.Offset = min(q.Limit, maxRows), min(q.Offset, maxRows)
+	if (q.Order != nil || q.Vector == nil && q.ID == nil) && q.Using != "" {
+		if _, ok := c.c.Schema().Vectors[q.Using]; !ok {
+			return nil, &engine.VectorNameError{Name: q.Using}
+		}
+	}
 	if q.Order != nil {
 		return c.ordered(ctx, q)
 	}
@@ -119,9 +124,6 @@ func (c *Collection) nearest(ctx context.Context, q Query, exclude []engine.Poin
 
 // list returns points by ascending id; only those of the page are read.
 func (c *Collection) list(ctx context.Context, q Query) ([]Scored, error) {
-	if _, ok := c.c.Schema().Vectors[q.Using]; !ok && q.Using != "" {
-		return nil, &engine.VectorNameError{Name: q.Using}
-	}
 	page, _, err := c.c.Scroll(ctx, engine.ScrollRequest{Filter: q.Filter, Limit: int(q.Limit + q.Offset)})
 	if err != nil {
 		return nil, err
