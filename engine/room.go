@@ -16,7 +16,7 @@ import (
 const (
 	roomBytes   = 256 << 20 // what writes leave free at most, and on a large file system at least
 	roomShare   = 4         // or this part of a small file system, when nothing needs more
-	deleteShare = 2         // deletes, which make room later, go on until this part of it is left
+	deleteShare = 2         // deletes, which may make room later, go on until this part of it is left
 	roomPause   = 20 * time.Millisecond
 
 	// A queued operation is yet to be written to the log, to rows or a memtable, and to a table.
