@@ -122,11 +122,12 @@ func (l orderedList) appendJSON(dst []byte) []byte {
 	return append(dst, ']')
 }
 
-// appendOrderValue appends the member that tells a point's place.
+// appendOrderValue appends the member that tells a point's place. An FT index has infinite values,
+// JSON has not.
 func appendOrderValue(dst []byte, v filter.Value) []byte {
 	dst = append(dst, `,"order_value":`...)
 	if v.Kind() == filter.IntKind {
 		return strconv.AppendInt(dst, v.Int(), 10)
 	}
-	return appendFloat64(dst, v.Float())
+	return appendFloat64(dst, min(max(v.Float(), -math.MaxFloat64), math.MaxFloat64))
 }

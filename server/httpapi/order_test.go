@@ -57,3 +57,20 @@ func TestOrderByAnIndexThatIsBeingBuilt(t *testing.T) {
 		f.fails(400, "No range index for `order_by` key: `n`", "POST /collections/c/points/"+target, body)
 	}
 }
+
+func TestOrderByInfiniteValues(t *testing.T) {
+	f := start(t, service.Options{}, Options{})
+	require.NoError(t, f.db.CreateIndex(t.Context(), engine.IndexDef{Name: "ft", Fields: []engine.IndexField{{Source: "n", Alias: "n", Type: engine.FieldNumeric}}}))
+	ticket, err := f.db.Update(func(tx *engine.KeyTx) error {
+		for _, n := range []string{"inf", "1", "-inf"} {
+			if err := tx.Put(0, []byte(n), engine.Document{Kind: engine.KindHash, Body: engine.AppendHashField(nil, []byte("n"), []byte(n))}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.NoError(t, ticket.Wait(t.Context()))
+	require.JSONEq(t, `{"points":[{"id":3,"order_value":-1.7976931348623157e308},{"id":2,"order_value":1.0},{"id":1,"order_value":1.7976931348623157e308}],
+		"next_page_offset":null}`, f.ok("POST /collections/ft/points/scroll", `{"order_by":"n","with_payload":false}`))
+}
