@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,8 +28,9 @@ const (
 )
 
 // checkTables looks at the end of every table that badger's manifest names, where its index lies:
-// badger ends the process when it meets a damaged one. Other tables were never finished.
-func checkTables(o Options) error {
+// badger ends the process when it meets a damaged one. Other tables were never finished. It reads
+// tables of up to budget bytes as a whole, the youngest first: what ended the last run reached these.
+func checkTables(o Options, budget int64) error {
 	f, err := os.Open(filepath.Join(o.Dir, badger.ManifestFilename))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // a new store
@@ -41,8 +43,8 @@ func checkTables(o Options) error {
 	if err != nil {
 		return &binfmt.CorruptError{File: f.Name(), Err: err}
 	}
-	budget := int64(verifiedAtOpen)
-	for id := range manifest.Tables {
+	ids := slices.Sorted(maps.Keys(manifest.Tables))
+	for _, id := range slices.Backward(ids) {
 		name := table.NewFilename(id, o.Dir)
 		size, err := checkTable(name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -50,9 +52,10 @@ func checkTables(o Options) error {
 		} else if err != nil {
 			return err
 		}
-		if budget -= size; budget < 0 {
+		if size > budget {
 			continue
 		}
+		budget -= size
 		if err := verifyBlocks(name, id); err != nil {
 			return err
 		}
@@ -153,7 +156,7 @@ func Check(dir string) error {
 		return fmt.Errorf("payload: check: %w", err)
 	}
 	o := Options{Dir: dir}.withDefaults()
-	if err := checkTables(o); err != nil {
+	if err := checkTables(o, verifiedAtOpen); err != nil {
 		return err
 	}
 	empty, err := emptyLogs(dir)

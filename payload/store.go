@@ -87,7 +87,7 @@ func Open(o Options) (*Store, error) {
 	if err := removeEmpty(o.Dir); err != nil {
 		return nil, fmt.Errorf("payload: open: %w", err)
 	}
-	if err := checkTables(o); err != nil {
+	if err := checkTables(o, verifiedAtOpen); err != nil {
 		return nil, err
 	}
 	s := &Store{o: o, split: map[string]uint32{}, synced: map[string]bool{}, idle: make(chan struct{})}

@@ -471,3 +471,37 @@ func TestDamagedBlockIsFoundAtOpen(t *testing.T) {
 	require.NoError(t, os.WriteFile(tables[0], whole, 0o600))
 	openStore(t, dir)
 }
+
+func TestYoungestTablesAreVerifiedAtOpen(t *testing.T) {
+	dir := t.TempDir()
+	value := strings.Repeat("v", 1000)
+	for _, rows := range []int{10, 1000} { // every close writes a table
+		s, err := Open(Options{Dir: dir})
+		require.NoError(t, err)
+		for i := range rows {
+			require.NoError(t, s.Apply([]Op{set(uint64(i+1), fmt.Sprint("key", rows, i), value)}))
+		}
+		require.NoError(t, s.Close())
+	}
+	tables, err := filepath.Glob(filepath.Join(dir, "*"+tableSuffix))
+	require.NoError(t, err)
+	require.Len(t, tables, 2)
+	slices.Sort(tables)
+	var sizes []int64
+	for _, name := range tables {
+		whole, err := os.ReadFile(name)
+		require.NoError(t, err)
+		whole[2] ^= 1
+		require.NoError(t, os.WriteFile(name, whole, 0o600))
+		sizes = append(sizes, int64(len(whole)))
+	}
+	o := Options{Dir: dir}.withDefaults()
+	for range 20 { // alike at every start
+		var damage *binfmt.CorruptError
+		require.NoError(t, checkTables(o, sizes[0]-1), "none fits")
+		require.ErrorAs(t, checkTables(o, sizes[1]), &damage)
+		require.Equal(t, tables[1], damage.File)
+		require.ErrorAs(t, checkTables(o, sizes[1]-1), &damage)
+		require.Equal(t, tables[0], damage.File, "a table that is too large keeps no other one from being read")
+	}
+}
