@@ -175,7 +175,7 @@ func makeDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return syncPath(filepath.Dir(dir))
+	return syncPath(filepath.Dir(dir), new(atomic.Bool)) // there is no store yet that could go on
 }
 
 // Apply writes the ops, each at its own Seq, in ascending order of Seq; of two ops with the same key

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 )
 
 // Sync returns when everything applied before the call survives a power cut. Badger's own Sync covers
@@ -51,7 +52,7 @@ func (s *Store) syncFilesLocked() error {
 			break
 		}
 	}
-	if err := s.syncPath(s.o.Dir); err != nil {
+	if err := syncPath(s.o.Dir, &s.failed); err != nil {
 		return fmt.Errorf("payload: sync: %w", err)
 	}
 	return nil
@@ -73,7 +74,7 @@ func (s *Store) syncListedLocked() (again bool, err error) {
 			present[name] = table
 			continue
 		}
-		err := s.syncPath(filepath.Join(s.o.Dir, name))
+		err := syncPath(filepath.Join(s.o.Dir, name), &s.failed)
 		if errors.Is(err, fs.ErrNotExist) {
 			again = true
 			continue
@@ -87,23 +88,15 @@ func (s *Store) syncListedLocked() (again bool, err error) {
 	return again, nil
 }
 
-// syncPath makes a file or directory durable. A failed sync is never repeated: the kernel reports it
-// once and may have dropped what it could not write.
-func (s *Store) syncPath(name string) error {
+// syncPath makes a file or directory durable. A failed sync, which sets failed, is never repeated: the
+// kernel reports it once and may have dropped what it could not write.
+func syncPath(name string, failed *atomic.Bool) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	if err = f.Sync(); err != nil {
-		s.failed.Store(true)
+		failed.Store(true)
 	}
 	return errors.Join(err, f.Close())
-}
-
-func syncPath(name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
