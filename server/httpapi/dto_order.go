@@ -100,26 +100,26 @@ func rangeOf(params []byte) bool {
 	return params == nil || json.Unmarshal(params, &p, bodyOptions) != nil || p.Range == nil || *p.Range
 }
 
-// orderedList is the result of a scroll in an order.
-type orderedList struct {
+// orderedRecord is a point as a scroll in an order shows it.
+type orderedRecord struct {
 	shape shape
-	hits  []engine.OrderedHit
+	hit   *engine.OrderedHit
 }
 
-func (l orderedList) appendJSON(dst []byte) []byte {
-	dst = append(dst, '[')
-	for i := range l.hits {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		h := &l.hits[i]
-		dst = append(dst, `{"id":`...)
-		dst = appendPointID(dst, h.ID)
-		dst = l.shape.point(dst, &h.Hit)
-		dst = appendOrderValue(dst, h.Value)
-		dst = append(dst, '}')
+func (r orderedRecord) appendJSON(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = appendPointID(dst, r.hit.ID)
+	dst = r.shape.point(dst, &r.hit.Hit)
+	dst = appendOrderValue(dst, r.hit.Value)
+	return append(dst, '}')
+}
+
+func orderedRecords(s shape, hits []engine.OrderedHit) list[orderedRecord] {
+	records := make(list[orderedRecord], len(hits))
+	for i := range hits {
+		records[i] = orderedRecord{s, &hits[i]}
 	}
-	return append(dst, ']')
+	return records
 }
 
 // appendOrderValue appends the member that tells a point's place. An FT index has infinite values,

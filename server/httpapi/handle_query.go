@@ -50,7 +50,7 @@ func (h *Handler) scroll(r *request) (any, error) {
 			return nil, err
 		}
 		hits, err := c.ScrollOrdered(r.ctx, engine.OrderedRequest{Order: order, Filter: req.Filter, Limit: req.Limit, Fetch: req.Fetch})
-		return page{orderedList{shapeOf(c, req.Fetch), hits}, nil}, err
+		return page{orderedRecords(shapeOf(c, req.Fetch), hits), nil}, err
 	}
 	hits, next, err := c.Scroll(r.ctx, req)
 	return page{recordList{shapeOf(c, req.Fetch), hits}, next}, err
