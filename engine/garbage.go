@@ -61,7 +61,7 @@ func (db *DB) garbageLoop(ctx context.Context) {
 			next, err := db.collect(list[0], from)
 			switch from = next; {
 			case err != nil:
-				db.log.Warn("keys of a dropped collection stay for now", "err", err)
+				db.log.Warn("deleting the keys of a dropped collection is tried again later", "err", err)
 			case next != nil:
 				pause = garbagePause
 			default:

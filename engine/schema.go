@@ -40,7 +40,7 @@ type VectorParams struct {
 	M, EfConstruct int
 	// FullScanBytes is the size in raw bytes below which a search scans (default 10 000 KiB).
 	FullScanBytes int64
-	OnDisk        bool // rows and codes stay mapped; placement is a hint for now
+	OnDisk        bool // kept and shown; rows and codes are mapped either way
 }
 
 // Schema is what a collection is created with.
