@@ -27,7 +27,9 @@ func (p *codeProbe) Aim(ord uint32) {
 	p.ResetCode(p.data[int(ord)*p.q.Stride():][:p.q.Stride()])
 }
 
-func (p *codeProbe) Distances(ids []uint32, out []float32) { p.Query.Distances(p.data, ids, out) }
+func (p *codeProbe) Distances(ids []uint32, out []float32, bound float32) {
+	p.Query.Distances(p.data, ids, out, bound)
+}
 
 // skewed draws n unit rows whose coordinates lose weight, about as hard as word vectors.
 func skewed(b *testing.B, n, dim int) (*codes, []float32) {

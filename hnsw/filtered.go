@@ -125,7 +125,7 @@ func (w *filtered) score(n int) {
 	if len(s.queue) > 0 {
 		w.g.touch(keyOrd(s.queue[0]))
 	}
-	w.q.Distances(s.ids[:n], s.out[:n])
+	w.q.Distances(s.ids[:n], s.out[:n], boundOf(w.bound))
 	s.Stats.Distances += n
 	for i, v := range s.ids[:n] {
 		k := key(s.out[i], v)

@@ -37,8 +37,10 @@ var (
 
 // Scorer gives distances from one query to nodes; smaller is nearer.
 type Scorer interface {
-	// Distances sets out[i] to the distance of node ids[i]. len(out) >= len(ids). It is called once a hop.
-	Distances(ids []uint32, out []float32)
+	// Distances sets out[i] to the distance of node ids[i]. len(out) >= len(ids). It is called once a hop. Of a node
+	// that is surely, or nearly so, not nearer than bound any value from bound on will do: its exact distance may be
+	// more work. A bound of +Inf asks for all.
+	Distances(ids []uint32, out []float32, bound float32)
 }
 
 // Space makes probes; a builder takes one per worker.

@@ -82,7 +82,7 @@ func (g *links) forward(level int) int {
 // selfDistance returns the distance of the node that pr aims at to itself.
 func (g *Graph) selfDistance(ord uint32, pr Probe, s *Scratch) float32 {
 	s.ids[0] = ord
-	pr.Distances(s.ids[:1], s.out[:1])
+	pr.Distances(s.ids[:1], s.out[:1], anyDistance)
 	return s.out[0]
 }
 

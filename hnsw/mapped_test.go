@@ -156,7 +156,7 @@ func FuzzMapped(f *testing.F) {
 // constant is a Scorer without vectors.
 type constant struct{}
 
-func (constant) Distances(ids []uint32, out []float32) {
+func (constant) Distances(ids []uint32, out []float32, _ float32) {
 	for i, id := range ids {
 		out[i] = float32(id % 7)
 	}

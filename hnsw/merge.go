@@ -212,7 +212,7 @@ func (h *healer) choose(ord uint32, width int) {
 		h.out = make([]float32, 2*len(h.ids))
 	}
 	h.pr.Aim(ord)
-	h.pr.Distances(h.ids, h.out[:len(h.ids)])
+	h.pr.Distances(h.ids, h.out[:len(h.ids)], anyDistance)
 	h.keys = h.keys[:0]
 	for i, v := range h.ids[1:] {
 		k := key(h.out[i+1], v)

@@ -84,6 +84,17 @@ func keyDistance(k uint64) float32 {
 	return math.Float32frombits(b ^ (^uint32(int32(b)>>31) | 1<<31))
 }
 
+// anyDistance is the bound of who wants every distance.
+var anyDistance = float32(math.Inf(1))
+
+// boundOf is the distance that a key must be below to be of use.
+func boundOf(k uint64) float32 {
+	if k == worstKey {
+		return anyDistance
+	}
+	return keyDistance(k)
+}
+
 func keyOrd(k uint64) uint32 { return uint32(k) >> 1 }
 
 // insertKey puts k into the sorted pool, dropping the last of a full one, and returns its position and the new length.

@@ -42,7 +42,7 @@ func (g *links) search(q Scorer, o SearchOptions, s *Scratch) []Candidate {
 // descend walks greedily from the top level down to level bottom+1 and returns the key of the nearest node found.
 func (g *links) descend(q Scorer, entry uint32, top, bottom int, s *Scratch) uint64 {
 	s.ids[0] = entry
-	q.Distances(s.ids[:1], s.out[:1])
+	q.Distances(s.ids[:1], s.out[:1], anyDistance)
 	best := key(s.out[0], entry)
 	s.Stats.Distances++
 	for level := top; level > bottom; level-- {
@@ -61,7 +61,7 @@ func (g *links) descend(q Scorer, entry uint32, top, bottom int, s *Scratch) uin
 			if n == 0 {
 				break
 			}
-			q.Distances(s.ids[:n], s.out[:n])
+			q.Distances(s.ids[:n], s.out[:n], keyDistance(best))
 			s.Stats.Distances += n
 			s.Stats.Visited += n
 			for i, v := range s.ids[:n] {
@@ -103,7 +103,7 @@ func (g *links) walk(q Scorer, start uint64, level, ef int, s *Scratch) []uint64
 			if next < n && level == 0 {
 				g.touch(keyOrd(pool[next])) // its links arrive while the distances are computed
 			}
-			q.Distances(ids[:m], out[:m])
+			q.Distances(ids[:m], out[:m], boundOf(worst))
 			scored += m
 			c := 0
 			for i, d := range out[:m] {

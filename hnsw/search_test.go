@@ -39,11 +39,11 @@ type broken struct {
 	n int
 }
 
-func (b *broken) Distances(ids []uint32, out []float32) {
+func (b *broken) Distances(ids []uint32, out []float32, bound float32) {
 	if b.n--; b.n == 0 {
 		panic("fault")
 	}
-	b.Scorer.Distances(ids, out)
+	b.Scorer.Distances(ids, out, bound)
 }
 
 func TestScratchSurvivesAPanic(t *testing.T) {

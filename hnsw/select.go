@@ -62,7 +62,7 @@ func (c *selection) reject(pr Probe, chosen uint32, self float32, s *Scratch) {
 	ids, dist, mark := c.ids, c.dist, c.mark
 	out := c.out[:len(ids)]
 	pr.Aim(chosen)
-	pr.Distances(ids, out)
+	pr.Distances(ids, out, anyDistance)
 	s.Stats.Distances += len(ids)
 	n := 0
 	for i, d := range out {
@@ -105,7 +105,7 @@ func (g *Graph) pruneLocked(ord uint32, row []uint32, extra uint32, pr Probe, s 
 	}
 	ids[n-2], ids[n-1] = extra&linkMask-1, ord
 	pr.Aim(ord)
-	pr.Distances(ids, out)
+	pr.Distances(ids, out, anyDistance)
 	s.Stats.Distances += n
 	c.keys = c.keys[:0]
 	for i, w := range row {

@@ -33,7 +33,7 @@ type probe struct {
 
 func (p *probe) Aim(ord uint32) { p.q = p.rows.row(ord) }
 
-func (p *probe) Distances(ids []uint32, out []float32) {
+func (p *probe) Distances(ids []uint32, out []float32, _ float32) {
 	p.calls++
 	p.count += len(ids)
 	q := p.q

@@ -51,8 +51,8 @@ func (cp *codeProbe) Aim(ord uint32) {
 	cp.query.ResetCode(cp.space.codes[at : at+cp.space.stride])
 }
 
-func (cp *codeProbe) Distances(ords []uint32, out []float32) {
-	cp.query.Distances(cp.space.codes, ords, out)
+func (cp *codeProbe) Distances(ords []uint32, out []float32, bound float32) {
+	cp.query.Distances(cp.space.codes, ords, out, bound)
 }
 
 // codeScorer implements hnsw.Scorer for a search: one query over the codes of one source after the other.
@@ -61,8 +61,8 @@ type codeScorer struct {
 	codes []byte
 }
 
-func (cs *codeScorer) Distances(ords []uint32, out []float32) {
-	cs.query.Distances(cs.codes, ords, out)
+func (cs *codeScorer) Distances(ords []uint32, out []float32, bound float32) {
+	cs.query.Distances(cs.codes, ords, out, bound)
 }
 
 // bytesOf returns the memory of v. All platforms that we build for are little-endian, as our files are.

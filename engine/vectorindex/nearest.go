@@ -20,6 +20,14 @@ func (n *nearest) takes(d float32) bool {
 	return len(n.heap) < n.limit || d <= n.heap[0].Distance
 }
 
+// bound is the distance beyond which no candidate is kept.
+func (n *nearest) bound() float32 {
+	if len(n.heap) < n.limit || n.limit == 0 {
+		return float32(math.Inf(1))
+	}
+	return math.Nextafter32(n.heap[0].Distance, float32(math.Inf(1)))
+}
+
 // less tells whether a comes before b in the results.
 func (n *nearest) less(a, b Result) bool {
 	switch {

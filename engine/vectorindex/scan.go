@@ -56,7 +56,7 @@ func (sc *scratch) scanRange(slots []uint32, codes []byte, from, to int) error {
 	for ; from < to; from += scanBatch {
 		n := min(scanBatch, to-from)
 		stride := sc.v.ix.stride
-		sc.scorer.query.Distances(codes[from*stride:(from+n)*stride], sc.iota[:n], sc.out)
+		sc.scorer.query.Distances(codes[from*stride:(from+n)*stride], sc.iota[:n], sc.out, sc.near.bound())
 		for i, d := range sc.out[:n] {
 			if sc.near.takes(d) && sc.allowed(slots[from+i]) {
 				sc.near.push(slots[from+i], d)
@@ -85,7 +85,7 @@ func (sc *scratch) scanMatches(codes []byte, find func(slot uint32) (ord uint32,
 				n++
 			}
 		}
-		sc.scorer.query.Distances(codes, sc.ords[:n], sc.out)
+		sc.scorer.query.Distances(codes, sc.ords[:n], sc.out, sc.near.bound())
 		for i, d := range sc.out[:n] {
 			if slot := sc.slots[i]; sc.near.takes(d) && (sc.r.Visible == nil || sc.r.Visible(slot)) {
 				sc.near.push(slot, d)

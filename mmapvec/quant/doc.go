@@ -4,7 +4,7 @@
 //	qz.Encode(codes[slot*qz.Stride():][:qz.Stride()], row)
 //	query := qz.NewQuery() // one per worker, reused
 //	query.Reset(vector)
-//	query.Distances(codes, ids, out)
+//	query.Distances(codes, ids, out, bound)
 //
 // An estimate serves to walk a graph or to scan a tail; the few best candidates are then rescored on the exact rows.
 // A code is a pure function of the parameters and the row, the same on every machine, because it lives on disk;

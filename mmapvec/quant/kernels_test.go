@@ -10,6 +10,8 @@ import (
 	"github.com/isobath/isobath/mmapvec/distance"
 )
 
+var inf = float32(math.Inf(1))
+
 // eachLevel runs the test with the plain kernels and with the faster ones.
 func eachLevel(t *testing.T, test func(t *testing.T)) {
 	t.Helper()

@@ -114,7 +114,7 @@ func (q *plain8Query) ResetCode(code []byte) {
 	q.step = float64(scale)
 }
 
-func (q *plain8Query) Distances(codes []byte, ids []uint32, out []float32) {
+func (q *plain8Query) Distances(codes []byte, ids []uint32, out []float32, _ float32) {
 	distance.CodeDistancesL1(q.q, q.z.dim, codes, q.z.stride, ids, out)
 }
 

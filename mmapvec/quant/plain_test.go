@@ -35,7 +35,7 @@ func TestPlainEstimates(t *testing.T) {
 			q := z.NewQuery()
 			for _, vector := range rows[:5] {
 				q.Reset(vector)
-				q.Distances(codes, upTo(len(rows)), out)
+				q.Distances(codes, upTo(len(rows)), out, inf)
 				for i, row := range rows {
 					half := 0.5 * float64(slices.Max(row)-slices.Min(row)) / 255 * float64(dim)
 					exact := float64(distance.L1F32(vector, row))
@@ -64,7 +64,7 @@ func TestPlainDegenerateRows(t *testing.T) {
 	q := z.NewQuery()
 	for i, vector := range all {
 		q.Reset(vector)
-		q.Distances(codes, upTo(len(all)), out)
+		q.Distances(codes, upTo(len(all)), out, inf)
 		for j, got := range out {
 			require.False(t, math.IsNaN(float64(got)), "%d to %d", i, j)
 			if i < 4 && j < 4 {

@@ -27,8 +27,9 @@ type Query interface {
 	// ResetCode makes a stored code the query. The estimates are a little coarser than those of Reset.
 	ResetCode(code []byte)
 	// Distances writes to out[i] the estimated distance to the code row ids[i] of codes. Estimates of squared distances
-	// may lie a little below zero.
-	Distances(codes []byte, ids []uint32, out []float32)
+	// may lie a little below zero. Of a row that is very probably not nearer than bound any value from bound on may
+	// be written: codes of several planes look at the first one only then. A bound of +Inf asks for all.
+	Distances(codes []byte, ids []uint32, out []float32, bound float32)
 	// Distance returns the estimated distance to one code row.
 	Distance(code []byte) float32
 	// ErrorBound returns what |estimate - exact| rarely exceeds for rows about as long as the query, 0 if unknown.

@@ -158,7 +158,7 @@ func (q *rotated8Query) fromCode(code []byte, scale, norm float32) {
 	}
 }
 
-func (q *rotated8Query) Distances(codes []byte, ids []uint32, out []float32) {
+func (q *rotated8Query) Distances(codes []byte, ids []uint32, out []float32, _ float32) {
 	distance.CodeDistances(q.code, codes, q.z.stride, ids, &q.factors, out)
 }
 

@@ -68,9 +68,9 @@ func testEstimates(t *testing.T, dim int, m distance.Metric) {
 	ids := upTo(len(rows))
 	out, outByCode := make([]float32, len(rows)), make([]float32, len(rows))
 	q.Reset(vector)
-	q.Distances(codes, ids, out)
+	q.Distances(codes, ids, out, inf)
 	byCode.ResetCode(encodeAll(z, [][]float32{vector}))
-	byCode.Distances(codes, ids, outByCode)
+	byCode.Distances(codes, ids, outByCode, inf)
 	require.Equal(t, out, outByCode, "query and code are rounded alike")
 
 	length := math.Sqrt(float64(distance.DotF32(vector, vector)))
@@ -101,7 +101,7 @@ func TestErrorBoundIsRarelyExceeded(t *testing.T) {
 			q, out, beyond, largest := z.NewQuery(), make([]float32, len(rows)), 0, 0.0
 			for _, vector := range rows[:20] {
 				q.Reset(vector)
-				q.Distances(codes, upTo(len(rows)), out)
+				q.Distances(codes, upTo(len(rows)), out, inf)
 				for i, row := range rows {
 					ratio := math.Abs(float64(m.Distance(vector, row)-out[i])) / float64(q.ErrorBound())
 					largest = max(largest, ratio)
@@ -132,7 +132,7 @@ func TestDegenerateRows(t *testing.T) {
 			q, out := z.NewQuery(), make([]float32, len(all))
 			for i, vector := range all {
 				q.Reset(vector)
-				q.Distances(codes, upTo(len(all)), out)
+				q.Distances(codes, upTo(len(all)), out, inf)
 				for j, got := range out {
 					require.False(t, math.IsNaN(float64(got)), "dim %d %v: %d to %d", dim, m, i, j)
 					if i >= len(finite) || j >= len(finite) {
@@ -167,7 +167,7 @@ func TestDuplicatesAreEquallyNear(t *testing.T) {
 	codes := encodeAll(z, [][]float32{row, gaussian(rng, 100), row, row})
 	q, out := z.NewQuery(), make([]float32, 4)
 	q.Reset(row)
-	q.Distances(codes, upTo(4), out)
+	q.Distances(codes, upTo(4), out, inf)
 	require.Equal(t, out[0], out[2])
 	require.Equal(t, out[0], out[3])
 	require.InDelta(t, 0, out[0], 1e-2)
@@ -213,9 +213,9 @@ func TestQueriesDoNotAllocate(t *testing.T) {
 	q := z.NewQuery()
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		q.Reset(vector)
-		q.Distances(codes, ids, out)
+		q.Distances(codes, ids, out, inf)
 		q.ResetCode(codes[128:])
-		q.Distances(codes, ids[:3], out)
+		q.Distances(codes, ids[:3], out, inf)
 		q.Distance(codes[:128])
 		q.ErrorBound()
 	}))
@@ -276,7 +276,7 @@ func testRecall(t *testing.T, dim int, m distance.Metric) {
 	raw, found := 0, 0
 	for _, vector := range rows[n:] {
 		q.Reset(vector)
-		q.Distances(codes, upTo(n), estimates)
+		q.Distances(codes, upTo(n), estimates, inf)
 		for i := range exact {
 			exact[i] = m.Distance(vector, rows[i])
 		}
