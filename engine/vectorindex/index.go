@@ -252,6 +252,23 @@ func (ix *Index) savedLocked(segments []*segment) Saved {
 	return s
 }
 
+// Configure changes all of the configuration but Dim, Metric, Seed and Flat. What it changes in segments is done by Work;
+// until then these serve as they are.
+func (ix *Index) Configure(c Config) error {
+	o := ix.o
+	o.Config = c
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return err
+	}
+	ix.workMu.Lock()
+	defer ix.workMu.Unlock()
+	if c.Dim != ix.o.Dim || c.Metric != ix.o.Metric || c.Seed != ix.o.Seed || c.Flat != ix.o.Flat {
+		return errors.New("vectorindex: dimension, metric, seed and flatness are for ever")
+	}
+	return nil
+}
+
 // Pending tells what background work is left.
 func (ix *Index) Pending() Pending {
 	s := ix.pin()

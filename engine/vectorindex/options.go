@@ -38,7 +38,38 @@ type Config struct {
 	MergeBytes int64
 	// InRAM copies codes and graphs of segments to anonymous memory instead of reading the mapped file.
 	InRAM bool
+
+	Codes CodeConfig // what codes graphs are built and walked on
+	// Where codes and links of segments are read from.
+	CodesPlacement, LinksPlacement Placement
 }
+
+// CodeKind is a family of codes.
+type CodeKind uint8
+
+// Kinds of codes.
+const (
+	CodesAuto   CodeKind = iota // rotated, of as many bits as dimension and memory suggest; plain 8-bit under L1
+	CodesScalar                 // plain 8-bit: a byte for each component, unrotated
+	CodesTurbo                  // rotated, of CodeConfig.Bits bits
+)
+
+// CodeConfig chooses codes. The zero value is for everyday use.
+type CodeConfig struct {
+	Kind     CodeKind
+	Bits     int     // CodesTurbo: 1, 2 or 4
+	Quantile float32 // CodesScalar: share of a row's components inside the range, 0.5 to 1; 0 means 1
+}
+
+// Placement says where something is read from.
+type Placement uint8
+
+// Placements.
+const (
+	PlaceAuto   Placement = iota // in memory as far as the budget goes, else mapped
+	PlaceMemory                  // in memory before everything that is PlaceAuto
+	PlaceMapped                  // from the mapped file
+)
 
 // Options are everything else that Open needs.
 type Options struct {

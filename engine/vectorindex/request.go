@@ -23,6 +23,11 @@ type Request struct {
 	// Oversampling raises the number of candidates that are rescored to Oversampling*K. Default and least: what the
 	// codes need.
 	Oversampling float64
+	// Approximate leaves out rescoring: distances are those of the codes, sorted by these. Where sources hold
+	// different codes, and on an exact search, it is ignored.
+	Approximate bool
+	// Rows walks on the rows themselves instead of on codes.
+	Rows bool
 }
 
 // Result is one neighbour. Distance is exact: computed from the row.
@@ -47,15 +52,17 @@ const (
 // Stats explain one search.
 type Stats struct {
 	Plan      Plan
-	Fallback  bool // the walk found too few and a scan followed
-	Matches   int  // of the filter
-	Sources   int  // segments and parts searched
-	Visited   int  // nodes seen by walks
-	Hops      int  // nodes expanded
-	Distances int  // distances computed on codes
-	Scanned   int  // of these in scans
-	Rescored  int  // exact distances of candidates
-	RowsRead  int  // rows read, exact scans included
+	Fallback  bool  // the walk found too few and a scan followed
+	Matches   int   // of the filter
+	Sources   int   // segments and parts searched
+	Visited   int   // nodes seen by walks
+	Hops      int   // nodes expanded
+	Distances int   // distances computed on codes
+	Scanned   int   // of these in scans
+	Rescored  int   // exact distances of candidates
+	RowsRead  int   // rows read, exact scans included
+	Coded     int64 // bytes of codes read, an estimate from Distances
+	BytesRead int64 // bytes of rows read from files, not from memory
 }
 
 // Pending is what background work is left.
