@@ -3,6 +3,7 @@ package distance
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"unsafe"
 )
 
@@ -113,10 +114,7 @@ func codeRowsGeneric(q []int8, base []byte, stride int, ids []uint32, f *CodeFac
 		// The conversions keep the compiler from fusing: every level rounds at the same places.
 		product := float32(dotU8S8Generic(row, q)-f.Bias) * float32(scale*f.Mul)
 		distance := float32(f.Add+float32(f.NormWeight*norm)) + float32(product)
-		if !(distance < math.MaxFloat32) {
-			distance = math.MaxFloat32
-		}
-		out[i] = distance
+		out[i] = fit(distance)
 	}
 }
 
@@ -130,9 +128,68 @@ func codeRowsL1Generic(q []float32, dim int, base []byte, stride int, ids []uint
 		for j, x := range q[:dim] {
 			sum += abs(scale*float32(row[j]) + offset - x)
 		}
-		if !(sum < math.MaxFloat32) {
-			sum = math.MaxFloat32
+		out[i] = fit(sum)
+	}
+}
+
+// planeFactors reads the factors of a row from those bytes of it.
+func planeFactors(b []byte) (scale, add, first, deviation float32) {
+	word := func(i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:]) }
+	return math.Float32frombits(word(0)), math.Float32frombits(word(1)), math.Float32frombits(word(2)),
+		math.Float32frombits(word(3) &^ 0xffff)
+}
+
+// finishPlanes is the distance of a doubled integer sum. The conversions keep the compiler from fusing.
+func finishPlanes(sum int32, f *PlaneFactors, add, scale float32) float32 {
+	return float32(f.Add+add) + float32(float32(sum-f.Bias)*float32(scale*f.Mul))
+}
+
+// fit makes a distance fit to be compared: what is +Inf or NaN is very far.
+func fit(distance float32) float32 {
+	if !(distance < math.MaxFloat32) {
+		return math.MaxFloat32
+	}
+	return distance
+}
+
+func planeRowsGeneric(planes int, q []int8, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
+	planeBytes := len(q) / 8
+	for i, id := range ids {
+		row := base[int(id)*stride:][:PlaneRowBytes(planes, planeBytes)]
+		scale, add, _, _ := planeFactors(row[planeBytes:])
+		sum := dotPlane(row[:planeBytes], q)
+		for p := 1; p < planes; p++ {
+			sum = 2*sum + dotPlane(row[p*planeBytes+PlaneFactorBytes:][:planeBytes], q)
 		}
-		out[i] = sum
+		out[i] = fit(finishPlanes(2*sum, f, add, scale))
+	}
+}
+
+// dotPlane returns the sum of the q[j] whose bits are set.
+func dotPlane(plane []byte, q []int8) (sum int32) {
+	for ; len(plane) >= 8; plane, q = plane[8:], q[64:] {
+		for word := binary.LittleEndian.Uint64(plane); word != 0; word &= word - 1 {
+			sum += int32(q[bits.TrailingZeros64(word)])
+		}
+	}
+	return sum
+}
+
+func firstPlaneRowsGeneric(q []byte, planeBytes int, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
+	readBytes := len(q) / queryPlanes
+	for i, id := range ids {
+		row := base[int(id)*stride:][:readBytes]
+		_, add, first, deviation := planeFactors(row[planeBytes:])
+		var counts [queryPlanes]int
+		for at := 0; at < readBytes; at += 8 {
+			word := binary.LittleEndian.Uint64(row[at:])
+			line := q[queryPlanes*(at&^63)+at&63:]
+			for p := range counts {
+				counts[p] += bits.OnesCount64(word & binary.LittleEndian.Uint64(line[p*64:]))
+			}
+		}
+		sum := int32(-8*counts[0] + 4*counts[1] + 2*counts[2] + counts[3])
+		bound := finishPlanes(2*sum, f, add, first) - float32(deviation*f.Deviations)
+		out[i] = fit(bound)
 	}
 }

@@ -4,14 +4,14 @@ package distance
 
 import "golang.org/x/sys/cpu"
 
-//go:generate go run -C ../../tools ../mmapvec/distance/gen/main.go ../mmapvec/distance/gen/codel1.go ../mmapvec/distance/gen/isa.go ../mmapvec/distance/gen/pair.go ../mmapvec/distance/gen/rows.go -pkg distance -out ../mmapvec/distance/kernels_amd64.s -stubs ../mmapvec/distance/stubs_amd64.go
+//go:generate go run -C ../../tools ../mmapvec/distance/gen/main.go ../mmapvec/distance/gen/codel1.go ../mmapvec/distance/gen/isa.go ../mmapvec/distance/gen/pair.go ../mmapvec/distance/gen/planes.go ../mmapvec/distance/gen/rows.go -pkg distance -out ../mmapvec/distance/kernels_amd64.s -stubs ../mmapvec/distance/stubs_amd64.go
 
 func widestLevel() level {
 	x := &cpu.X86
 	switch {
 	case !x.HasAVX2 || !x.HasFMA:
 		return levelGeneric
-	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512VNNI:
+	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512VNNI && x.HasAVX512VPOPCNTDQ:
 		return levelAVX512
 	}
 	return levelAVX2
@@ -150,4 +150,54 @@ func codeRowsL1(q []float32, dim int, base []byte, stride int, ids []uint32, out
 		return
 	}
 	codeRowsL1AVX2(q[:dim], base, stride, ids, out, ahead(dim))
+}
+
+func planeRows(bits int, q []int8, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
+	if active == levelGeneric || len(q) == 0 {
+		planeRowsGeneric(bits, q, base, stride, ids, f, out)
+		return
+	}
+	if len(ids) < blockRows {
+		var results [blockRows]float32
+		block := fewIDs(ids)
+		planeRows(bits, q, base, stride, block[:], f, results[:])
+		copy(out, results[:len(ids)])
+		return
+	}
+	rowBytes := PlaneRowBytes(bits, len(q)/8)
+	n := ahead(rowBytes)
+	switch wide := active == levelAVX512; {
+	case bits == 4 && wide:
+		plane4RowsAVX512(q, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
+	case bits == 4:
+		plane4RowsAVX2(q, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
+	case bits == 2 && wide:
+		plane2RowsAVX512(q, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
+	case bits == 2:
+		plane2RowsAVX2(q, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
+	case wide:
+		plane1RowsAVX512(q, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
+	default:
+		plane1RowsAVX2(q, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
+	}
+}
+
+func firstPlaneRows(q []byte, planeBytes int, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
+	if active == levelGeneric {
+		firstPlaneRowsGeneric(q, planeBytes, base, stride, ids, f, out)
+		return
+	}
+	if len(ids) < blockRows {
+		var results [blockRows]float32
+		block := fewIDs(ids)
+		firstPlaneRows(q, planeBytes, base, stride, block[:], f, results[:])
+		copy(out, results[:len(ids)])
+		return
+	}
+	n := ahead(len(q) / queryPlanes)
+	if active == levelAVX512 {
+		firstPlaneRowsAVX512(q, base, stride, planeBytes, ids, f.Bias, f.Mul, f.Add, f.Deviations, out, n)
+		return
+	}
+	firstPlaneRowsAVX2(q, base, stride, planeBytes, ids, f.Bias, f.Mul, f.Add, f.Deviations, out, n)
 }

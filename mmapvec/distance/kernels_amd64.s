@@ -2282,3 +2282,3021 @@ sum:
 done:
 	VZEROUPPER
 	RET
+
+DATA byteWeight1<>+0(SB)/1, $0x01
+DATA byteWeight1<>+1(SB)/1, $0x01
+DATA byteWeight1<>+2(SB)/1, $0x01
+DATA byteWeight1<>+3(SB)/1, $0x01
+DATA byteWeight1<>+4(SB)/1, $0x01
+DATA byteWeight1<>+5(SB)/1, $0x01
+DATA byteWeight1<>+6(SB)/1, $0x01
+DATA byteWeight1<>+7(SB)/1, $0x01
+DATA byteWeight1<>+8(SB)/1, $0x01
+DATA byteWeight1<>+9(SB)/1, $0x01
+DATA byteWeight1<>+10(SB)/1, $0x01
+DATA byteWeight1<>+11(SB)/1, $0x01
+DATA byteWeight1<>+12(SB)/1, $0x01
+DATA byteWeight1<>+13(SB)/1, $0x01
+DATA byteWeight1<>+14(SB)/1, $0x01
+DATA byteWeight1<>+15(SB)/1, $0x01
+DATA byteWeight1<>+16(SB)/1, $0x01
+DATA byteWeight1<>+17(SB)/1, $0x01
+DATA byteWeight1<>+18(SB)/1, $0x01
+DATA byteWeight1<>+19(SB)/1, $0x01
+DATA byteWeight1<>+20(SB)/1, $0x01
+DATA byteWeight1<>+21(SB)/1, $0x01
+DATA byteWeight1<>+22(SB)/1, $0x01
+DATA byteWeight1<>+23(SB)/1, $0x01
+DATA byteWeight1<>+24(SB)/1, $0x01
+DATA byteWeight1<>+25(SB)/1, $0x01
+DATA byteWeight1<>+26(SB)/1, $0x01
+DATA byteWeight1<>+27(SB)/1, $0x01
+DATA byteWeight1<>+28(SB)/1, $0x01
+DATA byteWeight1<>+29(SB)/1, $0x01
+DATA byteWeight1<>+30(SB)/1, $0x01
+DATA byteWeight1<>+31(SB)/1, $0x01
+DATA byteWeight1<>+32(SB)/1, $0x01
+DATA byteWeight1<>+33(SB)/1, $0x01
+DATA byteWeight1<>+34(SB)/1, $0x01
+DATA byteWeight1<>+35(SB)/1, $0x01
+DATA byteWeight1<>+36(SB)/1, $0x01
+DATA byteWeight1<>+37(SB)/1, $0x01
+DATA byteWeight1<>+38(SB)/1, $0x01
+DATA byteWeight1<>+39(SB)/1, $0x01
+DATA byteWeight1<>+40(SB)/1, $0x01
+DATA byteWeight1<>+41(SB)/1, $0x01
+DATA byteWeight1<>+42(SB)/1, $0x01
+DATA byteWeight1<>+43(SB)/1, $0x01
+DATA byteWeight1<>+44(SB)/1, $0x01
+DATA byteWeight1<>+45(SB)/1, $0x01
+DATA byteWeight1<>+46(SB)/1, $0x01
+DATA byteWeight1<>+47(SB)/1, $0x01
+DATA byteWeight1<>+48(SB)/1, $0x01
+DATA byteWeight1<>+49(SB)/1, $0x01
+DATA byteWeight1<>+50(SB)/1, $0x01
+DATA byteWeight1<>+51(SB)/1, $0x01
+DATA byteWeight1<>+52(SB)/1, $0x01
+DATA byteWeight1<>+53(SB)/1, $0x01
+DATA byteWeight1<>+54(SB)/1, $0x01
+DATA byteWeight1<>+55(SB)/1, $0x01
+DATA byteWeight1<>+56(SB)/1, $0x01
+DATA byteWeight1<>+57(SB)/1, $0x01
+DATA byteWeight1<>+58(SB)/1, $0x01
+DATA byteWeight1<>+59(SB)/1, $0x01
+DATA byteWeight1<>+60(SB)/1, $0x01
+DATA byteWeight1<>+61(SB)/1, $0x01
+DATA byteWeight1<>+62(SB)/1, $0x01
+DATA byteWeight1<>+63(SB)/1, $0x01
+GLOBL byteWeight1<>(SB), RODATA|NOPTR, $64
+
+DATA byteWeight2<>+0(SB)/1, $0x02
+DATA byteWeight2<>+1(SB)/1, $0x02
+DATA byteWeight2<>+2(SB)/1, $0x02
+DATA byteWeight2<>+3(SB)/1, $0x02
+DATA byteWeight2<>+4(SB)/1, $0x02
+DATA byteWeight2<>+5(SB)/1, $0x02
+DATA byteWeight2<>+6(SB)/1, $0x02
+DATA byteWeight2<>+7(SB)/1, $0x02
+DATA byteWeight2<>+8(SB)/1, $0x02
+DATA byteWeight2<>+9(SB)/1, $0x02
+DATA byteWeight2<>+10(SB)/1, $0x02
+DATA byteWeight2<>+11(SB)/1, $0x02
+DATA byteWeight2<>+12(SB)/1, $0x02
+DATA byteWeight2<>+13(SB)/1, $0x02
+DATA byteWeight2<>+14(SB)/1, $0x02
+DATA byteWeight2<>+15(SB)/1, $0x02
+DATA byteWeight2<>+16(SB)/1, $0x02
+DATA byteWeight2<>+17(SB)/1, $0x02
+DATA byteWeight2<>+18(SB)/1, $0x02
+DATA byteWeight2<>+19(SB)/1, $0x02
+DATA byteWeight2<>+20(SB)/1, $0x02
+DATA byteWeight2<>+21(SB)/1, $0x02
+DATA byteWeight2<>+22(SB)/1, $0x02
+DATA byteWeight2<>+23(SB)/1, $0x02
+DATA byteWeight2<>+24(SB)/1, $0x02
+DATA byteWeight2<>+25(SB)/1, $0x02
+DATA byteWeight2<>+26(SB)/1, $0x02
+DATA byteWeight2<>+27(SB)/1, $0x02
+DATA byteWeight2<>+28(SB)/1, $0x02
+DATA byteWeight2<>+29(SB)/1, $0x02
+DATA byteWeight2<>+30(SB)/1, $0x02
+DATA byteWeight2<>+31(SB)/1, $0x02
+DATA byteWeight2<>+32(SB)/1, $0x02
+DATA byteWeight2<>+33(SB)/1, $0x02
+DATA byteWeight2<>+34(SB)/1, $0x02
+DATA byteWeight2<>+35(SB)/1, $0x02
+DATA byteWeight2<>+36(SB)/1, $0x02
+DATA byteWeight2<>+37(SB)/1, $0x02
+DATA byteWeight2<>+38(SB)/1, $0x02
+DATA byteWeight2<>+39(SB)/1, $0x02
+DATA byteWeight2<>+40(SB)/1, $0x02
+DATA byteWeight2<>+41(SB)/1, $0x02
+DATA byteWeight2<>+42(SB)/1, $0x02
+DATA byteWeight2<>+43(SB)/1, $0x02
+DATA byteWeight2<>+44(SB)/1, $0x02
+DATA byteWeight2<>+45(SB)/1, $0x02
+DATA byteWeight2<>+46(SB)/1, $0x02
+DATA byteWeight2<>+47(SB)/1, $0x02
+DATA byteWeight2<>+48(SB)/1, $0x02
+DATA byteWeight2<>+49(SB)/1, $0x02
+DATA byteWeight2<>+50(SB)/1, $0x02
+DATA byteWeight2<>+51(SB)/1, $0x02
+DATA byteWeight2<>+52(SB)/1, $0x02
+DATA byteWeight2<>+53(SB)/1, $0x02
+DATA byteWeight2<>+54(SB)/1, $0x02
+DATA byteWeight2<>+55(SB)/1, $0x02
+DATA byteWeight2<>+56(SB)/1, $0x02
+DATA byteWeight2<>+57(SB)/1, $0x02
+DATA byteWeight2<>+58(SB)/1, $0x02
+DATA byteWeight2<>+59(SB)/1, $0x02
+DATA byteWeight2<>+60(SB)/1, $0x02
+DATA byteWeight2<>+61(SB)/1, $0x02
+DATA byteWeight2<>+62(SB)/1, $0x02
+DATA byteWeight2<>+63(SB)/1, $0x02
+GLOBL byteWeight2<>(SB), RODATA|NOPTR, $64
+
+DATA byteWeight4<>+0(SB)/1, $0x04
+DATA byteWeight4<>+1(SB)/1, $0x04
+DATA byteWeight4<>+2(SB)/1, $0x04
+DATA byteWeight4<>+3(SB)/1, $0x04
+DATA byteWeight4<>+4(SB)/1, $0x04
+DATA byteWeight4<>+5(SB)/1, $0x04
+DATA byteWeight4<>+6(SB)/1, $0x04
+DATA byteWeight4<>+7(SB)/1, $0x04
+DATA byteWeight4<>+8(SB)/1, $0x04
+DATA byteWeight4<>+9(SB)/1, $0x04
+DATA byteWeight4<>+10(SB)/1, $0x04
+DATA byteWeight4<>+11(SB)/1, $0x04
+DATA byteWeight4<>+12(SB)/1, $0x04
+DATA byteWeight4<>+13(SB)/1, $0x04
+DATA byteWeight4<>+14(SB)/1, $0x04
+DATA byteWeight4<>+15(SB)/1, $0x04
+DATA byteWeight4<>+16(SB)/1, $0x04
+DATA byteWeight4<>+17(SB)/1, $0x04
+DATA byteWeight4<>+18(SB)/1, $0x04
+DATA byteWeight4<>+19(SB)/1, $0x04
+DATA byteWeight4<>+20(SB)/1, $0x04
+DATA byteWeight4<>+21(SB)/1, $0x04
+DATA byteWeight4<>+22(SB)/1, $0x04
+DATA byteWeight4<>+23(SB)/1, $0x04
+DATA byteWeight4<>+24(SB)/1, $0x04
+DATA byteWeight4<>+25(SB)/1, $0x04
+DATA byteWeight4<>+26(SB)/1, $0x04
+DATA byteWeight4<>+27(SB)/1, $0x04
+DATA byteWeight4<>+28(SB)/1, $0x04
+DATA byteWeight4<>+29(SB)/1, $0x04
+DATA byteWeight4<>+30(SB)/1, $0x04
+DATA byteWeight4<>+31(SB)/1, $0x04
+DATA byteWeight4<>+32(SB)/1, $0x04
+DATA byteWeight4<>+33(SB)/1, $0x04
+DATA byteWeight4<>+34(SB)/1, $0x04
+DATA byteWeight4<>+35(SB)/1, $0x04
+DATA byteWeight4<>+36(SB)/1, $0x04
+DATA byteWeight4<>+37(SB)/1, $0x04
+DATA byteWeight4<>+38(SB)/1, $0x04
+DATA byteWeight4<>+39(SB)/1, $0x04
+DATA byteWeight4<>+40(SB)/1, $0x04
+DATA byteWeight4<>+41(SB)/1, $0x04
+DATA byteWeight4<>+42(SB)/1, $0x04
+DATA byteWeight4<>+43(SB)/1, $0x04
+DATA byteWeight4<>+44(SB)/1, $0x04
+DATA byteWeight4<>+45(SB)/1, $0x04
+DATA byteWeight4<>+46(SB)/1, $0x04
+DATA byteWeight4<>+47(SB)/1, $0x04
+DATA byteWeight4<>+48(SB)/1, $0x04
+DATA byteWeight4<>+49(SB)/1, $0x04
+DATA byteWeight4<>+50(SB)/1, $0x04
+DATA byteWeight4<>+51(SB)/1, $0x04
+DATA byteWeight4<>+52(SB)/1, $0x04
+DATA byteWeight4<>+53(SB)/1, $0x04
+DATA byteWeight4<>+54(SB)/1, $0x04
+DATA byteWeight4<>+55(SB)/1, $0x04
+DATA byteWeight4<>+56(SB)/1, $0x04
+DATA byteWeight4<>+57(SB)/1, $0x04
+DATA byteWeight4<>+58(SB)/1, $0x04
+DATA byteWeight4<>+59(SB)/1, $0x04
+DATA byteWeight4<>+60(SB)/1, $0x04
+DATA byteWeight4<>+61(SB)/1, $0x04
+DATA byteWeight4<>+62(SB)/1, $0x04
+DATA byteWeight4<>+63(SB)/1, $0x04
+GLOBL byteWeight4<>(SB), RODATA|NOPTR, $64
+
+DATA byteWeight8<>+0(SB)/1, $0x08
+DATA byteWeight8<>+1(SB)/1, $0x08
+DATA byteWeight8<>+2(SB)/1, $0x08
+DATA byteWeight8<>+3(SB)/1, $0x08
+DATA byteWeight8<>+4(SB)/1, $0x08
+DATA byteWeight8<>+5(SB)/1, $0x08
+DATA byteWeight8<>+6(SB)/1, $0x08
+DATA byteWeight8<>+7(SB)/1, $0x08
+DATA byteWeight8<>+8(SB)/1, $0x08
+DATA byteWeight8<>+9(SB)/1, $0x08
+DATA byteWeight8<>+10(SB)/1, $0x08
+DATA byteWeight8<>+11(SB)/1, $0x08
+DATA byteWeight8<>+12(SB)/1, $0x08
+DATA byteWeight8<>+13(SB)/1, $0x08
+DATA byteWeight8<>+14(SB)/1, $0x08
+DATA byteWeight8<>+15(SB)/1, $0x08
+DATA byteWeight8<>+16(SB)/1, $0x08
+DATA byteWeight8<>+17(SB)/1, $0x08
+DATA byteWeight8<>+18(SB)/1, $0x08
+DATA byteWeight8<>+19(SB)/1, $0x08
+DATA byteWeight8<>+20(SB)/1, $0x08
+DATA byteWeight8<>+21(SB)/1, $0x08
+DATA byteWeight8<>+22(SB)/1, $0x08
+DATA byteWeight8<>+23(SB)/1, $0x08
+DATA byteWeight8<>+24(SB)/1, $0x08
+DATA byteWeight8<>+25(SB)/1, $0x08
+DATA byteWeight8<>+26(SB)/1, $0x08
+DATA byteWeight8<>+27(SB)/1, $0x08
+DATA byteWeight8<>+28(SB)/1, $0x08
+DATA byteWeight8<>+29(SB)/1, $0x08
+DATA byteWeight8<>+30(SB)/1, $0x08
+DATA byteWeight8<>+31(SB)/1, $0x08
+DATA byteWeight8<>+32(SB)/1, $0x08
+DATA byteWeight8<>+33(SB)/1, $0x08
+DATA byteWeight8<>+34(SB)/1, $0x08
+DATA byteWeight8<>+35(SB)/1, $0x08
+DATA byteWeight8<>+36(SB)/1, $0x08
+DATA byteWeight8<>+37(SB)/1, $0x08
+DATA byteWeight8<>+38(SB)/1, $0x08
+DATA byteWeight8<>+39(SB)/1, $0x08
+DATA byteWeight8<>+40(SB)/1, $0x08
+DATA byteWeight8<>+41(SB)/1, $0x08
+DATA byteWeight8<>+42(SB)/1, $0x08
+DATA byteWeight8<>+43(SB)/1, $0x08
+DATA byteWeight8<>+44(SB)/1, $0x08
+DATA byteWeight8<>+45(SB)/1, $0x08
+DATA byteWeight8<>+46(SB)/1, $0x08
+DATA byteWeight8<>+47(SB)/1, $0x08
+DATA byteWeight8<>+48(SB)/1, $0x08
+DATA byteWeight8<>+49(SB)/1, $0x08
+DATA byteWeight8<>+50(SB)/1, $0x08
+DATA byteWeight8<>+51(SB)/1, $0x08
+DATA byteWeight8<>+52(SB)/1, $0x08
+DATA byteWeight8<>+53(SB)/1, $0x08
+DATA byteWeight8<>+54(SB)/1, $0x08
+DATA byteWeight8<>+55(SB)/1, $0x08
+DATA byteWeight8<>+56(SB)/1, $0x08
+DATA byteWeight8<>+57(SB)/1, $0x08
+DATA byteWeight8<>+58(SB)/1, $0x08
+DATA byteWeight8<>+59(SB)/1, $0x08
+DATA byteWeight8<>+60(SB)/1, $0x08
+DATA byteWeight8<>+61(SB)/1, $0x08
+DATA byteWeight8<>+62(SB)/1, $0x08
+DATA byteWeight8<>+63(SB)/1, $0x08
+GLOBL byteWeight8<>(SB), RODATA|NOPTR, $64
+
+DATA countWeight0<>+0(SB)/1, $0xf8
+DATA countWeight0<>+1(SB)/1, $0x00
+DATA countWeight0<>+2(SB)/1, $0x00
+DATA countWeight0<>+3(SB)/1, $0x00
+DATA countWeight0<>+4(SB)/1, $0xf8
+DATA countWeight0<>+5(SB)/1, $0x00
+DATA countWeight0<>+6(SB)/1, $0x00
+DATA countWeight0<>+7(SB)/1, $0x00
+DATA countWeight0<>+8(SB)/1, $0xf8
+DATA countWeight0<>+9(SB)/1, $0x00
+DATA countWeight0<>+10(SB)/1, $0x00
+DATA countWeight0<>+11(SB)/1, $0x00
+DATA countWeight0<>+12(SB)/1, $0xf8
+DATA countWeight0<>+13(SB)/1, $0x00
+DATA countWeight0<>+14(SB)/1, $0x00
+DATA countWeight0<>+15(SB)/1, $0x00
+DATA countWeight0<>+16(SB)/1, $0xf8
+DATA countWeight0<>+17(SB)/1, $0x00
+DATA countWeight0<>+18(SB)/1, $0x00
+DATA countWeight0<>+19(SB)/1, $0x00
+DATA countWeight0<>+20(SB)/1, $0xf8
+DATA countWeight0<>+21(SB)/1, $0x00
+DATA countWeight0<>+22(SB)/1, $0x00
+DATA countWeight0<>+23(SB)/1, $0x00
+DATA countWeight0<>+24(SB)/1, $0xf8
+DATA countWeight0<>+25(SB)/1, $0x00
+DATA countWeight0<>+26(SB)/1, $0x00
+DATA countWeight0<>+27(SB)/1, $0x00
+DATA countWeight0<>+28(SB)/1, $0xf8
+DATA countWeight0<>+29(SB)/1, $0x00
+DATA countWeight0<>+30(SB)/1, $0x00
+DATA countWeight0<>+31(SB)/1, $0x00
+DATA countWeight0<>+32(SB)/1, $0xf8
+DATA countWeight0<>+33(SB)/1, $0x00
+DATA countWeight0<>+34(SB)/1, $0x00
+DATA countWeight0<>+35(SB)/1, $0x00
+DATA countWeight0<>+36(SB)/1, $0xf8
+DATA countWeight0<>+37(SB)/1, $0x00
+DATA countWeight0<>+38(SB)/1, $0x00
+DATA countWeight0<>+39(SB)/1, $0x00
+DATA countWeight0<>+40(SB)/1, $0xf8
+DATA countWeight0<>+41(SB)/1, $0x00
+DATA countWeight0<>+42(SB)/1, $0x00
+DATA countWeight0<>+43(SB)/1, $0x00
+DATA countWeight0<>+44(SB)/1, $0xf8
+DATA countWeight0<>+45(SB)/1, $0x00
+DATA countWeight0<>+46(SB)/1, $0x00
+DATA countWeight0<>+47(SB)/1, $0x00
+DATA countWeight0<>+48(SB)/1, $0xf8
+DATA countWeight0<>+49(SB)/1, $0x00
+DATA countWeight0<>+50(SB)/1, $0x00
+DATA countWeight0<>+51(SB)/1, $0x00
+DATA countWeight0<>+52(SB)/1, $0xf8
+DATA countWeight0<>+53(SB)/1, $0x00
+DATA countWeight0<>+54(SB)/1, $0x00
+DATA countWeight0<>+55(SB)/1, $0x00
+DATA countWeight0<>+56(SB)/1, $0xf8
+DATA countWeight0<>+57(SB)/1, $0x00
+DATA countWeight0<>+58(SB)/1, $0x00
+DATA countWeight0<>+59(SB)/1, $0x00
+DATA countWeight0<>+60(SB)/1, $0xf8
+DATA countWeight0<>+61(SB)/1, $0x00
+DATA countWeight0<>+62(SB)/1, $0x00
+DATA countWeight0<>+63(SB)/1, $0x00
+GLOBL countWeight0<>(SB), RODATA|NOPTR, $64
+
+DATA nibbleCount0<>+0(SB)/1, $0x00
+DATA nibbleCount0<>+1(SB)/1, $0xf8
+DATA nibbleCount0<>+2(SB)/1, $0xf8
+DATA nibbleCount0<>+3(SB)/1, $0xf0
+DATA nibbleCount0<>+4(SB)/1, $0xf8
+DATA nibbleCount0<>+5(SB)/1, $0xf0
+DATA nibbleCount0<>+6(SB)/1, $0xf0
+DATA nibbleCount0<>+7(SB)/1, $0xe8
+DATA nibbleCount0<>+8(SB)/1, $0xf8
+DATA nibbleCount0<>+9(SB)/1, $0xf0
+DATA nibbleCount0<>+10(SB)/1, $0xf0
+DATA nibbleCount0<>+11(SB)/1, $0xe8
+DATA nibbleCount0<>+12(SB)/1, $0xf0
+DATA nibbleCount0<>+13(SB)/1, $0xe8
+DATA nibbleCount0<>+14(SB)/1, $0xe8
+DATA nibbleCount0<>+15(SB)/1, $0xe0
+DATA nibbleCount0<>+16(SB)/1, $0x00
+DATA nibbleCount0<>+17(SB)/1, $0xf8
+DATA nibbleCount0<>+18(SB)/1, $0xf8
+DATA nibbleCount0<>+19(SB)/1, $0xf0
+DATA nibbleCount0<>+20(SB)/1, $0xf8
+DATA nibbleCount0<>+21(SB)/1, $0xf0
+DATA nibbleCount0<>+22(SB)/1, $0xf0
+DATA nibbleCount0<>+23(SB)/1, $0xe8
+DATA nibbleCount0<>+24(SB)/1, $0xf8
+DATA nibbleCount0<>+25(SB)/1, $0xf0
+DATA nibbleCount0<>+26(SB)/1, $0xf0
+DATA nibbleCount0<>+27(SB)/1, $0xe8
+DATA nibbleCount0<>+28(SB)/1, $0xf0
+DATA nibbleCount0<>+29(SB)/1, $0xe8
+DATA nibbleCount0<>+30(SB)/1, $0xe8
+DATA nibbleCount0<>+31(SB)/1, $0xe0
+DATA nibbleCount0<>+32(SB)/1, $0x00
+DATA nibbleCount0<>+33(SB)/1, $0xf8
+DATA nibbleCount0<>+34(SB)/1, $0xf8
+DATA nibbleCount0<>+35(SB)/1, $0xf0
+DATA nibbleCount0<>+36(SB)/1, $0xf8
+DATA nibbleCount0<>+37(SB)/1, $0xf0
+DATA nibbleCount0<>+38(SB)/1, $0xf0
+DATA nibbleCount0<>+39(SB)/1, $0xe8
+DATA nibbleCount0<>+40(SB)/1, $0xf8
+DATA nibbleCount0<>+41(SB)/1, $0xf0
+DATA nibbleCount0<>+42(SB)/1, $0xf0
+DATA nibbleCount0<>+43(SB)/1, $0xe8
+DATA nibbleCount0<>+44(SB)/1, $0xf0
+DATA nibbleCount0<>+45(SB)/1, $0xe8
+DATA nibbleCount0<>+46(SB)/1, $0xe8
+DATA nibbleCount0<>+47(SB)/1, $0xe0
+DATA nibbleCount0<>+48(SB)/1, $0x00
+DATA nibbleCount0<>+49(SB)/1, $0xf8
+DATA nibbleCount0<>+50(SB)/1, $0xf8
+DATA nibbleCount0<>+51(SB)/1, $0xf0
+DATA nibbleCount0<>+52(SB)/1, $0xf8
+DATA nibbleCount0<>+53(SB)/1, $0xf0
+DATA nibbleCount0<>+54(SB)/1, $0xf0
+DATA nibbleCount0<>+55(SB)/1, $0xe8
+DATA nibbleCount0<>+56(SB)/1, $0xf8
+DATA nibbleCount0<>+57(SB)/1, $0xf0
+DATA nibbleCount0<>+58(SB)/1, $0xf0
+DATA nibbleCount0<>+59(SB)/1, $0xe8
+DATA nibbleCount0<>+60(SB)/1, $0xf0
+DATA nibbleCount0<>+61(SB)/1, $0xe8
+DATA nibbleCount0<>+62(SB)/1, $0xe8
+DATA nibbleCount0<>+63(SB)/1, $0xe0
+GLOBL nibbleCount0<>(SB), RODATA|NOPTR, $64
+
+DATA countWeight1<>+0(SB)/1, $0x04
+DATA countWeight1<>+1(SB)/1, $0x00
+DATA countWeight1<>+2(SB)/1, $0x00
+DATA countWeight1<>+3(SB)/1, $0x00
+DATA countWeight1<>+4(SB)/1, $0x04
+DATA countWeight1<>+5(SB)/1, $0x00
+DATA countWeight1<>+6(SB)/1, $0x00
+DATA countWeight1<>+7(SB)/1, $0x00
+DATA countWeight1<>+8(SB)/1, $0x04
+DATA countWeight1<>+9(SB)/1, $0x00
+DATA countWeight1<>+10(SB)/1, $0x00
+DATA countWeight1<>+11(SB)/1, $0x00
+DATA countWeight1<>+12(SB)/1, $0x04
+DATA countWeight1<>+13(SB)/1, $0x00
+DATA countWeight1<>+14(SB)/1, $0x00
+DATA countWeight1<>+15(SB)/1, $0x00
+DATA countWeight1<>+16(SB)/1, $0x04
+DATA countWeight1<>+17(SB)/1, $0x00
+DATA countWeight1<>+18(SB)/1, $0x00
+DATA countWeight1<>+19(SB)/1, $0x00
+DATA countWeight1<>+20(SB)/1, $0x04
+DATA countWeight1<>+21(SB)/1, $0x00
+DATA countWeight1<>+22(SB)/1, $0x00
+DATA countWeight1<>+23(SB)/1, $0x00
+DATA countWeight1<>+24(SB)/1, $0x04
+DATA countWeight1<>+25(SB)/1, $0x00
+DATA countWeight1<>+26(SB)/1, $0x00
+DATA countWeight1<>+27(SB)/1, $0x00
+DATA countWeight1<>+28(SB)/1, $0x04
+DATA countWeight1<>+29(SB)/1, $0x00
+DATA countWeight1<>+30(SB)/1, $0x00
+DATA countWeight1<>+31(SB)/1, $0x00
+DATA countWeight1<>+32(SB)/1, $0x04
+DATA countWeight1<>+33(SB)/1, $0x00
+DATA countWeight1<>+34(SB)/1, $0x00
+DATA countWeight1<>+35(SB)/1, $0x00
+DATA countWeight1<>+36(SB)/1, $0x04
+DATA countWeight1<>+37(SB)/1, $0x00
+DATA countWeight1<>+38(SB)/1, $0x00
+DATA countWeight1<>+39(SB)/1, $0x00
+DATA countWeight1<>+40(SB)/1, $0x04
+DATA countWeight1<>+41(SB)/1, $0x00
+DATA countWeight1<>+42(SB)/1, $0x00
+DATA countWeight1<>+43(SB)/1, $0x00
+DATA countWeight1<>+44(SB)/1, $0x04
+DATA countWeight1<>+45(SB)/1, $0x00
+DATA countWeight1<>+46(SB)/1, $0x00
+DATA countWeight1<>+47(SB)/1, $0x00
+DATA countWeight1<>+48(SB)/1, $0x04
+DATA countWeight1<>+49(SB)/1, $0x00
+DATA countWeight1<>+50(SB)/1, $0x00
+DATA countWeight1<>+51(SB)/1, $0x00
+DATA countWeight1<>+52(SB)/1, $0x04
+DATA countWeight1<>+53(SB)/1, $0x00
+DATA countWeight1<>+54(SB)/1, $0x00
+DATA countWeight1<>+55(SB)/1, $0x00
+DATA countWeight1<>+56(SB)/1, $0x04
+DATA countWeight1<>+57(SB)/1, $0x00
+DATA countWeight1<>+58(SB)/1, $0x00
+DATA countWeight1<>+59(SB)/1, $0x00
+DATA countWeight1<>+60(SB)/1, $0x04
+DATA countWeight1<>+61(SB)/1, $0x00
+DATA countWeight1<>+62(SB)/1, $0x00
+DATA countWeight1<>+63(SB)/1, $0x00
+GLOBL countWeight1<>(SB), RODATA|NOPTR, $64
+
+DATA nibbleCount1<>+0(SB)/1, $0x00
+DATA nibbleCount1<>+1(SB)/1, $0x04
+DATA nibbleCount1<>+2(SB)/1, $0x04
+DATA nibbleCount1<>+3(SB)/1, $0x08
+DATA nibbleCount1<>+4(SB)/1, $0x04
+DATA nibbleCount1<>+5(SB)/1, $0x08
+DATA nibbleCount1<>+6(SB)/1, $0x08
+DATA nibbleCount1<>+7(SB)/1, $0x0c
+DATA nibbleCount1<>+8(SB)/1, $0x04
+DATA nibbleCount1<>+9(SB)/1, $0x08
+DATA nibbleCount1<>+10(SB)/1, $0x08
+DATA nibbleCount1<>+11(SB)/1, $0x0c
+DATA nibbleCount1<>+12(SB)/1, $0x08
+DATA nibbleCount1<>+13(SB)/1, $0x0c
+DATA nibbleCount1<>+14(SB)/1, $0x0c
+DATA nibbleCount1<>+15(SB)/1, $0x10
+DATA nibbleCount1<>+16(SB)/1, $0x00
+DATA nibbleCount1<>+17(SB)/1, $0x04
+DATA nibbleCount1<>+18(SB)/1, $0x04
+DATA nibbleCount1<>+19(SB)/1, $0x08
+DATA nibbleCount1<>+20(SB)/1, $0x04
+DATA nibbleCount1<>+21(SB)/1, $0x08
+DATA nibbleCount1<>+22(SB)/1, $0x08
+DATA nibbleCount1<>+23(SB)/1, $0x0c
+DATA nibbleCount1<>+24(SB)/1, $0x04
+DATA nibbleCount1<>+25(SB)/1, $0x08
+DATA nibbleCount1<>+26(SB)/1, $0x08
+DATA nibbleCount1<>+27(SB)/1, $0x0c
+DATA nibbleCount1<>+28(SB)/1, $0x08
+DATA nibbleCount1<>+29(SB)/1, $0x0c
+DATA nibbleCount1<>+30(SB)/1, $0x0c
+DATA nibbleCount1<>+31(SB)/1, $0x10
+DATA nibbleCount1<>+32(SB)/1, $0x00
+DATA nibbleCount1<>+33(SB)/1, $0x04
+DATA nibbleCount1<>+34(SB)/1, $0x04
+DATA nibbleCount1<>+35(SB)/1, $0x08
+DATA nibbleCount1<>+36(SB)/1, $0x04
+DATA nibbleCount1<>+37(SB)/1, $0x08
+DATA nibbleCount1<>+38(SB)/1, $0x08
+DATA nibbleCount1<>+39(SB)/1, $0x0c
+DATA nibbleCount1<>+40(SB)/1, $0x04
+DATA nibbleCount1<>+41(SB)/1, $0x08
+DATA nibbleCount1<>+42(SB)/1, $0x08
+DATA nibbleCount1<>+43(SB)/1, $0x0c
+DATA nibbleCount1<>+44(SB)/1, $0x08
+DATA nibbleCount1<>+45(SB)/1, $0x0c
+DATA nibbleCount1<>+46(SB)/1, $0x0c
+DATA nibbleCount1<>+47(SB)/1, $0x10
+DATA nibbleCount1<>+48(SB)/1, $0x00
+DATA nibbleCount1<>+49(SB)/1, $0x04
+DATA nibbleCount1<>+50(SB)/1, $0x04
+DATA nibbleCount1<>+51(SB)/1, $0x08
+DATA nibbleCount1<>+52(SB)/1, $0x04
+DATA nibbleCount1<>+53(SB)/1, $0x08
+DATA nibbleCount1<>+54(SB)/1, $0x08
+DATA nibbleCount1<>+55(SB)/1, $0x0c
+DATA nibbleCount1<>+56(SB)/1, $0x04
+DATA nibbleCount1<>+57(SB)/1, $0x08
+DATA nibbleCount1<>+58(SB)/1, $0x08
+DATA nibbleCount1<>+59(SB)/1, $0x0c
+DATA nibbleCount1<>+60(SB)/1, $0x08
+DATA nibbleCount1<>+61(SB)/1, $0x0c
+DATA nibbleCount1<>+62(SB)/1, $0x0c
+DATA nibbleCount1<>+63(SB)/1, $0x10
+GLOBL nibbleCount1<>(SB), RODATA|NOPTR, $64
+
+DATA countWeight2<>+0(SB)/1, $0x02
+DATA countWeight2<>+1(SB)/1, $0x00
+DATA countWeight2<>+2(SB)/1, $0x00
+DATA countWeight2<>+3(SB)/1, $0x00
+DATA countWeight2<>+4(SB)/1, $0x02
+DATA countWeight2<>+5(SB)/1, $0x00
+DATA countWeight2<>+6(SB)/1, $0x00
+DATA countWeight2<>+7(SB)/1, $0x00
+DATA countWeight2<>+8(SB)/1, $0x02
+DATA countWeight2<>+9(SB)/1, $0x00
+DATA countWeight2<>+10(SB)/1, $0x00
+DATA countWeight2<>+11(SB)/1, $0x00
+DATA countWeight2<>+12(SB)/1, $0x02
+DATA countWeight2<>+13(SB)/1, $0x00
+DATA countWeight2<>+14(SB)/1, $0x00
+DATA countWeight2<>+15(SB)/1, $0x00
+DATA countWeight2<>+16(SB)/1, $0x02
+DATA countWeight2<>+17(SB)/1, $0x00
+DATA countWeight2<>+18(SB)/1, $0x00
+DATA countWeight2<>+19(SB)/1, $0x00
+DATA countWeight2<>+20(SB)/1, $0x02
+DATA countWeight2<>+21(SB)/1, $0x00
+DATA countWeight2<>+22(SB)/1, $0x00
+DATA countWeight2<>+23(SB)/1, $0x00
+DATA countWeight2<>+24(SB)/1, $0x02
+DATA countWeight2<>+25(SB)/1, $0x00
+DATA countWeight2<>+26(SB)/1, $0x00
+DATA countWeight2<>+27(SB)/1, $0x00
+DATA countWeight2<>+28(SB)/1, $0x02
+DATA countWeight2<>+29(SB)/1, $0x00
+DATA countWeight2<>+30(SB)/1, $0x00
+DATA countWeight2<>+31(SB)/1, $0x00
+DATA countWeight2<>+32(SB)/1, $0x02
+DATA countWeight2<>+33(SB)/1, $0x00
+DATA countWeight2<>+34(SB)/1, $0x00
+DATA countWeight2<>+35(SB)/1, $0x00
+DATA countWeight2<>+36(SB)/1, $0x02
+DATA countWeight2<>+37(SB)/1, $0x00
+DATA countWeight2<>+38(SB)/1, $0x00
+DATA countWeight2<>+39(SB)/1, $0x00
+DATA countWeight2<>+40(SB)/1, $0x02
+DATA countWeight2<>+41(SB)/1, $0x00
+DATA countWeight2<>+42(SB)/1, $0x00
+DATA countWeight2<>+43(SB)/1, $0x00
+DATA countWeight2<>+44(SB)/1, $0x02
+DATA countWeight2<>+45(SB)/1, $0x00
+DATA countWeight2<>+46(SB)/1, $0x00
+DATA countWeight2<>+47(SB)/1, $0x00
+DATA countWeight2<>+48(SB)/1, $0x02
+DATA countWeight2<>+49(SB)/1, $0x00
+DATA countWeight2<>+50(SB)/1, $0x00
+DATA countWeight2<>+51(SB)/1, $0x00
+DATA countWeight2<>+52(SB)/1, $0x02
+DATA countWeight2<>+53(SB)/1, $0x00
+DATA countWeight2<>+54(SB)/1, $0x00
+DATA countWeight2<>+55(SB)/1, $0x00
+DATA countWeight2<>+56(SB)/1, $0x02
+DATA countWeight2<>+57(SB)/1, $0x00
+DATA countWeight2<>+58(SB)/1, $0x00
+DATA countWeight2<>+59(SB)/1, $0x00
+DATA countWeight2<>+60(SB)/1, $0x02
+DATA countWeight2<>+61(SB)/1, $0x00
+DATA countWeight2<>+62(SB)/1, $0x00
+DATA countWeight2<>+63(SB)/1, $0x00
+GLOBL countWeight2<>(SB), RODATA|NOPTR, $64
+
+DATA nibbleCount2<>+0(SB)/1, $0x00
+DATA nibbleCount2<>+1(SB)/1, $0x02
+DATA nibbleCount2<>+2(SB)/1, $0x02
+DATA nibbleCount2<>+3(SB)/1, $0x04
+DATA nibbleCount2<>+4(SB)/1, $0x02
+DATA nibbleCount2<>+5(SB)/1, $0x04
+DATA nibbleCount2<>+6(SB)/1, $0x04
+DATA nibbleCount2<>+7(SB)/1, $0x06
+DATA nibbleCount2<>+8(SB)/1, $0x02
+DATA nibbleCount2<>+9(SB)/1, $0x04
+DATA nibbleCount2<>+10(SB)/1, $0x04
+DATA nibbleCount2<>+11(SB)/1, $0x06
+DATA nibbleCount2<>+12(SB)/1, $0x04
+DATA nibbleCount2<>+13(SB)/1, $0x06
+DATA nibbleCount2<>+14(SB)/1, $0x06
+DATA nibbleCount2<>+15(SB)/1, $0x08
+DATA nibbleCount2<>+16(SB)/1, $0x00
+DATA nibbleCount2<>+17(SB)/1, $0x02
+DATA nibbleCount2<>+18(SB)/1, $0x02
+DATA nibbleCount2<>+19(SB)/1, $0x04
+DATA nibbleCount2<>+20(SB)/1, $0x02
+DATA nibbleCount2<>+21(SB)/1, $0x04
+DATA nibbleCount2<>+22(SB)/1, $0x04
+DATA nibbleCount2<>+23(SB)/1, $0x06
+DATA nibbleCount2<>+24(SB)/1, $0x02
+DATA nibbleCount2<>+25(SB)/1, $0x04
+DATA nibbleCount2<>+26(SB)/1, $0x04
+DATA nibbleCount2<>+27(SB)/1, $0x06
+DATA nibbleCount2<>+28(SB)/1, $0x04
+DATA nibbleCount2<>+29(SB)/1, $0x06
+DATA nibbleCount2<>+30(SB)/1, $0x06
+DATA nibbleCount2<>+31(SB)/1, $0x08
+DATA nibbleCount2<>+32(SB)/1, $0x00
+DATA nibbleCount2<>+33(SB)/1, $0x02
+DATA nibbleCount2<>+34(SB)/1, $0x02
+DATA nibbleCount2<>+35(SB)/1, $0x04
+DATA nibbleCount2<>+36(SB)/1, $0x02
+DATA nibbleCount2<>+37(SB)/1, $0x04
+DATA nibbleCount2<>+38(SB)/1, $0x04
+DATA nibbleCount2<>+39(SB)/1, $0x06
+DATA nibbleCount2<>+40(SB)/1, $0x02
+DATA nibbleCount2<>+41(SB)/1, $0x04
+DATA nibbleCount2<>+42(SB)/1, $0x04
+DATA nibbleCount2<>+43(SB)/1, $0x06
+DATA nibbleCount2<>+44(SB)/1, $0x04
+DATA nibbleCount2<>+45(SB)/1, $0x06
+DATA nibbleCount2<>+46(SB)/1, $0x06
+DATA nibbleCount2<>+47(SB)/1, $0x08
+DATA nibbleCount2<>+48(SB)/1, $0x00
+DATA nibbleCount2<>+49(SB)/1, $0x02
+DATA nibbleCount2<>+50(SB)/1, $0x02
+DATA nibbleCount2<>+51(SB)/1, $0x04
+DATA nibbleCount2<>+52(SB)/1, $0x02
+DATA nibbleCount2<>+53(SB)/1, $0x04
+DATA nibbleCount2<>+54(SB)/1, $0x04
+DATA nibbleCount2<>+55(SB)/1, $0x06
+DATA nibbleCount2<>+56(SB)/1, $0x02
+DATA nibbleCount2<>+57(SB)/1, $0x04
+DATA nibbleCount2<>+58(SB)/1, $0x04
+DATA nibbleCount2<>+59(SB)/1, $0x06
+DATA nibbleCount2<>+60(SB)/1, $0x04
+DATA nibbleCount2<>+61(SB)/1, $0x06
+DATA nibbleCount2<>+62(SB)/1, $0x06
+DATA nibbleCount2<>+63(SB)/1, $0x08
+GLOBL nibbleCount2<>(SB), RODATA|NOPTR, $64
+
+DATA countWeight3<>+0(SB)/1, $0x01
+DATA countWeight3<>+1(SB)/1, $0x00
+DATA countWeight3<>+2(SB)/1, $0x00
+DATA countWeight3<>+3(SB)/1, $0x00
+DATA countWeight3<>+4(SB)/1, $0x01
+DATA countWeight3<>+5(SB)/1, $0x00
+DATA countWeight3<>+6(SB)/1, $0x00
+DATA countWeight3<>+7(SB)/1, $0x00
+DATA countWeight3<>+8(SB)/1, $0x01
+DATA countWeight3<>+9(SB)/1, $0x00
+DATA countWeight3<>+10(SB)/1, $0x00
+DATA countWeight3<>+11(SB)/1, $0x00
+DATA countWeight3<>+12(SB)/1, $0x01
+DATA countWeight3<>+13(SB)/1, $0x00
+DATA countWeight3<>+14(SB)/1, $0x00
+DATA countWeight3<>+15(SB)/1, $0x00
+DATA countWeight3<>+16(SB)/1, $0x01
+DATA countWeight3<>+17(SB)/1, $0x00
+DATA countWeight3<>+18(SB)/1, $0x00
+DATA countWeight3<>+19(SB)/1, $0x00
+DATA countWeight3<>+20(SB)/1, $0x01
+DATA countWeight3<>+21(SB)/1, $0x00
+DATA countWeight3<>+22(SB)/1, $0x00
+DATA countWeight3<>+23(SB)/1, $0x00
+DATA countWeight3<>+24(SB)/1, $0x01
+DATA countWeight3<>+25(SB)/1, $0x00
+DATA countWeight3<>+26(SB)/1, $0x00
+DATA countWeight3<>+27(SB)/1, $0x00
+DATA countWeight3<>+28(SB)/1, $0x01
+DATA countWeight3<>+29(SB)/1, $0x00
+DATA countWeight3<>+30(SB)/1, $0x00
+DATA countWeight3<>+31(SB)/1, $0x00
+DATA countWeight3<>+32(SB)/1, $0x01
+DATA countWeight3<>+33(SB)/1, $0x00
+DATA countWeight3<>+34(SB)/1, $0x00
+DATA countWeight3<>+35(SB)/1, $0x00
+DATA countWeight3<>+36(SB)/1, $0x01
+DATA countWeight3<>+37(SB)/1, $0x00
+DATA countWeight3<>+38(SB)/1, $0x00
+DATA countWeight3<>+39(SB)/1, $0x00
+DATA countWeight3<>+40(SB)/1, $0x01
+DATA countWeight3<>+41(SB)/1, $0x00
+DATA countWeight3<>+42(SB)/1, $0x00
+DATA countWeight3<>+43(SB)/1, $0x00
+DATA countWeight3<>+44(SB)/1, $0x01
+DATA countWeight3<>+45(SB)/1, $0x00
+DATA countWeight3<>+46(SB)/1, $0x00
+DATA countWeight3<>+47(SB)/1, $0x00
+DATA countWeight3<>+48(SB)/1, $0x01
+DATA countWeight3<>+49(SB)/1, $0x00
+DATA countWeight3<>+50(SB)/1, $0x00
+DATA countWeight3<>+51(SB)/1, $0x00
+DATA countWeight3<>+52(SB)/1, $0x01
+DATA countWeight3<>+53(SB)/1, $0x00
+DATA countWeight3<>+54(SB)/1, $0x00
+DATA countWeight3<>+55(SB)/1, $0x00
+DATA countWeight3<>+56(SB)/1, $0x01
+DATA countWeight3<>+57(SB)/1, $0x00
+DATA countWeight3<>+58(SB)/1, $0x00
+DATA countWeight3<>+59(SB)/1, $0x00
+DATA countWeight3<>+60(SB)/1, $0x01
+DATA countWeight3<>+61(SB)/1, $0x00
+DATA countWeight3<>+62(SB)/1, $0x00
+DATA countWeight3<>+63(SB)/1, $0x00
+GLOBL countWeight3<>(SB), RODATA|NOPTR, $64
+
+DATA nibbleCount3<>+0(SB)/1, $0x00
+DATA nibbleCount3<>+1(SB)/1, $0x01
+DATA nibbleCount3<>+2(SB)/1, $0x01
+DATA nibbleCount3<>+3(SB)/1, $0x02
+DATA nibbleCount3<>+4(SB)/1, $0x01
+DATA nibbleCount3<>+5(SB)/1, $0x02
+DATA nibbleCount3<>+6(SB)/1, $0x02
+DATA nibbleCount3<>+7(SB)/1, $0x03
+DATA nibbleCount3<>+8(SB)/1, $0x01
+DATA nibbleCount3<>+9(SB)/1, $0x02
+DATA nibbleCount3<>+10(SB)/1, $0x02
+DATA nibbleCount3<>+11(SB)/1, $0x03
+DATA nibbleCount3<>+12(SB)/1, $0x02
+DATA nibbleCount3<>+13(SB)/1, $0x03
+DATA nibbleCount3<>+14(SB)/1, $0x03
+DATA nibbleCount3<>+15(SB)/1, $0x04
+DATA nibbleCount3<>+16(SB)/1, $0x00
+DATA nibbleCount3<>+17(SB)/1, $0x01
+DATA nibbleCount3<>+18(SB)/1, $0x01
+DATA nibbleCount3<>+19(SB)/1, $0x02
+DATA nibbleCount3<>+20(SB)/1, $0x01
+DATA nibbleCount3<>+21(SB)/1, $0x02
+DATA nibbleCount3<>+22(SB)/1, $0x02
+DATA nibbleCount3<>+23(SB)/1, $0x03
+DATA nibbleCount3<>+24(SB)/1, $0x01
+DATA nibbleCount3<>+25(SB)/1, $0x02
+DATA nibbleCount3<>+26(SB)/1, $0x02
+DATA nibbleCount3<>+27(SB)/1, $0x03
+DATA nibbleCount3<>+28(SB)/1, $0x02
+DATA nibbleCount3<>+29(SB)/1, $0x03
+DATA nibbleCount3<>+30(SB)/1, $0x03
+DATA nibbleCount3<>+31(SB)/1, $0x04
+DATA nibbleCount3<>+32(SB)/1, $0x00
+DATA nibbleCount3<>+33(SB)/1, $0x01
+DATA nibbleCount3<>+34(SB)/1, $0x01
+DATA nibbleCount3<>+35(SB)/1, $0x02
+DATA nibbleCount3<>+36(SB)/1, $0x01
+DATA nibbleCount3<>+37(SB)/1, $0x02
+DATA nibbleCount3<>+38(SB)/1, $0x02
+DATA nibbleCount3<>+39(SB)/1, $0x03
+DATA nibbleCount3<>+40(SB)/1, $0x01
+DATA nibbleCount3<>+41(SB)/1, $0x02
+DATA nibbleCount3<>+42(SB)/1, $0x02
+DATA nibbleCount3<>+43(SB)/1, $0x03
+DATA nibbleCount3<>+44(SB)/1, $0x02
+DATA nibbleCount3<>+45(SB)/1, $0x03
+DATA nibbleCount3<>+46(SB)/1, $0x03
+DATA nibbleCount3<>+47(SB)/1, $0x04
+DATA nibbleCount3<>+48(SB)/1, $0x00
+DATA nibbleCount3<>+49(SB)/1, $0x01
+DATA nibbleCount3<>+50(SB)/1, $0x01
+DATA nibbleCount3<>+51(SB)/1, $0x02
+DATA nibbleCount3<>+52(SB)/1, $0x01
+DATA nibbleCount3<>+53(SB)/1, $0x02
+DATA nibbleCount3<>+54(SB)/1, $0x02
+DATA nibbleCount3<>+55(SB)/1, $0x03
+DATA nibbleCount3<>+56(SB)/1, $0x01
+DATA nibbleCount3<>+57(SB)/1, $0x02
+DATA nibbleCount3<>+58(SB)/1, $0x02
+DATA nibbleCount3<>+59(SB)/1, $0x03
+DATA nibbleCount3<>+60(SB)/1, $0x02
+DATA nibbleCount3<>+61(SB)/1, $0x03
+DATA nibbleCount3<>+62(SB)/1, $0x03
+DATA nibbleCount3<>+63(SB)/1, $0x04
+GLOBL nibbleCount3<>(SB), RODATA|NOPTR, $64
+
+DATA bitOfByte<>+0(SB)/1, $0x01
+DATA bitOfByte<>+1(SB)/1, $0x02
+DATA bitOfByte<>+2(SB)/1, $0x04
+DATA bitOfByte<>+3(SB)/1, $0x08
+DATA bitOfByte<>+4(SB)/1, $0x10
+DATA bitOfByte<>+5(SB)/1, $0x20
+DATA bitOfByte<>+6(SB)/1, $0x40
+DATA bitOfByte<>+7(SB)/1, $0x80
+DATA bitOfByte<>+8(SB)/1, $0x01
+DATA bitOfByte<>+9(SB)/1, $0x02
+DATA bitOfByte<>+10(SB)/1, $0x04
+DATA bitOfByte<>+11(SB)/1, $0x08
+DATA bitOfByte<>+12(SB)/1, $0x10
+DATA bitOfByte<>+13(SB)/1, $0x20
+DATA bitOfByte<>+14(SB)/1, $0x40
+DATA bitOfByte<>+15(SB)/1, $0x80
+DATA bitOfByte<>+16(SB)/1, $0x01
+DATA bitOfByte<>+17(SB)/1, $0x02
+DATA bitOfByte<>+18(SB)/1, $0x04
+DATA bitOfByte<>+19(SB)/1, $0x08
+DATA bitOfByte<>+20(SB)/1, $0x10
+DATA bitOfByte<>+21(SB)/1, $0x20
+DATA bitOfByte<>+22(SB)/1, $0x40
+DATA bitOfByte<>+23(SB)/1, $0x80
+DATA bitOfByte<>+24(SB)/1, $0x01
+DATA bitOfByte<>+25(SB)/1, $0x02
+DATA bitOfByte<>+26(SB)/1, $0x04
+DATA bitOfByte<>+27(SB)/1, $0x08
+DATA bitOfByte<>+28(SB)/1, $0x10
+DATA bitOfByte<>+29(SB)/1, $0x20
+DATA bitOfByte<>+30(SB)/1, $0x40
+DATA bitOfByte<>+31(SB)/1, $0x80
+DATA bitOfByte<>+32(SB)/1, $0x01
+DATA bitOfByte<>+33(SB)/1, $0x02
+DATA bitOfByte<>+34(SB)/1, $0x04
+DATA bitOfByte<>+35(SB)/1, $0x08
+DATA bitOfByte<>+36(SB)/1, $0x10
+DATA bitOfByte<>+37(SB)/1, $0x20
+DATA bitOfByte<>+38(SB)/1, $0x40
+DATA bitOfByte<>+39(SB)/1, $0x80
+DATA bitOfByte<>+40(SB)/1, $0x01
+DATA bitOfByte<>+41(SB)/1, $0x02
+DATA bitOfByte<>+42(SB)/1, $0x04
+DATA bitOfByte<>+43(SB)/1, $0x08
+DATA bitOfByte<>+44(SB)/1, $0x10
+DATA bitOfByte<>+45(SB)/1, $0x20
+DATA bitOfByte<>+46(SB)/1, $0x40
+DATA bitOfByte<>+47(SB)/1, $0x80
+DATA bitOfByte<>+48(SB)/1, $0x01
+DATA bitOfByte<>+49(SB)/1, $0x02
+DATA bitOfByte<>+50(SB)/1, $0x04
+DATA bitOfByte<>+51(SB)/1, $0x08
+DATA bitOfByte<>+52(SB)/1, $0x10
+DATA bitOfByte<>+53(SB)/1, $0x20
+DATA bitOfByte<>+54(SB)/1, $0x40
+DATA bitOfByte<>+55(SB)/1, $0x80
+DATA bitOfByte<>+56(SB)/1, $0x01
+DATA bitOfByte<>+57(SB)/1, $0x02
+DATA bitOfByte<>+58(SB)/1, $0x04
+DATA bitOfByte<>+59(SB)/1, $0x08
+DATA bitOfByte<>+60(SB)/1, $0x10
+DATA bitOfByte<>+61(SB)/1, $0x20
+DATA bitOfByte<>+62(SB)/1, $0x40
+DATA bitOfByte<>+63(SB)/1, $0x80
+GLOBL bitOfByte<>(SB), RODATA|NOPTR, $64
+
+DATA byteOfBits<>+0(SB)/1, $0x00
+DATA byteOfBits<>+1(SB)/1, $0x00
+DATA byteOfBits<>+2(SB)/1, $0x00
+DATA byteOfBits<>+3(SB)/1, $0x00
+DATA byteOfBits<>+4(SB)/1, $0x00
+DATA byteOfBits<>+5(SB)/1, $0x00
+DATA byteOfBits<>+6(SB)/1, $0x00
+DATA byteOfBits<>+7(SB)/1, $0x00
+DATA byteOfBits<>+8(SB)/1, $0x01
+DATA byteOfBits<>+9(SB)/1, $0x01
+DATA byteOfBits<>+10(SB)/1, $0x01
+DATA byteOfBits<>+11(SB)/1, $0x01
+DATA byteOfBits<>+12(SB)/1, $0x01
+DATA byteOfBits<>+13(SB)/1, $0x01
+DATA byteOfBits<>+14(SB)/1, $0x01
+DATA byteOfBits<>+15(SB)/1, $0x01
+DATA byteOfBits<>+16(SB)/1, $0x02
+DATA byteOfBits<>+17(SB)/1, $0x02
+DATA byteOfBits<>+18(SB)/1, $0x02
+DATA byteOfBits<>+19(SB)/1, $0x02
+DATA byteOfBits<>+20(SB)/1, $0x02
+DATA byteOfBits<>+21(SB)/1, $0x02
+DATA byteOfBits<>+22(SB)/1, $0x02
+DATA byteOfBits<>+23(SB)/1, $0x02
+DATA byteOfBits<>+24(SB)/1, $0x03
+DATA byteOfBits<>+25(SB)/1, $0x03
+DATA byteOfBits<>+26(SB)/1, $0x03
+DATA byteOfBits<>+27(SB)/1, $0x03
+DATA byteOfBits<>+28(SB)/1, $0x03
+DATA byteOfBits<>+29(SB)/1, $0x03
+DATA byteOfBits<>+30(SB)/1, $0x03
+DATA byteOfBits<>+31(SB)/1, $0x03
+DATA byteOfBits<>+32(SB)/1, $0x00
+DATA byteOfBits<>+33(SB)/1, $0x00
+DATA byteOfBits<>+34(SB)/1, $0x00
+DATA byteOfBits<>+35(SB)/1, $0x00
+DATA byteOfBits<>+36(SB)/1, $0x00
+DATA byteOfBits<>+37(SB)/1, $0x00
+DATA byteOfBits<>+38(SB)/1, $0x00
+DATA byteOfBits<>+39(SB)/1, $0x00
+DATA byteOfBits<>+40(SB)/1, $0x01
+DATA byteOfBits<>+41(SB)/1, $0x01
+DATA byteOfBits<>+42(SB)/1, $0x01
+DATA byteOfBits<>+43(SB)/1, $0x01
+DATA byteOfBits<>+44(SB)/1, $0x01
+DATA byteOfBits<>+45(SB)/1, $0x01
+DATA byteOfBits<>+46(SB)/1, $0x01
+DATA byteOfBits<>+47(SB)/1, $0x01
+DATA byteOfBits<>+48(SB)/1, $0x02
+DATA byteOfBits<>+49(SB)/1, $0x02
+DATA byteOfBits<>+50(SB)/1, $0x02
+DATA byteOfBits<>+51(SB)/1, $0x02
+DATA byteOfBits<>+52(SB)/1, $0x02
+DATA byteOfBits<>+53(SB)/1, $0x02
+DATA byteOfBits<>+54(SB)/1, $0x02
+DATA byteOfBits<>+55(SB)/1, $0x02
+DATA byteOfBits<>+56(SB)/1, $0x03
+DATA byteOfBits<>+57(SB)/1, $0x03
+DATA byteOfBits<>+58(SB)/1, $0x03
+DATA byteOfBits<>+59(SB)/1, $0x03
+DATA byteOfBits<>+60(SB)/1, $0x03
+DATA byteOfBits<>+61(SB)/1, $0x03
+DATA byteOfBits<>+62(SB)/1, $0x03
+DATA byteOfBits<>+63(SB)/1, $0x03
+GLOBL byteOfBits<>(SB), RODATA|NOPTR, $64
+
+DATA wordOnes<>+0(SB)/1, $0x01
+DATA wordOnes<>+1(SB)/1, $0x00
+DATA wordOnes<>+2(SB)/1, $0x01
+DATA wordOnes<>+3(SB)/1, $0x00
+DATA wordOnes<>+4(SB)/1, $0x01
+DATA wordOnes<>+5(SB)/1, $0x00
+DATA wordOnes<>+6(SB)/1, $0x01
+DATA wordOnes<>+7(SB)/1, $0x00
+DATA wordOnes<>+8(SB)/1, $0x01
+DATA wordOnes<>+9(SB)/1, $0x00
+DATA wordOnes<>+10(SB)/1, $0x01
+DATA wordOnes<>+11(SB)/1, $0x00
+DATA wordOnes<>+12(SB)/1, $0x01
+DATA wordOnes<>+13(SB)/1, $0x00
+DATA wordOnes<>+14(SB)/1, $0x01
+DATA wordOnes<>+15(SB)/1, $0x00
+DATA wordOnes<>+16(SB)/1, $0x01
+DATA wordOnes<>+17(SB)/1, $0x00
+DATA wordOnes<>+18(SB)/1, $0x01
+DATA wordOnes<>+19(SB)/1, $0x00
+DATA wordOnes<>+20(SB)/1, $0x01
+DATA wordOnes<>+21(SB)/1, $0x00
+DATA wordOnes<>+22(SB)/1, $0x01
+DATA wordOnes<>+23(SB)/1, $0x00
+DATA wordOnes<>+24(SB)/1, $0x01
+DATA wordOnes<>+25(SB)/1, $0x00
+DATA wordOnes<>+26(SB)/1, $0x01
+DATA wordOnes<>+27(SB)/1, $0x00
+DATA wordOnes<>+28(SB)/1, $0x01
+DATA wordOnes<>+29(SB)/1, $0x00
+DATA wordOnes<>+30(SB)/1, $0x01
+DATA wordOnes<>+31(SB)/1, $0x00
+DATA wordOnes<>+32(SB)/1, $0x01
+DATA wordOnes<>+33(SB)/1, $0x00
+DATA wordOnes<>+34(SB)/1, $0x01
+DATA wordOnes<>+35(SB)/1, $0x00
+DATA wordOnes<>+36(SB)/1, $0x01
+DATA wordOnes<>+37(SB)/1, $0x00
+DATA wordOnes<>+38(SB)/1, $0x01
+DATA wordOnes<>+39(SB)/1, $0x00
+DATA wordOnes<>+40(SB)/1, $0x01
+DATA wordOnes<>+41(SB)/1, $0x00
+DATA wordOnes<>+42(SB)/1, $0x01
+DATA wordOnes<>+43(SB)/1, $0x00
+DATA wordOnes<>+44(SB)/1, $0x01
+DATA wordOnes<>+45(SB)/1, $0x00
+DATA wordOnes<>+46(SB)/1, $0x01
+DATA wordOnes<>+47(SB)/1, $0x00
+DATA wordOnes<>+48(SB)/1, $0x01
+DATA wordOnes<>+49(SB)/1, $0x00
+DATA wordOnes<>+50(SB)/1, $0x01
+DATA wordOnes<>+51(SB)/1, $0x00
+DATA wordOnes<>+52(SB)/1, $0x01
+DATA wordOnes<>+53(SB)/1, $0x00
+DATA wordOnes<>+54(SB)/1, $0x01
+DATA wordOnes<>+55(SB)/1, $0x00
+DATA wordOnes<>+56(SB)/1, $0x01
+DATA wordOnes<>+57(SB)/1, $0x00
+DATA wordOnes<>+58(SB)/1, $0x01
+DATA wordOnes<>+59(SB)/1, $0x00
+DATA wordOnes<>+60(SB)/1, $0x01
+DATA wordOnes<>+61(SB)/1, $0x00
+DATA wordOnes<>+62(SB)/1, $0x01
+DATA wordOnes<>+63(SB)/1, $0x00
+GLOBL wordOnes<>(SB), RODATA|NOPTR, $64
+
+DATA lowNibbles<>+0(SB)/1, $0x0f
+DATA lowNibbles<>+1(SB)/1, $0x0f
+DATA lowNibbles<>+2(SB)/1, $0x0f
+DATA lowNibbles<>+3(SB)/1, $0x0f
+DATA lowNibbles<>+4(SB)/1, $0x0f
+DATA lowNibbles<>+5(SB)/1, $0x0f
+DATA lowNibbles<>+6(SB)/1, $0x0f
+DATA lowNibbles<>+7(SB)/1, $0x0f
+DATA lowNibbles<>+8(SB)/1, $0x0f
+DATA lowNibbles<>+9(SB)/1, $0x0f
+DATA lowNibbles<>+10(SB)/1, $0x0f
+DATA lowNibbles<>+11(SB)/1, $0x0f
+DATA lowNibbles<>+12(SB)/1, $0x0f
+DATA lowNibbles<>+13(SB)/1, $0x0f
+DATA lowNibbles<>+14(SB)/1, $0x0f
+DATA lowNibbles<>+15(SB)/1, $0x0f
+DATA lowNibbles<>+16(SB)/1, $0x0f
+DATA lowNibbles<>+17(SB)/1, $0x0f
+DATA lowNibbles<>+18(SB)/1, $0x0f
+DATA lowNibbles<>+19(SB)/1, $0x0f
+DATA lowNibbles<>+20(SB)/1, $0x0f
+DATA lowNibbles<>+21(SB)/1, $0x0f
+DATA lowNibbles<>+22(SB)/1, $0x0f
+DATA lowNibbles<>+23(SB)/1, $0x0f
+DATA lowNibbles<>+24(SB)/1, $0x0f
+DATA lowNibbles<>+25(SB)/1, $0x0f
+DATA lowNibbles<>+26(SB)/1, $0x0f
+DATA lowNibbles<>+27(SB)/1, $0x0f
+DATA lowNibbles<>+28(SB)/1, $0x0f
+DATA lowNibbles<>+29(SB)/1, $0x0f
+DATA lowNibbles<>+30(SB)/1, $0x0f
+DATA lowNibbles<>+31(SB)/1, $0x0f
+DATA lowNibbles<>+32(SB)/1, $0x0f
+DATA lowNibbles<>+33(SB)/1, $0x0f
+DATA lowNibbles<>+34(SB)/1, $0x0f
+DATA lowNibbles<>+35(SB)/1, $0x0f
+DATA lowNibbles<>+36(SB)/1, $0x0f
+DATA lowNibbles<>+37(SB)/1, $0x0f
+DATA lowNibbles<>+38(SB)/1, $0x0f
+DATA lowNibbles<>+39(SB)/1, $0x0f
+DATA lowNibbles<>+40(SB)/1, $0x0f
+DATA lowNibbles<>+41(SB)/1, $0x0f
+DATA lowNibbles<>+42(SB)/1, $0x0f
+DATA lowNibbles<>+43(SB)/1, $0x0f
+DATA lowNibbles<>+44(SB)/1, $0x0f
+DATA lowNibbles<>+45(SB)/1, $0x0f
+DATA lowNibbles<>+46(SB)/1, $0x0f
+DATA lowNibbles<>+47(SB)/1, $0x0f
+DATA lowNibbles<>+48(SB)/1, $0x0f
+DATA lowNibbles<>+49(SB)/1, $0x0f
+DATA lowNibbles<>+50(SB)/1, $0x0f
+DATA lowNibbles<>+51(SB)/1, $0x0f
+DATA lowNibbles<>+52(SB)/1, $0x0f
+DATA lowNibbles<>+53(SB)/1, $0x0f
+DATA lowNibbles<>+54(SB)/1, $0x0f
+DATA lowNibbles<>+55(SB)/1, $0x0f
+DATA lowNibbles<>+56(SB)/1, $0x0f
+DATA lowNibbles<>+57(SB)/1, $0x0f
+DATA lowNibbles<>+58(SB)/1, $0x0f
+DATA lowNibbles<>+59(SB)/1, $0x0f
+DATA lowNibbles<>+60(SB)/1, $0x0f
+DATA lowNibbles<>+61(SB)/1, $0x0f
+DATA lowNibbles<>+62(SB)/1, $0x0f
+DATA lowNibbles<>+63(SB)/1, $0x0f
+GLOBL lowNibbles<>(SB), RODATA|NOPTR, $64
+
+// func plane1RowsAVX512(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI, CMOV, MMX+
+TEXT ·plane1RowsAVX512(SB), NOSPLIT, $0-136
+	MOVQ q_base+0(FP), AX
+	MOVQ ids_base+64(FP), CX
+	MOVQ rowBytes+56(FP), SI
+	XORQ DX, DX
+
+first:
+	CMPQ  DX, ahead+128(FP)
+	JGE   start
+	CMPQ  DX, ids_len+72(FP)
+	JGE   start
+	MOVQ  ids_base+64(FP), CX
+	MOVL  (CX)(DX*4), CX
+	IMULQ stride+48(FP), CX
+	ADDQ  base_base+24(FP), CX
+	XORQ  BX, BX
+
+firstLine:
+	PREFETCHT0 (CX)(BX*1)
+	ADDQ       $0x40, BX
+	CMPQ       BX, SI
+	JL         firstLine
+	INCQ       DX
+	JMP        first
+
+start:
+	XORQ    DX, DX
+	MOVQ    q_len+8(FP), SI
+	SHRQ    $0x03, SI
+	VMOVUPS byteWeight1<>+0(SB), Z4
+
+block:
+	MOVQ    ids_base+64(FP), SI
+	MOVL    (SI)(DX*4), SI
+	IMULQ   stride+48(FP), SI
+	ADDQ    base_base+24(FP), SI
+	MOVQ    ids_base+64(FP), R8
+	MOVL    4(R8)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVQ    ids_base+64(FP), R10
+	MOVL    8(R10)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVQ    ids_base+64(FP), R12
+	MOVL    12(R12)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVQ    DX, CX
+	ADDQ    ahead+128(FP), CX
+	MOVQ    ids_len+72(FP), BX
+	SUBQ    $0x04, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+	MOVQ    ids_base+64(FP), DI
+	MOVL    (DI)(CX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVQ    ids_base+64(FP), R9
+	MOVL    4(R9)(CX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVQ    ids_base+64(FP), R11
+	MOVL    8(R11)(CX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVQ    ids_base+64(FP), R13
+	MOVL    12(R13)(CX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	XORQ    BX, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+
+word:
+	CMPQ       BX, rowBytes+56(FP)
+	JGE        prefetched
+	PREFETCHT0 (DI)(BX*1)
+	PREFETCHT0 (R9)(BX*1)
+	PREFETCHT0 (R11)(BX*1)
+	PREFETCHT0 (R13)(BX*1)
+
+prefetched:
+	VMOVDQU64     (AX)(BX*1), Z5
+	KMOVQ         (SI), K1
+	VMOVDQU8.Z    Z4, K1, Z6
+	VPDPBUSD      Z5, Z6, Z0
+	KMOVQ         (R8), K1
+	VMOVDQU8.Z    Z4, K1, Z6
+	VPDPBUSD      Z5, Z6, Z1
+	KMOVQ         (R10), K1
+	VMOVDQU8.Z    Z4, K1, Z6
+	VPDPBUSD      Z5, Z6, Z2
+	KMOVQ         (R12), K1
+	VMOVDQU8.Z    Z4, K1, Z6
+	VPDPBUSD      Z5, Z6, Z3
+	ADDQ          $0x08, SI
+	ADDQ          $0x08, R8
+	ADDQ          $0x08, R10
+	ADDQ          $0x08, R12
+	ADDQ          $0x40, BX
+	CMPQ          BX, q_len+8(FP)
+	JL            word
+	VEXTRACTI64X4 $0x01, Z0, Y5
+	VPADDD        Y5, Y0, Y0
+	VEXTRACTI64X4 $0x01, Z1, Y5
+	VPADDD        Y5, Y1, Y1
+	VEXTRACTI64X4 $0x01, Z2, Y5
+	VPADDD        Y5, Y2, Y2
+	VEXTRACTI64X4 $0x01, Z3, Y5
+	VPADDD        Y5, Y3, Y3
+	VPHADDD       Y1, Y0, Y0
+	VPHADDD       Y3, Y2, Y2
+	VPHADDD       Y2, Y0, Y0
+	VEXTRACTI128  $0x01, Y0, X5
+	VPADDD        X5, X0, X0
+	VPADDD        X0, X0, X0
+	XORQ          CX, CX
+	VBROADCASTSS  bias+88(FP), X5
+	VPSUBD        X5, X0, X0
+	VCVTDQ2PS     X0, X0
+	VMOVUPS       (SI)(CX*1), X6
+	VMOVUPS       (R8)(CX*1), X7
+	VUNPCKLPS     X7, X6, X5
+	VUNPCKHPS     X7, X6, X6
+	VMOVUPS       (R10)(CX*1), X7
+	VMOVUPS       (R12)(CX*1), X8
+	VUNPCKLPS     X8, X7, X6
+	VUNPCKHPS     X8, X7, X7
+	VUNPCKHPD     X6, X5, X7
+	VUNPCKLPD     X6, X5, X6
+	VBROADCASTSS  mul+92(FP), X5
+	VMULPS        X5, X6, X6
+	VMULPS        X6, X0, X0
+	VBROADCASTSS  add+96(FP), X5
+	VADDPS        X5, X7, X7
+	VADDPS        X7, X0, X0
+	VBROADCASTSS  mostDistance<>+0(SB), X5
+	VMINPS        X5, X0, X0
+	MOVQ          out_base+104(FP), CX
+	VMOVUPS       X0, (CX)(DX*4)
+	MOVQ          ids_len+72(FP), BX
+	SUBQ          $0x04, BX
+	CMPQ          DX, BX
+	JGE           done
+	ADDQ          $0x04, DX
+	CMPQ          DX, BX
+	CMOVQGT       BX, DX
+	JMP           block
+
+done:
+	VZEROUPPER
+	RET
+
+// func plane2RowsAVX512(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI, CMOV, MMX+
+TEXT ·plane2RowsAVX512(SB), NOSPLIT, $0-136
+	MOVQ q_base+0(FP), AX
+	MOVQ ids_base+64(FP), CX
+	MOVQ rowBytes+56(FP), R14
+	XORQ DX, DX
+
+first:
+	CMPQ  DX, ahead+128(FP)
+	JGE   start
+	CMPQ  DX, ids_len+72(FP)
+	JGE   start
+	MOVQ  ids_base+64(FP), CX
+	MOVL  (CX)(DX*4), CX
+	IMULQ stride+48(FP), CX
+	ADDQ  base_base+24(FP), CX
+	XORQ  BX, BX
+
+firstLine:
+	PREFETCHT0 (CX)(BX*1)
+	ADDQ       $0x40, BX
+	CMPQ       BX, R14
+	JL         firstLine
+	INCQ       DX
+	JMP        first
+
+start:
+	XORQ    DX, DX
+	MOVQ    q_len+8(FP), R14
+	SHRQ    $0x03, R14
+	VMOVUPS byteWeight2<>+0(SB), Z4
+	VMOVUPS byteWeight1<>+0(SB), Z5
+
+block:
+	MOVQ    ids_base+64(FP), SI
+	MOVL    (SI)(DX*4), SI
+	IMULQ   stride+48(FP), SI
+	ADDQ    base_base+24(FP), SI
+	MOVQ    ids_base+64(FP), R8
+	MOVL    4(R8)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVQ    ids_base+64(FP), R10
+	MOVL    8(R10)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVQ    ids_base+64(FP), R12
+	MOVL    12(R12)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVQ    DX, CX
+	ADDQ    ahead+128(FP), CX
+	MOVQ    ids_len+72(FP), BX
+	SUBQ    $0x04, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+	MOVQ    ids_base+64(FP), DI
+	MOVL    (DI)(CX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVQ    ids_base+64(FP), R9
+	MOVL    4(R9)(CX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVQ    ids_base+64(FP), R11
+	MOVL    8(R11)(CX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVQ    ids_base+64(FP), R13
+	MOVL    12(R13)(CX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	XORQ    BX, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+
+word:
+	CMPQ       BX, rowBytes+56(FP)
+	JGE        prefetched
+	PREFETCHT0 (DI)(BX*1)
+	PREFETCHT0 (R9)(BX*1)
+	PREFETCHT0 (R11)(BX*1)
+	PREFETCHT0 (R13)(BX*1)
+
+prefetched:
+	VMOVDQU64     (AX)(BX*1), Z6
+	KMOVQ         (SI), K1
+	VMOVDQU8.Z    Z4, K1, Z7
+	KMOVQ         16(SI)(R14*1), K1
+	VPADDB        Z5, Z7, K1, Z7
+	VPDPBUSD      Z6, Z7, Z0
+	KMOVQ         (R8), K1
+	VMOVDQU8.Z    Z4, K1, Z7
+	KMOVQ         16(R8)(R14*1), K1
+	VPADDB        Z5, Z7, K1, Z7
+	VPDPBUSD      Z6, Z7, Z1
+	KMOVQ         (R10), K1
+	VMOVDQU8.Z    Z4, K1, Z7
+	KMOVQ         16(R10)(R14*1), K1
+	VPADDB        Z5, Z7, K1, Z7
+	VPDPBUSD      Z6, Z7, Z2
+	KMOVQ         (R12), K1
+	VMOVDQU8.Z    Z4, K1, Z7
+	KMOVQ         16(R12)(R14*1), K1
+	VPADDB        Z5, Z7, K1, Z7
+	VPDPBUSD      Z6, Z7, Z3
+	ADDQ          $0x08, SI
+	ADDQ          $0x08, R8
+	ADDQ          $0x08, R10
+	ADDQ          $0x08, R12
+	ADDQ          $0x40, BX
+	CMPQ          BX, q_len+8(FP)
+	JL            word
+	VEXTRACTI64X4 $0x01, Z0, Y6
+	VPADDD        Y6, Y0, Y0
+	VEXTRACTI64X4 $0x01, Z1, Y6
+	VPADDD        Y6, Y1, Y1
+	VEXTRACTI64X4 $0x01, Z2, Y6
+	VPADDD        Y6, Y2, Y2
+	VEXTRACTI64X4 $0x01, Z3, Y6
+	VPADDD        Y6, Y3, Y3
+	VPHADDD       Y1, Y0, Y0
+	VPHADDD       Y3, Y2, Y2
+	VPHADDD       Y2, Y0, Y0
+	VEXTRACTI128  $0x01, Y0, X6
+	VPADDD        X6, X0, X0
+	VPADDD        X0, X0, X0
+	XORQ          CX, CX
+	VBROADCASTSS  bias+88(FP), X6
+	VPSUBD        X6, X0, X0
+	VCVTDQ2PS     X0, X0
+	VMOVUPS       (SI)(CX*1), X7
+	VMOVUPS       (R8)(CX*1), X8
+	VUNPCKLPS     X8, X7, X6
+	VUNPCKHPS     X8, X7, X7
+	VMOVUPS       (R10)(CX*1), X8
+	VMOVUPS       (R12)(CX*1), X9
+	VUNPCKLPS     X9, X8, X7
+	VUNPCKHPS     X9, X8, X8
+	VUNPCKHPD     X7, X6, X8
+	VUNPCKLPD     X7, X6, X7
+	VBROADCASTSS  mul+92(FP), X6
+	VMULPS        X6, X7, X7
+	VMULPS        X7, X0, X0
+	VBROADCASTSS  add+96(FP), X6
+	VADDPS        X6, X8, X8
+	VADDPS        X8, X0, X0
+	VBROADCASTSS  mostDistance<>+0(SB), X6
+	VMINPS        X6, X0, X0
+	MOVQ          out_base+104(FP), CX
+	VMOVUPS       X0, (CX)(DX*4)
+	MOVQ          ids_len+72(FP), BX
+	SUBQ          $0x04, BX
+	CMPQ          DX, BX
+	JGE           done
+	ADDQ          $0x04, DX
+	CMPQ          DX, BX
+	CMOVQGT       BX, DX
+	JMP           block
+
+done:
+	VZEROUPPER
+	RET
+
+// func plane4RowsAVX512(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI, CMOV, MMX+
+TEXT ·plane4RowsAVX512(SB), NOSPLIT, $0-136
+	MOVQ q_base+0(FP), AX
+	MOVQ ids_base+64(FP), CX
+	MOVQ rowBytes+56(FP), R14
+	XORQ DX, DX
+
+first:
+	CMPQ  DX, ahead+128(FP)
+	JGE   start
+	CMPQ  DX, ids_len+72(FP)
+	JGE   start
+	MOVQ  ids_base+64(FP), CX
+	MOVL  (CX)(DX*4), CX
+	IMULQ stride+48(FP), CX
+	ADDQ  base_base+24(FP), CX
+	XORQ  BX, BX
+
+firstLine:
+	PREFETCHT0 (CX)(BX*1)
+	ADDQ       $0x40, BX
+	CMPQ       BX, R14
+	JL         firstLine
+	INCQ       DX
+	JMP        first
+
+start:
+	XORQ    DX, DX
+	MOVQ    q_len+8(FP), R14
+	SHRQ    $0x03, R14
+	LEAQ    (R14)(R14*2), R15
+	VMOVUPS byteWeight8<>+0(SB), Z4
+	VMOVUPS byteWeight4<>+0(SB), Z5
+	VMOVUPS byteWeight2<>+0(SB), Z6
+	VMOVUPS byteWeight1<>+0(SB), Z7
+
+block:
+	MOVQ    ids_base+64(FP), SI
+	MOVL    (SI)(DX*4), SI
+	IMULQ   stride+48(FP), SI
+	ADDQ    base_base+24(FP), SI
+	MOVQ    ids_base+64(FP), R8
+	MOVL    4(R8)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVQ    ids_base+64(FP), R10
+	MOVL    8(R10)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVQ    ids_base+64(FP), R12
+	MOVL    12(R12)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVQ    DX, CX
+	ADDQ    ahead+128(FP), CX
+	MOVQ    ids_len+72(FP), BX
+	SUBQ    $0x04, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+	MOVQ    ids_base+64(FP), DI
+	MOVL    (DI)(CX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVQ    ids_base+64(FP), R9
+	MOVL    4(R9)(CX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVQ    ids_base+64(FP), R11
+	MOVL    8(R11)(CX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVQ    ids_base+64(FP), R13
+	MOVL    12(R13)(CX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	XORQ    BX, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+
+word:
+	CMPQ       BX, rowBytes+56(FP)
+	JGE        prefetched
+	PREFETCHT0 (DI)(BX*1)
+	PREFETCHT0 (R9)(BX*1)
+	PREFETCHT0 (R11)(BX*1)
+	PREFETCHT0 (R13)(BX*1)
+
+prefetched:
+	VMOVDQU64     (AX)(BX*1), Z8
+	KMOVQ         (SI), K1
+	VMOVDQU8.Z    Z4, K1, Z9
+	KMOVQ         16(SI)(R14*1), K1
+	VPADDB        Z5, Z9, K1, Z9
+	KMOVQ         16(SI)(R14*2), K1
+	VPADDB        Z6, Z9, K1, Z9
+	KMOVQ         16(SI)(R15*1), K1
+	VPADDB        Z7, Z9, K1, Z9
+	VPDPBUSD      Z8, Z9, Z0
+	KMOVQ         (R8), K1
+	VMOVDQU8.Z    Z4, K1, Z9
+	KMOVQ         16(R8)(R14*1), K1
+	VPADDB        Z5, Z9, K1, Z9
+	KMOVQ         16(R8)(R14*2), K1
+	VPADDB        Z6, Z9, K1, Z9
+	KMOVQ         16(R8)(R15*1), K1
+	VPADDB        Z7, Z9, K1, Z9
+	VPDPBUSD      Z8, Z9, Z1
+	KMOVQ         (R10), K1
+	VMOVDQU8.Z    Z4, K1, Z9
+	KMOVQ         16(R10)(R14*1), K1
+	VPADDB        Z5, Z9, K1, Z9
+	KMOVQ         16(R10)(R14*2), K1
+	VPADDB        Z6, Z9, K1, Z9
+	KMOVQ         16(R10)(R15*1), K1
+	VPADDB        Z7, Z9, K1, Z9
+	VPDPBUSD      Z8, Z9, Z2
+	KMOVQ         (R12), K1
+	VMOVDQU8.Z    Z4, K1, Z9
+	KMOVQ         16(R12)(R14*1), K1
+	VPADDB        Z5, Z9, K1, Z9
+	KMOVQ         16(R12)(R14*2), K1
+	VPADDB        Z6, Z9, K1, Z9
+	KMOVQ         16(R12)(R15*1), K1
+	VPADDB        Z7, Z9, K1, Z9
+	VPDPBUSD      Z8, Z9, Z3
+	ADDQ          $0x08, SI
+	ADDQ          $0x08, R8
+	ADDQ          $0x08, R10
+	ADDQ          $0x08, R12
+	ADDQ          $0x40, BX
+	CMPQ          BX, q_len+8(FP)
+	JL            word
+	VEXTRACTI64X4 $0x01, Z0, Y8
+	VPADDD        Y8, Y0, Y0
+	VEXTRACTI64X4 $0x01, Z1, Y8
+	VPADDD        Y8, Y1, Y1
+	VEXTRACTI64X4 $0x01, Z2, Y8
+	VPADDD        Y8, Y2, Y2
+	VEXTRACTI64X4 $0x01, Z3, Y8
+	VPADDD        Y8, Y3, Y3
+	VPHADDD       Y1, Y0, Y0
+	VPHADDD       Y3, Y2, Y2
+	VPHADDD       Y2, Y0, Y0
+	VEXTRACTI128  $0x01, Y0, X8
+	VPADDD        X8, X0, X0
+	VPADDD        X0, X0, X0
+	XORQ          CX, CX
+	VBROADCASTSS  bias+88(FP), X8
+	VPSUBD        X8, X0, X0
+	VCVTDQ2PS     X0, X0
+	VMOVUPS       (SI)(CX*1), X9
+	VMOVUPS       (R8)(CX*1), X10
+	VUNPCKLPS     X10, X9, X8
+	VUNPCKHPS     X10, X9, X9
+	VMOVUPS       (R10)(CX*1), X10
+	VMOVUPS       (R12)(CX*1), X11
+	VUNPCKLPS     X11, X10, X9
+	VUNPCKHPS     X11, X10, X10
+	VUNPCKHPD     X9, X8, X10
+	VUNPCKLPD     X9, X8, X9
+	VBROADCASTSS  mul+92(FP), X8
+	VMULPS        X8, X9, X9
+	VMULPS        X9, X0, X0
+	VBROADCASTSS  add+96(FP), X8
+	VADDPS        X8, X10, X10
+	VADDPS        X10, X0, X0
+	VBROADCASTSS  mostDistance<>+0(SB), X8
+	VMINPS        X8, X0, X0
+	MOVQ          out_base+104(FP), CX
+	VMOVUPS       X0, (CX)(DX*4)
+	MOVQ          ids_len+72(FP), BX
+	SUBQ          $0x04, BX
+	CMPQ          DX, BX
+	JGE           done
+	ADDQ          $0x04, DX
+	CMPQ          DX, BX
+	CMOVQGT       BX, DX
+	JMP           block
+
+done:
+	VZEROUPPER
+	RET
+
+// func firstPlaneRowsAVX512(q []byte, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, deviations float32, out []float32, ahead int)
+// Requires: AVX, AVX2, AVX512F, AVX512VNNI, AVX512VPOPCNTDQ, CMOV, MMX+
+TEXT ·firstPlaneRowsAVX512(SB), NOSPLIT, $0-136
+	MOVQ q_base+0(FP), AX
+	MOVQ ids_base+64(FP), CX
+	MOVQ q_len+8(FP), R14
+	SHRQ $0x02, R14
+	XORQ DX, DX
+
+first:
+	CMPQ  DX, ahead+128(FP)
+	JGE   start
+	CMPQ  DX, ids_len+72(FP)
+	JGE   start
+	MOVQ  ids_base+64(FP), CX
+	MOVL  (CX)(DX*4), CX
+	IMULQ stride+48(FP), CX
+	ADDQ  base_base+24(FP), CX
+	XORQ  BX, BX
+
+firstLine:
+	PREFETCHT0 (CX)(BX*1)
+	ADDQ       $0x40, BX
+	CMPQ       BX, R14
+	JL         firstLine
+	INCQ       DX
+	JMP        first
+
+start:
+	XORQ    DX, DX
+	VMOVUPS countWeight0<>+0(SB), Z4
+	VMOVUPS countWeight1<>+0(SB), Z5
+	VMOVUPS countWeight2<>+0(SB), Z6
+	VMOVUPS countWeight3<>+0(SB), Z7
+
+block:
+	MOVQ    ids_base+64(FP), SI
+	MOVL    (SI)(DX*4), SI
+	IMULQ   stride+48(FP), SI
+	ADDQ    base_base+24(FP), SI
+	MOVQ    ids_base+64(FP), R8
+	MOVL    4(R8)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVQ    ids_base+64(FP), R10
+	MOVL    8(R10)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVQ    ids_base+64(FP), R12
+	MOVL    12(R12)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVQ    DX, CX
+	ADDQ    ahead+128(FP), CX
+	MOVQ    ids_len+72(FP), BX
+	SUBQ    $0x04, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+	MOVQ    ids_base+64(FP), DI
+	MOVL    (DI)(CX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVQ    ids_base+64(FP), R9
+	MOVL    4(R9)(CX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVQ    ids_base+64(FP), R11
+	MOVL    8(R11)(CX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVQ    ids_base+64(FP), R13
+	MOVL    12(R13)(CX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	XORQ    BX, BX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+
+line:
+	PREFETCHT0    (DI)(BX*1)
+	PREFETCHT0    (R9)(BX*1)
+	PREFETCHT0    (R11)(BX*1)
+	PREFETCHT0    (R13)(BX*1)
+	VMOVDQU64     (AX)(BX*4), Z8
+	VMOVDQU64     64(AX)(BX*4), Z9
+	VMOVDQU64     128(AX)(BX*4), Z10
+	VMOVDQU64     192(AX)(BX*4), Z11
+	VMOVDQU64     (SI)(BX*1), Z12
+	VPANDD        Z12, Z8, Z13
+	VPOPCNTD      Z13, Z13
+	VPDPBUSD      Z4, Z13, Z0
+	VPANDD        Z12, Z9, Z13
+	VPOPCNTD      Z13, Z13
+	VPDPBUSD      Z5, Z13, Z0
+	VPANDD        Z12, Z10, Z13
+	VPOPCNTD      Z13, Z13
+	VPDPBUSD      Z6, Z13, Z0
+	VPANDD        Z12, Z11, Z12
+	VPOPCNTD      Z12, Z12
+	VPDPBUSD      Z7, Z12, Z0
+	VMOVDQU64     (R8)(BX*1), Z12
+	VPANDD        Z12, Z8, Z13
+	VPOPCNTD      Z13, Z13
+	VPDPBUSD      Z4, Z13, Z1
+	VPANDD        Z12, Z9, Z13
+	VPOPCNTD      Z13, Z13
+	VPDPBUSD      Z5, Z13, Z1
+	VPANDD        Z12, Z10, Z13
+	VPOPCNTD      Z13, Z13
+	VPDPBUSD      Z6, Z13, Z1
+	VPANDD        Z12, Z11, Z12
+	VPOPCNTD      Z12, Z12
+	VPDPBUSD      Z7, Z12, Z1
+	VMOVDQU64     (R10)(BX*1), Z12
+	VPANDD        Z12, Z8, Z13
+	VPOPCNTD      Z13, Z13
+	VPDPBUSD      Z4, Z13, Z2
+	VPANDD        Z12, Z9, Z13
+	VPOPCNTD      Z13, Z13
+	VPDPBUSD      Z5, Z13, Z2
+	VPANDD        Z12, Z10, Z13
+	VPOPCNTD      Z13, Z13
+	VPDPBUSD      Z6, Z13, Z2
+	VPANDD        Z12, Z11, Z12
+	VPOPCNTD      Z12, Z12
+	VPDPBUSD      Z7, Z12, Z2
+	VMOVDQU64     (R12)(BX*1), Z12
+	VPANDD        Z12, Z8, Z8
+	VPOPCNTD      Z8, Z8
+	VPDPBUSD      Z4, Z8, Z3
+	VPANDD        Z12, Z9, Z8
+	VPOPCNTD      Z8, Z8
+	VPDPBUSD      Z5, Z8, Z3
+	VPANDD        Z12, Z10, Z8
+	VPOPCNTD      Z8, Z8
+	VPDPBUSD      Z6, Z8, Z3
+	VPANDD        Z12, Z11, Z8
+	VPOPCNTD      Z8, Z8
+	VPDPBUSD      Z7, Z8, Z3
+	ADDQ          $0x40, BX
+	CMPQ          BX, R14
+	JL            line
+	VEXTRACTI64X4 $0x01, Z0, Y8
+	VPADDD        Y8, Y0, Y0
+	VEXTRACTI64X4 $0x01, Z1, Y8
+	VPADDD        Y8, Y1, Y1
+	VEXTRACTI64X4 $0x01, Z2, Y8
+	VPADDD        Y8, Y2, Y2
+	VEXTRACTI64X4 $0x01, Z3, Y8
+	VPADDD        Y8, Y3, Y3
+	VPHADDD       Y1, Y0, Y0
+	VPHADDD       Y3, Y2, Y2
+	VPHADDD       Y2, Y0, Y0
+	VEXTRACTI128  $0x01, Y0, X8
+	VPADDD        X8, X0, X0
+	VPADDD        X0, X0, X0
+	MOVQ          plane+56(FP), CX
+	VBROADCASTSS  bias+88(FP), X8
+	VPSUBD        X8, X0, X0
+	VCVTDQ2PS     X0, X0
+	VMOVUPS       (SI)(CX*1), X9
+	VMOVUPS       (R8)(CX*1), X10
+	VUNPCKLPS     X10, X9, X8
+	VUNPCKHPS     X10, X9, X9
+	VMOVUPS       (R10)(CX*1), X10
+	VMOVUPS       (R12)(CX*1), X12
+	VUNPCKLPS     X12, X10, X11
+	VUNPCKHPS     X12, X10, X10
+	VUNPCKHPD     X11, X8, X12
+	VUNPCKLPD     X10, X9, X11
+	VBROADCASTSS  mul+92(FP), X8
+	VMULPS        X8, X11, X11
+	VMULPS        X11, X0, X0
+	VBROADCASTSS  add+96(FP), X8
+	VADDPS        X8, X12, X12
+	VADDPS        X12, X0, X0
+	VUNPCKHPD     X10, X9, X11
+	VPSRLD        $0x10, X11, X11
+	VPSLLD        $0x10, X11, X11
+	VBROADCASTSS  deviations+100(FP), X8
+	VMULPS        X8, X11, X11
+	VSUBPS        X11, X0, X0
+	VBROADCASTSS  mostDistance<>+0(SB), X8
+	VMINPS        X8, X0, X0
+	MOVQ          out_base+104(FP), CX
+	VMOVUPS       X0, (CX)(DX*4)
+	MOVQ          ids_len+72(FP), BX
+	SUBQ          $0x04, BX
+	CMPQ          DX, BX
+	JGE           done
+	ADDQ          $0x04, DX
+	CMPQ          DX, BX
+	CMOVQGT       BX, DX
+	JMP           block
+
+done:
+	VZEROUPPER
+	RET
+
+// func plane1RowsAVX2(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·plane1RowsAVX2(SB), NOSPLIT, $0-136
+	MOVQ q_base+0(FP), AX
+	MOVQ ids_base+64(FP), CX
+	MOVQ rowBytes+56(FP), SI
+	XORQ DX, DX
+
+first:
+	CMPQ  DX, ahead+128(FP)
+	JGE   start
+	CMPQ  DX, ids_len+72(FP)
+	JGE   start
+	MOVQ  ids_base+64(FP), CX
+	MOVL  (CX)(DX*4), CX
+	IMULQ stride+48(FP), CX
+	ADDQ  base_base+24(FP), CX
+	XORQ  BX, BX
+
+firstLine:
+	PREFETCHT0 (CX)(BX*1)
+	ADDQ       $0x40, BX
+	CMPQ       BX, SI
+	JL         firstLine
+	INCQ       DX
+	JMP        first
+
+start:
+	XORQ    DX, DX
+	MOVQ    q_len+8(FP), SI
+	SHRQ    $0x03, SI
+	VMOVUPS byteOfBits<>+0(SB), Y4
+	VMOVUPS bitOfByte<>+0(SB), Y5
+	VMOVUPS wordOnes<>+0(SB), Y6
+
+block:
+	MOVQ    ids_base+64(FP), SI
+	MOVL    (SI)(DX*4), SI
+	IMULQ   stride+48(FP), SI
+	ADDQ    base_base+24(FP), SI
+	MOVQ    ids_base+64(FP), R8
+	MOVL    4(R8)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVQ    ids_base+64(FP), R10
+	MOVL    8(R10)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVQ    ids_base+64(FP), R12
+	MOVL    12(R12)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVQ    DX, CX
+	ADDQ    ahead+128(FP), CX
+	MOVQ    ids_len+72(FP), BX
+	SUBQ    $0x04, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+	MOVQ    ids_base+64(FP), DI
+	MOVL    (DI)(CX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVQ    ids_base+64(FP), R9
+	MOVL    4(R9)(CX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVQ    ids_base+64(FP), R11
+	MOVL    8(R11)(CX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVQ    ids_base+64(FP), R13
+	MOVL    12(R13)(CX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	XORQ    BX, BX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+
+word:
+	CMPQ       BX, rowBytes+56(FP)
+	JGE        prefetched
+	PREFETCHT0 (DI)(BX*1)
+	PREFETCHT0 (R9)(BX*1)
+	PREFETCHT0 (R11)(BX*1)
+	PREFETCHT0 (R13)(BX*1)
+
+prefetched:
+	VMOVDQU      (AX)(BX*1), Y7
+	VPBROADCASTD (SI), Y8
+	VPSHUFB      Y4, Y8, Y8
+	VPAND        Y5, Y8, Y8
+	VPCMPEQB     Y5, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y0, Y0
+	VPBROADCASTD (R8), Y8
+	VPSHUFB      Y4, Y8, Y8
+	VPAND        Y5, Y8, Y8
+	VPCMPEQB     Y5, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y1, Y1
+	VPBROADCASTD (R10), Y8
+	VPSHUFB      Y4, Y8, Y8
+	VPAND        Y5, Y8, Y8
+	VPCMPEQB     Y5, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VPBROADCASTD (R12), Y8
+	VPSHUFB      Y4, Y8, Y8
+	VPAND        Y5, Y8, Y8
+	VPCMPEQB     Y5, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VMOVDQU      32(AX)(BX*1), Y7
+	VPBROADCASTD 4(SI), Y8
+	VPSHUFB      Y4, Y8, Y8
+	VPAND        Y5, Y8, Y8
+	VPCMPEQB     Y5, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y0, Y0
+	VPBROADCASTD 4(R8), Y8
+	VPSHUFB      Y4, Y8, Y8
+	VPAND        Y5, Y8, Y8
+	VPCMPEQB     Y5, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y1, Y1
+	VPBROADCASTD 4(R10), Y8
+	VPSHUFB      Y4, Y8, Y8
+	VPAND        Y5, Y8, Y8
+	VPCMPEQB     Y5, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VPBROADCASTD 4(R12), Y8
+	VPSHUFB      Y4, Y8, Y8
+	VPAND        Y5, Y8, Y8
+	VPCMPEQB     Y5, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, R12
+	ADDQ         $0x40, BX
+	CMPQ         BX, q_len+8(FP)
+	JL           word
+	VPHADDD      Y1, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPHADDD      Y2, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	VPADDD       X0, X0, X0
+	XORQ         CX, CX
+	VBROADCASTSS bias+88(FP), X1
+	VPSUBD       X1, X0, X0
+	VCVTDQ2PS    X0, X0
+	VMOVUPS      (SI)(CX*1), X2
+	VMOVUPS      (R8)(CX*1), X3
+	VUNPCKLPS    X3, X2, X1
+	VUNPCKHPS    X3, X2, X2
+	VMOVUPS      (R10)(CX*1), X3
+	VMOVUPS      (R12)(CX*1), X7
+	VUNPCKLPS    X7, X3, X2
+	VUNPCKHPS    X7, X3, X3
+	VUNPCKHPD    X2, X1, X3
+	VUNPCKLPD    X2, X1, X2
+	VBROADCASTSS mul+92(FP), X1
+	VMULPS       X1, X2, X2
+	VMULPS       X2, X0, X0
+	VBROADCASTSS add+96(FP), X1
+	VADDPS       X1, X3, X3
+	VADDPS       X3, X0, X0
+	VBROADCASTSS mostDistance<>+0(SB), X1
+	VMINPS       X1, X0, X0
+	MOVQ         out_base+104(FP), CX
+	VMOVUPS      X0, (CX)(DX*4)
+	MOVQ         ids_len+72(FP), BX
+	SUBQ         $0x04, BX
+	CMPQ         DX, BX
+	JGE          done
+	ADDQ         $0x04, DX
+	CMPQ         DX, BX
+	CMOVQGT      BX, DX
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func plane2RowsAVX2(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·plane2RowsAVX2(SB), NOSPLIT, $0-136
+	MOVQ q_base+0(FP), AX
+	MOVQ ids_base+64(FP), CX
+	MOVQ rowBytes+56(FP), R14
+	XORQ DX, DX
+
+first:
+	CMPQ  DX, ahead+128(FP)
+	JGE   start
+	CMPQ  DX, ids_len+72(FP)
+	JGE   start
+	MOVQ  ids_base+64(FP), CX
+	MOVL  (CX)(DX*4), CX
+	IMULQ stride+48(FP), CX
+	ADDQ  base_base+24(FP), CX
+	XORQ  BX, BX
+
+firstLine:
+	PREFETCHT0 (CX)(BX*1)
+	ADDQ       $0x40, BX
+	CMPQ       BX, R14
+	JL         firstLine
+	INCQ       DX
+	JMP        first
+
+start:
+	XORQ    DX, DX
+	MOVQ    q_len+8(FP), R14
+	SHRQ    $0x03, R14
+	VMOVUPS byteOfBits<>+0(SB), Y4
+	VMOVUPS bitOfByte<>+0(SB), Y5
+	VMOVUPS wordOnes<>+0(SB), Y6
+
+block:
+	MOVQ    ids_base+64(FP), SI
+	MOVL    (SI)(DX*4), SI
+	IMULQ   stride+48(FP), SI
+	ADDQ    base_base+24(FP), SI
+	MOVQ    ids_base+64(FP), R8
+	MOVL    4(R8)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVQ    ids_base+64(FP), R10
+	MOVL    8(R10)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVQ    ids_base+64(FP), R12
+	MOVL    12(R12)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVQ    DX, CX
+	ADDQ    ahead+128(FP), CX
+	MOVQ    ids_len+72(FP), BX
+	SUBQ    $0x04, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+	MOVQ    ids_base+64(FP), DI
+	MOVL    (DI)(CX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVQ    ids_base+64(FP), R9
+	MOVL    4(R9)(CX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVQ    ids_base+64(FP), R11
+	MOVL    8(R11)(CX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVQ    ids_base+64(FP), R13
+	MOVL    12(R13)(CX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	XORQ    BX, BX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+
+word:
+	CMPQ       BX, rowBytes+56(FP)
+	JGE        prefetched
+	PREFETCHT0 (DI)(BX*1)
+	PREFETCHT0 (R9)(BX*1)
+	PREFETCHT0 (R11)(BX*1)
+	PREFETCHT0 (R13)(BX*1)
+
+prefetched:
+	VMOVDQU      (AX)(BX*1), Y7
+	VPBROADCASTD (SI), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 16(SI)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y0, Y0
+	VPBROADCASTD (R8), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 16(R8)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y1, Y1
+	VPBROADCASTD (R10), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 16(R10)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VPBROADCASTD (R12), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 16(R12)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VMOVDQU      32(AX)(BX*1), Y7
+	VPBROADCASTD 4(SI), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 20(SI)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y0, Y0
+	VPBROADCASTD 4(R8), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 20(R8)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y1, Y1
+	VPBROADCASTD 4(R10), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 20(R10)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VPBROADCASTD 4(R12), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 20(R12)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, R12
+	ADDQ         $0x40, BX
+	CMPQ         BX, q_len+8(FP)
+	JL           word
+	VPHADDD      Y1, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPHADDD      Y2, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	VPADDD       X0, X0, X0
+	XORQ         CX, CX
+	VBROADCASTSS bias+88(FP), X1
+	VPSUBD       X1, X0, X0
+	VCVTDQ2PS    X0, X0
+	VMOVUPS      (SI)(CX*1), X2
+	VMOVUPS      (R8)(CX*1), X3
+	VUNPCKLPS    X3, X2, X1
+	VUNPCKHPS    X3, X2, X2
+	VMOVUPS      (R10)(CX*1), X3
+	VMOVUPS      (R12)(CX*1), X7
+	VUNPCKLPS    X7, X3, X2
+	VUNPCKHPS    X7, X3, X3
+	VUNPCKHPD    X2, X1, X3
+	VUNPCKLPD    X2, X1, X2
+	VBROADCASTSS mul+92(FP), X1
+	VMULPS       X1, X2, X2
+	VMULPS       X2, X0, X0
+	VBROADCASTSS add+96(FP), X1
+	VADDPS       X1, X3, X3
+	VADDPS       X3, X0, X0
+	VBROADCASTSS mostDistance<>+0(SB), X1
+	VMINPS       X1, X0, X0
+	MOVQ         out_base+104(FP), CX
+	VMOVUPS      X0, (CX)(DX*4)
+	MOVQ         ids_len+72(FP), BX
+	SUBQ         $0x04, BX
+	CMPQ         DX, BX
+	JGE          done
+	ADDQ         $0x04, DX
+	CMPQ         DX, BX
+	CMOVQGT      BX, DX
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func plane4RowsAVX2(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·plane4RowsAVX2(SB), NOSPLIT, $0-136
+	MOVQ q_base+0(FP), AX
+	MOVQ ids_base+64(FP), CX
+	MOVQ rowBytes+56(FP), R14
+	XORQ DX, DX
+
+first:
+	CMPQ  DX, ahead+128(FP)
+	JGE   start
+	CMPQ  DX, ids_len+72(FP)
+	JGE   start
+	MOVQ  ids_base+64(FP), CX
+	MOVL  (CX)(DX*4), CX
+	IMULQ stride+48(FP), CX
+	ADDQ  base_base+24(FP), CX
+	XORQ  BX, BX
+
+firstLine:
+	PREFETCHT0 (CX)(BX*1)
+	ADDQ       $0x40, BX
+	CMPQ       BX, R14
+	JL         firstLine
+	INCQ       DX
+	JMP        first
+
+start:
+	XORQ    DX, DX
+	MOVQ    q_len+8(FP), R14
+	SHRQ    $0x03, R14
+	LEAQ    (R14)(R14*2), R15
+	VMOVUPS byteOfBits<>+0(SB), Y4
+	VMOVUPS bitOfByte<>+0(SB), Y5
+	VMOVUPS wordOnes<>+0(SB), Y6
+
+block:
+	MOVQ    ids_base+64(FP), SI
+	MOVL    (SI)(DX*4), SI
+	IMULQ   stride+48(FP), SI
+	ADDQ    base_base+24(FP), SI
+	MOVQ    ids_base+64(FP), R8
+	MOVL    4(R8)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVQ    ids_base+64(FP), R10
+	MOVL    8(R10)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVQ    ids_base+64(FP), R12
+	MOVL    12(R12)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVQ    DX, CX
+	ADDQ    ahead+128(FP), CX
+	MOVQ    ids_len+72(FP), BX
+	SUBQ    $0x04, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+	MOVQ    ids_base+64(FP), DI
+	MOVL    (DI)(CX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVQ    ids_base+64(FP), R9
+	MOVL    4(R9)(CX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVQ    ids_base+64(FP), R11
+	MOVL    8(R11)(CX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVQ    ids_base+64(FP), R13
+	MOVL    12(R13)(CX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	XORQ    BX, BX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+
+word:
+	CMPQ       BX, rowBytes+56(FP)
+	JGE        prefetched
+	PREFETCHT0 (DI)(BX*1)
+	PREFETCHT0 (R9)(BX*1)
+	PREFETCHT0 (R11)(BX*1)
+	PREFETCHT0 (R13)(BX*1)
+
+prefetched:
+	VMOVDQU      (AX)(BX*1), Y7
+	VPBROADCASTD (SI), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 16(SI)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 16(SI)(R14*2), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 16(SI)(R15*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y0, Y0
+	VPBROADCASTD (R8), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 16(R8)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 16(R8)(R14*2), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 16(R8)(R15*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y1, Y1
+	VPBROADCASTD (R10), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 16(R10)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 16(R10)(R14*2), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 16(R10)(R15*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VPBROADCASTD (R12), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 16(R12)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 16(R12)(R14*2), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 16(R12)(R15*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VMOVDQU      32(AX)(BX*1), Y7
+	VPBROADCASTD 4(SI), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 20(SI)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 20(SI)(R14*2), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 20(SI)(R15*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y0, Y0
+	VPBROADCASTD 4(R8), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 20(R8)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 20(R8)(R14*2), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 20(R8)(R15*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y1, Y1
+	VPBROADCASTD 4(R10), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 20(R10)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 20(R10)(R14*2), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 20(R10)(R15*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VPBROADCASTD 4(R12), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y8
+	VPBROADCASTD 20(R12)(R14*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 20(R12)(R14*2), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPBROADCASTD 20(R12)(R15*1), Y9
+	VPSHUFB      Y4, Y9, Y9
+	VPAND        Y5, Y9, Y9
+	VPCMPEQB     Y5, Y9, Y9
+	VPADDB       Y8, Y8, Y8
+	VPADDB       Y9, Y8, Y8
+	VPABSB       Y8, Y8
+	VPMADDUBSW   Y7, Y8, Y8
+	VPMADDWD     Y6, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, R12
+	ADDQ         $0x40, BX
+	CMPQ         BX, q_len+8(FP)
+	JL           word
+	VPHADDD      Y1, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPHADDD      Y2, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	VPADDD       X0, X0, X0
+	XORQ         CX, CX
+	VBROADCASTSS bias+88(FP), X1
+	VPSUBD       X1, X0, X0
+	VCVTDQ2PS    X0, X0
+	VMOVUPS      (SI)(CX*1), X2
+	VMOVUPS      (R8)(CX*1), X3
+	VUNPCKLPS    X3, X2, X1
+	VUNPCKHPS    X3, X2, X2
+	VMOVUPS      (R10)(CX*1), X3
+	VMOVUPS      (R12)(CX*1), X7
+	VUNPCKLPS    X7, X3, X2
+	VUNPCKHPS    X7, X3, X3
+	VUNPCKHPD    X2, X1, X3
+	VUNPCKLPD    X2, X1, X2
+	VBROADCASTSS mul+92(FP), X1
+	VMULPS       X1, X2, X2
+	VMULPS       X2, X0, X0
+	VBROADCASTSS add+96(FP), X1
+	VADDPS       X1, X3, X3
+	VADDPS       X3, X0, X0
+	VBROADCASTSS mostDistance<>+0(SB), X1
+	VMINPS       X1, X0, X0
+	MOVQ         out_base+104(FP), CX
+	VMOVUPS      X0, (CX)(DX*4)
+	MOVQ         ids_len+72(FP), BX
+	SUBQ         $0x04, BX
+	CMPQ         DX, BX
+	JGE          done
+	ADDQ         $0x04, DX
+	CMPQ         DX, BX
+	CMOVQGT      BX, DX
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func firstPlaneRowsAVX2(q []byte, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, deviations float32, out []float32, ahead int)
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·firstPlaneRowsAVX2(SB), NOSPLIT, $0-136
+	MOVQ q_base+0(FP), AX
+	MOVQ ids_base+64(FP), CX
+	MOVQ q_len+8(FP), R14
+	SHRQ $0x02, R14
+	XORQ DX, DX
+
+first:
+	CMPQ  DX, ahead+128(FP)
+	JGE   start
+	CMPQ  DX, ids_len+72(FP)
+	JGE   start
+	MOVQ  ids_base+64(FP), CX
+	MOVL  (CX)(DX*4), CX
+	IMULQ stride+48(FP), CX
+	ADDQ  base_base+24(FP), CX
+	XORQ  BX, BX
+
+firstLine:
+	PREFETCHT0 (CX)(BX*1)
+	ADDQ       $0x40, BX
+	CMPQ       BX, R14
+	JL         firstLine
+	INCQ       DX
+	JMP        first
+
+start:
+	XORQ    DX, DX
+	VMOVUPS lowNibbles<>+0(SB), Y4
+	VMOVUPS nibbleCount0<>+0(SB), Y5
+	VMOVUPS nibbleCount1<>+0(SB), Y6
+	VMOVUPS nibbleCount2<>+0(SB), Y7
+	VMOVUPS nibbleCount3<>+0(SB), Y8
+
+block:
+	MOVQ    ids_base+64(FP), SI
+	MOVL    (SI)(DX*4), SI
+	IMULQ   stride+48(FP), SI
+	ADDQ    base_base+24(FP), SI
+	MOVQ    ids_base+64(FP), R8
+	MOVL    4(R8)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVQ    ids_base+64(FP), R10
+	MOVL    8(R10)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVQ    ids_base+64(FP), R12
+	MOVL    12(R12)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVQ    DX, CX
+	ADDQ    ahead+128(FP), CX
+	MOVQ    ids_len+72(FP), BX
+	SUBQ    $0x04, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+	MOVQ    ids_base+64(FP), DI
+	MOVL    (DI)(CX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVQ    ids_base+64(FP), R9
+	MOVL    4(R9)(CX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVQ    ids_base+64(FP), R11
+	MOVL    8(R11)(CX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVQ    ids_base+64(FP), R13
+	MOVL    12(R13)(CX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	XORQ    BX, BX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+
+line:
+	PREFETCHT0   (DI)(BX*1)
+	PREFETCHT0   (R9)(BX*1)
+	PREFETCHT0   (R11)(BX*1)
+	PREFETCHT0   (R13)(BX*1)
+	VMOVDQU      (SI)(BX*1), Y9
+	VPAND        (AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y5, Y11
+	VPSHUFB      Y12, Y5, Y12
+	VPADDB       Y12, Y11, Y10
+	VPAND        64(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y6, Y11
+	VPSHUFB      Y12, Y6, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        128(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y7, Y11
+	VPSHUFB      Y12, Y7, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        192(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y8, Y11
+	VPSHUFB      Y12, Y8, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPMOVSXBW    X10, Y11
+	VEXTRACTI128 $0x01, Y10, X10
+	VPMOVSXBW    X10, Y12
+	VPADDW       Y11, Y12, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VMOVDQU      (R8)(BX*1), Y9
+	VPAND        (AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y5, Y11
+	VPSHUFB      Y12, Y5, Y12
+	VPADDB       Y12, Y11, Y10
+	VPAND        64(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y6, Y11
+	VPSHUFB      Y12, Y6, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        128(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y7, Y11
+	VPSHUFB      Y12, Y7, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        192(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y8, Y11
+	VPSHUFB      Y12, Y8, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPMOVSXBW    X10, Y11
+	VEXTRACTI128 $0x01, Y10, X10
+	VPMOVSXBW    X10, Y12
+	VPADDW       Y11, Y12, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VMOVDQU      (R10)(BX*1), Y9
+	VPAND        (AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y5, Y11
+	VPSHUFB      Y12, Y5, Y12
+	VPADDB       Y12, Y11, Y10
+	VPAND        64(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y6, Y11
+	VPSHUFB      Y12, Y6, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        128(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y7, Y11
+	VPSHUFB      Y12, Y7, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        192(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y8, Y11
+	VPSHUFB      Y12, Y8, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPMOVSXBW    X10, Y11
+	VEXTRACTI128 $0x01, Y10, X10
+	VPMOVSXBW    X10, Y12
+	VPADDW       Y11, Y12, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y2, Y2
+	VMOVDQU      (R12)(BX*1), Y9
+	VPAND        (AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y5, Y11
+	VPSHUFB      Y12, Y5, Y12
+	VPADDB       Y12, Y11, Y10
+	VPAND        64(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y6, Y11
+	VPSHUFB      Y12, Y6, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        128(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y7, Y11
+	VPSHUFB      Y12, Y7, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        192(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y8, Y11
+	VPSHUFB      Y12, Y8, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPMOVSXBW    X10, Y11
+	VEXTRACTI128 $0x01, Y10, X10
+	VPMOVSXBW    X10, Y12
+	VPADDW       Y11, Y12, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	VMOVDQU      32(SI)(BX*1), Y9
+	VPAND        32(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y5, Y11
+	VPSHUFB      Y12, Y5, Y12
+	VPADDB       Y12, Y11, Y10
+	VPAND        96(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y6, Y11
+	VPSHUFB      Y12, Y6, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        160(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y7, Y11
+	VPSHUFB      Y12, Y7, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        224(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y8, Y11
+	VPSHUFB      Y12, Y8, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPMOVSXBW    X10, Y11
+	VEXTRACTI128 $0x01, Y10, X10
+	VPMOVSXBW    X10, Y12
+	VPADDW       Y11, Y12, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y0, Y0
+	VMOVDQU      32(R8)(BX*1), Y9
+	VPAND        32(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y5, Y11
+	VPSHUFB      Y12, Y5, Y12
+	VPADDB       Y12, Y11, Y10
+	VPAND        96(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y6, Y11
+	VPSHUFB      Y12, Y6, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        160(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y7, Y11
+	VPSHUFB      Y12, Y7, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        224(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y8, Y11
+	VPSHUFB      Y12, Y8, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPMOVSXBW    X10, Y11
+	VEXTRACTI128 $0x01, Y10, X10
+	VPMOVSXBW    X10, Y12
+	VPADDW       Y11, Y12, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y1, Y1
+	VMOVDQU      32(R10)(BX*1), Y9
+	VPAND        32(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y5, Y11
+	VPSHUFB      Y12, Y5, Y12
+	VPADDB       Y12, Y11, Y10
+	VPAND        96(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y6, Y11
+	VPSHUFB      Y12, Y6, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        160(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y7, Y11
+	VPSHUFB      Y12, Y7, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        224(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y8, Y11
+	VPSHUFB      Y12, Y8, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPMOVSXBW    X10, Y11
+	VEXTRACTI128 $0x01, Y10, X10
+	VPMOVSXBW    X10, Y12
+	VPADDW       Y11, Y12, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y2, Y2
+	VMOVDQU      32(R12)(BX*1), Y9
+	VPAND        32(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y5, Y11
+	VPSHUFB      Y12, Y5, Y12
+	VPADDB       Y12, Y11, Y10
+	VPAND        96(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y6, Y11
+	VPSHUFB      Y12, Y6, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        160(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y7, Y11
+	VPSHUFB      Y12, Y7, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPAND        224(AX)(BX*4), Y9, Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y4, Y11, Y11
+	VPAND        Y4, Y12, Y12
+	VPSHUFB      Y11, Y8, Y11
+	VPSHUFB      Y12, Y8, Y12
+	VPADDB       Y11, Y10, Y10
+	VPADDB       Y12, Y10, Y10
+	VPMOVSXBW    X10, Y11
+	VEXTRACTI128 $0x01, Y10, X10
+	VPMOVSXBW    X10, Y12
+	VPADDW       Y11, Y12, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	ADDQ         $0x40, BX
+	CMPQ         BX, R14
+	JL           line
+	VPHADDD      Y1, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPHADDD      Y2, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	VPADDD       X0, X0, X0
+	MOVQ         plane+56(FP), CX
+	VBROADCASTSS bias+88(FP), X1
+	VPSUBD       X1, X0, X0
+	VCVTDQ2PS    X0, X0
+	VMOVUPS      (SI)(CX*1), X2
+	VMOVUPS      (R8)(CX*1), X3
+	VUNPCKLPS    X3, X2, X1
+	VUNPCKHPS    X3, X2, X2
+	VMOVUPS      (R10)(CX*1), X3
+	VMOVUPS      (R12)(CX*1), X10
+	VUNPCKLPS    X10, X3, X9
+	VUNPCKHPS    X10, X3, X3
+	VUNPCKHPD    X9, X1, X10
+	VUNPCKLPD    X3, X2, X9
+	VBROADCASTSS mul+92(FP), X1
+	VMULPS       X1, X9, X9
+	VMULPS       X9, X0, X0
+	VBROADCASTSS add+96(FP), X1
+	VADDPS       X1, X10, X10
+	VADDPS       X10, X0, X0
+	VUNPCKHPD    X3, X2, X9
+	VPSRLD       $0x10, X9, X9
+	VPSLLD       $0x10, X9, X9
+	VBROADCASTSS deviations+100(FP), X1
+	VMULPS       X1, X9, X9
+	VSUBPS       X9, X0, X0
+	VBROADCASTSS mostDistance<>+0(SB), X1
+	VMINPS       X1, X0, X0
+	MOVQ         out_base+104(FP), CX
+	VMOVUPS      X0, (CX)(DX*4)
+	MOVQ         ids_len+72(FP), BX
+	SUBQ         $0x04, BX
+	CMPQ         DX, BX
+	JGE          done
+	ADDQ         $0x04, DX
+	CMPQ         DX, BX
+	CMOVQGT      BX, DX
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET

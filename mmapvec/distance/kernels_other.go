@@ -23,3 +23,11 @@ func codeRows(q []int8, base []byte, stride int, ids []uint32, f *CodeFactors, o
 func codeRowsL1(q []float32, dim int, base []byte, stride int, ids []uint32, out []float32) {
 	codeRowsL1Generic(q, dim, base, stride, ids, out)
 }
+
+func planeRows(bits int, q []int8, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
+	planeRowsGeneric(bits, q, base, stride, ids, f, out)
+}
+
+func firstPlaneRows(q []byte, planeBytes int, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
+	firstPlaneRowsGeneric(q, planeBytes, base, stride, ids, f, out)
+}

@@ -31,6 +31,13 @@ func main() {
 	}
 	codeRowsL1(avx512{})
 	codeRowsL1(avx2{tailMask})
+	planeData()
+	for _, s := range []planeISA{avx512{}, avx2{}} {
+		for _, bits := range []int{1, 2, 4} {
+			planeRows(s, bits)
+		}
+		firstPlaneRows(s)
+	}
 	Generate()
 }
 

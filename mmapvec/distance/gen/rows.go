@@ -15,7 +15,8 @@ import (
 // line is worked on, the same line of the block `ahead` rows further is prefetched; the first `ahead` rows are
 // prefetched before. The last block ends at the last id, so it may score some rows again; hence at least four ids.
 type batch struct {
-	q, ids Register
+	q      Register
+	ids    Register // nil: kept in memory
 	i      Register // index of the first id of the block
 	off    Register // bytes from the start of the rows
 	rows   [rowBlock]Register
@@ -40,14 +41,19 @@ func newBatch() *batch {
 	}
 	b.params = map[string]Mem{
 		"base": param(Param("base").Base()), "stride": param(Param("stride")), "count": param(Param("ids").Len()),
-		"out": param(Param("out").Base()), "ahead": param(Param("ahead")), "dim": param(Param("q").Len()),
+		"ids": param(Param("ids").Base()), "out": param(Param("out").Base()), "ahead": param(Param("ahead")), "dim": param(Param("q").Len()),
 	}
 	return b
 }
 
 // address puts the address of row ids[index+j] into dst.
 func (b *batch) address(index Register, j int, dst Register) {
-	MOVL(Mem{Base: b.ids, Index: index, Scale: 4, Disp: 4 * j}, dst.(GPVirtual).As32())
+	ids := b.ids
+	if ids == nil {
+		ids = dst
+		MOVQ(b.params["ids"], ids)
+	}
+	MOVL(Mem{Base: ids, Index: index, Scale: 4, Disp: 4 * j}, dst.(GPVirtual).As32())
 	IMULQ(b.params["stride"], dst)
 	ADDQ(b.params["base"], dst)
 }

@@ -1,0 +1,332 @@
+//go:build ignore
+
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// A planeISA writes the parts of the plane kernels that differ between instruction sets.
+type planeISA interface {
+	isa
+	planeConstants(bits int) []Register
+	// planeWord adds to each accumulator the product of 64 query bytes and the codes of 64 bits of every plane.
+	planeWord(c []Register, q Mem, planes [rowBlock][]Mem, acc [rowBlock]VecVirtual)
+	firstConstants() []Register
+	// firstLine adds to each accumulator the weighted counts of the bits that a line of the rows shares with the query.
+	firstLine(c []Register, q [queryPlanes]Mem, rows [rowBlock]Mem, acc [rowBlock]VecVirtual)
+}
+
+const (
+	queryPlanes = 4
+	factorBytes = 16 // behind the first plane: scale, add, first, deviations
+)
+
+var queryWeights = [queryPlanes]int{-8, 4, 2, 1} // of the query's planes: two's complement
+
+func newPlaneBatch() *batch {
+	b := newBatch()
+	b.ids = nil // registers are short: read where needed
+	return b
+}
+
+// planeRows scores whole rows of bit planes: word by word, of all planes at once. The row registers move on with the
+// words, so that in the end they point at the factors.
+func planeRows(s planeISA, bits int) {
+	name := fmt.Sprintf("plane%dRows%s", bits, s.suffix())
+	TEXT(name, NOSPLIT, "func(q []int8, base []byte, stride, rowBytes int, ids []uint32, bias int32, mul, add float32, out []float32, ahead int)")
+	Doc(fmt.Sprintf("%s scores four rows of %d planes at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs %s.", name, bits, s.needs()))
+	Pragma("noescape")
+	b := newPlaneBatch()
+	rowBytes := param(Param("rowBytes"))
+	plane, plane3 := GP64(), GP64() // bytes of one plane and of three
+	MOVQ(rowBytes, plane)
+	b.prefetchFirst(plane)
+	MOVQ(b.params["dim"], plane)
+	SHRQ(U8(3), plane)
+	if bits > 3 {
+		LEAQ(Mem{Base: plane, Index: plane, Scale: 2}, plane3)
+	}
+	acc := newAccumulators(s)
+	consts := s.planeConstants(bits)
+
+	b.blocks(func() {
+		for _, a := range acc {
+			s.zero(a)
+		}
+		var planes [rowBlock][]Mem
+		for j, row := range b.rows {
+			planes[j] = []Mem{
+				{Base: row},
+				{Base: row, Index: plane, Scale: 1, Disp: factorBytes},
+				{Base: row, Index: plane, Scale: 2, Disp: factorBytes},
+				{Base: row, Index: plane3, Scale: 1, Disp: factorBytes},
+			}[:bits]
+		}
+		Label("word")
+		CMPQ(b.off, rowBytes) // a row has no more lines than words
+		JGE(LabelRef("prefetched"))
+		b.prefetchLine(0)
+		Label("prefetched")
+		s.planeWord(consts, b.at(b.q, 0), planes, acc)
+		for _, row := range b.rows {
+			ADDQ(U8(8), row)
+		}
+		ADDQ(U8(lineBytes), b.off)
+		CMPQ(b.off, b.params["dim"])
+		JL(LabelRef("word"))
+		sums := s.sum4Int(acc)
+		VPADDD(sums.AsX(), sums.AsX(), sums.AsX())
+		XORQ(b.tmp, b.tmp)
+		b.finishPlanes(sums.AsX(), 0)
+		b.store(sums)
+	})
+}
+
+// firstPlaneRows scores the first plane alone: the query's four planes lie line by line, four lines for one of the rows.
+func firstPlaneRows(s planeISA) {
+	name := "firstPlaneRows" + s.suffix()
+	TEXT(name, NOSPLIT, "func(q []byte, base []byte, stride, plane int, ids []uint32, bias int32, mul, add, deviations float32, out []float32, ahead int)")
+	Doc(fmt.Sprintf("%s scores the first planes of four rows at a time, one accumulator each, exactly. len(q) is a multiple of 256. At least four ids. Needs %s.", name, s.needs()))
+	Pragma("noescape")
+	b := newPlaneBatch()
+	whole := GP64()
+	MOVQ(b.params["dim"], whole)
+	SHRQ(U8(2), whole)
+	b.prefetchFirst(whole)
+	acc := newAccumulators(s)
+	consts := s.firstConstants()
+
+	b.blocks(func() {
+		for _, a := range acc {
+			s.zero(a)
+		}
+		Label("line")
+		b.prefetchLine(0)
+		var q [queryPlanes]Mem
+		var rows [rowBlock]Mem
+		for p := range q {
+			q[p] = Mem{Base: b.q, Index: b.off, Scale: queryPlanes, Disp: p * lineBytes}
+		}
+		for j := range rows {
+			rows[j] = b.at(b.rows[j], 0)
+		}
+		s.firstLine(consts, q, rows, acc)
+		ADDQ(U8(lineBytes), b.off)
+		CMPQ(b.off, whole)
+		JL(LabelRef("line"))
+		sums := s.sum4Int(acc)
+		VPADDD(sums.AsX(), sums.AsX(), sums.AsX())
+		MOVQ(param(Param("plane")), b.tmp)
+		b.finishPlanes(sums.AsX(), 2)
+		b.store(sums)
+	})
+}
+
+// finishPlanes turns four doubled integer sums into distances by the factors at b.tmp bytes into the rows, see
+// PlaneDistances; scale is the index of the scale factor: 0, or 2 for the first plane, where deviations are subtracted.
+func (b *batch) finishPlanes(sums Register, scale int) {
+	t := XMM()
+	VBROADCASTSS(param(Param("bias")), t)
+	VPSUBD(t, sums, sums)
+	VCVTDQ2PS(sums, sums)
+	var low, high [2]VecVirtual // of two rows each: scale, scale, add, add; first, first, deviations, deviations
+	for h := range low {
+		even, odd := XMM(), XMM()
+		low[h], high[h] = XMM(), XMM()
+		VMOVUPS(Mem{Base: b.rows[2*h], Index: b.tmp, Scale: 1}, even)
+		VMOVUPS(Mem{Base: b.rows[2*h+1], Index: b.tmp, Scale: 1}, odd)
+		VUNPCKLPS(odd, even, low[h])
+		VUNPCKHPS(odd, even, high[h])
+	}
+	scales, adds := XMM(), XMM()
+	VUNPCKHPD(low[1], low[0], adds)
+	if scale == 0 {
+		VUNPCKLPD(low[1], low[0], scales)
+	} else {
+		VUNPCKLPD(high[1], high[0], scales)
+	}
+	VBROADCASTSS(param(Param("mul")), t)
+	VMULPS(t, scales, scales)
+	VMULPS(scales, sums, sums)
+	VBROADCASTSS(param(Param("add")), t)
+	VADDPS(t, adds, adds)
+	VADDPS(adds, sums, sums)
+	if scale != 0 {
+		deviations := scales
+		VUNPCKHPD(high[1], high[0], deviations)
+		VPSRLD(U8(16), deviations, deviations) // the upper half is a bfloat16
+		VPSLLD(U8(16), deviations, deviations)
+		VBROADCASTSS(param(Param("deviations")), t)
+		VMULPS(t, deviations, deviations)
+		VSUBPS(deviations, sums, sums)
+	}
+	VBROADCASTSS(mostDistance, t)
+	VMINPS(t, sums, sums) // the second source, t, wins over NaN
+}
+
+// repeated is 64 bytes of constant data.
+func repeated(name string, byteAt func(i int) byte) Mem {
+	m := GLOBL(name, RODATA|NOPTR)
+	for i := range lineBytes {
+		DATA(i, U8(byteAt(i)))
+	}
+	return m
+}
+
+var (
+	byteWeights  [4]Mem // 1, 2, 4, 8 in every byte
+	countWeights [queryPlanes]Mem
+	bitOfByte    Mem // the bit of byte i in its group of eight
+	byteOfBits   Mem // which of four bytes holds bit i
+	wordOnes     Mem
+	lowNibbles   Mem
+	nibbleCounts [queryPlanes]Mem // bits of a nibble, weighted
+)
+
+func planeData() {
+	for p := range byteWeights {
+		byteWeights[p] = repeated(fmt.Sprintf("byteWeight%d", 1<<p), func(int) byte { return 1 << p })
+	}
+	for p, w := range queryWeights {
+		countWeights[p] = repeated(fmt.Sprintf("countWeight%d", p), func(i int) byte {
+			if i%4 == 0 {
+				return byte(int8(w))
+			}
+			return 0
+		})
+		nibbleCounts[p] = repeated(fmt.Sprintf("nibbleCount%d", p), func(i int) byte {
+			count := i&1 + i>>1&1 + i>>2&1 + i>>3&1
+			return byte(int8(w * count))
+		})
+	}
+	bitOfByte = repeated("bitOfByte", func(i int) byte { return 1 << (i % 8) })
+	byteOfBits = repeated("byteOfBits", func(i int) byte { return byte(i / 8 % 4) })
+	wordOnes = repeated("wordOnes", func(i int) byte { return byte(1 - i%2) })
+	lowNibbles = repeated("lowNibbles", func(int) byte { return 0x0f })
+}
+
+func loadConstants(s isa, data ...Mem) (c []Register) {
+	for _, m := range data {
+		v := s.vector()
+		s.load(m, v)
+		c = append(c, v)
+	}
+	return c
+}
+
+func (s avx512) planeConstants(bits int) []Register {
+	data := slices.Clone(byteWeights[:bits])
+	slices.Reverse(data)
+	return loadConstants(s, data...)
+}
+
+func (avx512) planeWord(c []Register, q Mem, planes [rowBlock][]Mem, acc [rowBlock]VecVirtual) {
+	x := ZMM()
+	VMOVDQU64(q, x)
+	for j := range planes {
+		y := ZMM()
+		for p, at := range planes[j] {
+			k := K()
+			KMOVQ(at, k)
+			if p == 0 {
+				VMOVDQU8_Z(c[p], k, y)
+			} else {
+				VPADDB(c[p], y, k, y)
+			}
+		}
+		VPDPBUSD(x, y, acc[j]) // unsigned y, signed x
+	}
+}
+
+func (s avx512) firstConstants() []Register { return loadConstants(s, countWeights[:]...) }
+
+func (avx512) firstLine(c []Register, q [queryPlanes]Mem, rows [rowBlock]Mem, acc [rowBlock]VecVirtual) {
+	var x [queryPlanes]VecVirtual
+	for p := range x {
+		x[p] = ZMM()
+		VMOVDQU64(q[p], x[p])
+	}
+	for j, at := range rows {
+		row := ZMM()
+		VMOVDQU64(at, row)
+		for p := range x {
+			t := ZMM()
+			VPANDD(row, x[p], t)
+			VPOPCNTD(t, t)
+			VPDPBUSD(c[p], t, acc[j])
+		}
+	}
+}
+
+func (s avx2) planeConstants(int) []Register {
+	return loadConstants(s, byteOfBits, bitOfByte, wordOnes)
+}
+
+// planeWord expands a bit to a byte by spreading its byte over eight and comparing. Codes and sums of pairs are small
+// enough for VPMADDUBSW not to saturate: 2·15·128.
+func (avx2) planeWord(c []Register, q Mem, planes [rowBlock][]Mem, acc [rowBlock]VecVirtual) {
+	for half := range 2 {
+		x := YMM()
+		VMOVDQU(q.Offset(half*32), x)
+		for j := range planes {
+			y, t := YMM(), YMM()
+			for p, at := range planes[j] {
+				VPBROADCASTD(at.Offset(half*4), t)
+				VPSHUFB(c[0], t, t)
+				VPAND(c[1], t, t)
+				if p == 0 {
+					VPCMPEQB(c[1], t, y) // -1 for a set bit
+				} else {
+					VPCMPEQB(c[1], t, t)
+					VPADDB(y, y, y)
+					VPADDB(t, y, y)
+				}
+			}
+			VPABSB(y, y)
+			VPMADDUBSW(x, y, y)
+			VPMADDWD(c[2], y, y)
+			VPADDD(y, acc[j], acc[j])
+		}
+	}
+}
+
+func (s avx2) firstConstants() []Register {
+	return loadConstants(s, append([]Mem{lowNibbles}, nibbleCounts[:]...)...)
+}
+
+// firstLine looks the weighted counts of nibbles up; the eight of a byte add up to -64 to 56.
+func (avx2) firstLine(c []Register, q [queryPlanes]Mem, rows [rowBlock]Mem, acc [rowBlock]VecVirtual) {
+	for half := 0; half < lineBytes; half += 32 {
+		for j, at := range rows {
+			row, sum, low, high := YMM(), YMM(), YMM(), YMM()
+			VMOVDQU(at.Offset(half), row)
+			for p := range q {
+				VPAND(q[p].Offset(half), row, low)
+				VPSRLW(U8(4), low, high)
+				VPAND(c[0], low, low)
+				VPAND(c[0], high, high)
+				VPSHUFB(low, c[1+p], low)
+				VPSHUFB(high, c[1+p], high)
+				if p == 0 {
+					VPADDB(high, low, sum)
+				} else {
+					VPADDB(low, sum, sum)
+					VPADDB(high, sum, sum)
+				}
+			}
+			// Signed bytes to the sums of four.
+			VPMOVSXBW(sum.AsX(), low)
+			VEXTRACTI128(U8(1), sum, sum.AsX())
+			VPMOVSXBW(sum.AsX(), high)
+			VPADDW(low, high, low)
+			VPMADDWD(wordOnes, low, low)
+			VPADDD(low, acc[j], acc[j])
+		}
+	}
+}
