@@ -35,7 +35,7 @@ func (p *codeProbe) Distances(ids []uint32, out []float32, bound float32) {
 func skewed(b *testing.B, n, dim int) (*codes, []float32) {
 	b.Helper()
 	rng := rand.New(rand.NewPCG(1, 1))
-	q := quant.NewRotated8(quant.Params{Dim: dim, Metric: distance.Dot, Seed: 1})
+	q := quant.New(quant.Params{Dim: dim, Metric: distance.Dot, Seed: 1})
 	mem, err := mmap.Alloc(n * q.Stride())
 	if err != nil {
 		b.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/isobath/isobath/hnsw"
 	"github.com/isobath/isobath/mmapvec/quant"
@@ -43,6 +44,7 @@ type scratch struct {
 	slots   []uint32
 	out     []float32
 	bits    []uint64
+	own     []byte // the query's code
 	run     func() error
 	accept  func(ord uint32) bool
 	rescore func(i int, row []float32) error
@@ -339,15 +341,18 @@ func (sc *scratch) finish() error {
 	return nil
 }
 
-// worthwhile is the number of candidates, sorted by estimate, that may be among the K best by the bound of the codes'
-// error: the bound is a rough one, so some more than K are always taken.
+// worthwhile is the number of candidates, sorted by estimate, that may be among the K best by the deviation of the codes,
+// here that of the query as a code of its own: it is a rough one, so some more than K are always taken.
 func (sc *scratch) worthwhile() int {
 	n, k := len(sc.results), sc.r.K
 	least := k + max(k/2, 8)
 	if sc.stats.Plan == PlanExact || n <= least || sc.r.Oversampling > 0 {
 		return n
 	}
-	bound := sc.scorer.query.ErrorBound()
+	z := sc.v.ix.quantizer
+	sc.own = slices.Grow(sc.own[:0], z.Stride())[:z.Stride()]
+	z.Encode(sc.own, sc.r.Query)
+	bound := 5 * sc.scorer.query.Deviation(sc.own)
 	if !(bound > 0) {
 		return n
 	}

@@ -1,6 +1,6 @@
 // Package quant turns float32 vectors into short codes and estimates distances between a query and many codes.
 //
-//	qz := quant.NewRotated8(quant.Params{Dim: 100, Metric: distance.L2, Seed: seed})
+//	qz := quant.New(quant.Params{Dim: 100, Metric: distance.L2, Seed: seed})
 //	qz.Encode(codes[slot*qz.Stride():][:qz.Stride()], row)
 //	query := qz.NewQuery() // one per worker, reused
 //	query.Reset(vector)

@@ -82,3 +82,72 @@ func signedGeneric(dst []int8, src []byte, n int) int {
 	clear(dst[n : (n+31)&^31])
 	return sum
 }
+
+// subtractGeneric turns x into x - by and returns Σ x·by of the result; whole groups of 8, lanes as in roundGeneric.
+func subtractGeneric(x, by []float32) float32 {
+	var lanes [8]float32
+	by = by[:len(x)]
+	for i, c := range by {
+		x[i] -= c
+		lanes[i%8] += float32(x[i] * c)
+	}
+	return addLanes(&lanes)
+}
+
+// sumsGeneric returns Σ |x| and Σ x²; whole groups of 8, lanes as in roundGeneric.
+func sumsGeneric(x []float32) (abs, square float32) {
+	var lanesA, lanesS [8]float32
+	for i, v := range x {
+		lanesA[i%8] += math.Float32frombits(math.Float32bits(v) &^ (1 << 31))
+		lanesS[i%8] += float32(v * v)
+	}
+	return addLanes(&lanesA), addLanes(&lanesS)
+}
+
+// A grid is what coordinates are rounded to: the whole numbers from low to high, moved by shift. Codes count from -zero.
+type grid struct{ shift, low, high, zero float32 }
+
+// quantiseGeneric rounds x·inv to v on the grid, half to even, writes v - shift + zero to dst, and returns Σ x·v and
+// Σ v². Whole groups of 8, lanes as in roundGeneric.
+func quantiseGeneric(dst []byte, x []float32, inv float32, g grid) (xv, vv float32) {
+	var lanesXV, lanesVV [8]float32
+	dst = dst[:len(x)]
+	for i, w := range x {
+		v := float32(w*inv) - g.shift
+		if !(v < g.high) { // also NaN
+			v = g.high
+		}
+		if v < g.low {
+			v = g.low
+		}
+		v = float32(v+0x1.8p23) - 0x1.8p23
+		dst[i] = byte(int32(v + g.zero))
+		v += g.shift
+		lanesXV[i%8] += float32(w * v)
+		lanesVV[i%8] += float32(v * v)
+	}
+	return addLanes(&lanesXV), addLanes(&lanesVV)
+}
+
+// packPlaneGeneric gathers one bit of every code; len(u) is a multiple of 32, dst an eighth of it.
+func packPlaneGeneric(dst, u []byte, bit int) {
+	for i := range dst[:len(u)/8] {
+		var b byte
+		for j, c := range u[8*i:][:8] {
+			b |= c >> bit & 1 << j
+		}
+		dst[i] = b
+	}
+}
+
+// unpackGeneric writes the values 2·u - (2^bits - 1) of a row of planes to dst; the second plane starts at rest, the
+// others follow. len(dst) is a multiple of 32.
+func unpackGeneric(dst []int8, code []byte, plane, rest, bits int) {
+	for j := range dst {
+		v := 2*int8(code[j/8]>>(j%8)&1) - 1
+		for p := range bits - 1 {
+			v = 2*v + 2*int8(code[rest+p*plane+j/8]>>(j%8)&1) - 1
+		}
+		dst[j] = v
+	}
+}

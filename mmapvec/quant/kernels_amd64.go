@@ -4,7 +4,7 @@ package quant
 
 import "github.com/isobath/isobath/mmapvec/distance"
 
-//go:generate go run -C ../../tools ../mmapvec/quant/gen/main.go ../mmapvec/quant/gen/hadamard.go -pkg quant -out ../mmapvec/quant/kernels_amd64.s -stubs ../mmapvec/quant/stubs_amd64.go
+//go:generate go run -C ../../tools ../mmapvec/quant/gen/main.go ../mmapvec/quant/gen/hadamard.go ../mmapvec/quant/gen/planes.go -pkg quant -out ../mmapvec/quant/kernels_amd64.s -stubs ../mmapvec/quant/stubs_amd64.go
 
 // wide tells whether the AVX2 kernels are to be used: it follows the level of package distance, which tests may force.
 func wide() bool { return distance.Level() != "generic" }
@@ -52,4 +52,41 @@ func signed(dst []int8, src []byte, n int) int {
 		return signedAVX2(dst, src, n)
 	}
 	return signedGeneric(dst, src, n)
+}
+
+func subtract(x, by []float32) float32 {
+	if wide() {
+		return subtractAVX2(x, by)
+	}
+	return subtractGeneric(x, by)
+}
+
+func sums(x []float32) (abs, square float32) {
+	if wide() {
+		return sumsAVX2(x)
+	}
+	return sumsGeneric(x)
+}
+
+func quantise(dst []byte, x []float32, inv float32, g grid) (xv, vv float32) {
+	if wide() {
+		return quantiseAVX2(dst, x, inv, g.shift, g.low, g.high, g.zero)
+	}
+	return quantiseGeneric(dst, x, inv, g)
+}
+
+func packPlane(dst, u []byte, bit int) {
+	if wide() {
+		packPlaneAVX2(dst, u, bit)
+		return
+	}
+	packPlaneGeneric(dst, u, bit)
+}
+
+func unpack(dst []int8, code []byte, plane, rest, bits int) {
+	if wide() {
+		unpackAVX2(dst, code, plane, rest, bits)
+		return
+	}
+	unpackGeneric(dst, code, plane, rest, bits)
 }

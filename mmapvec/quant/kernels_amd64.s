@@ -48,6 +48,72 @@ DATA byteMask<>+56(SB)/4, $0x00000000
 DATA byteMask<>+60(SB)/4, $0x00000000
 GLOBL byteMask<>(SB), RODATA|NOPTR, $64
 
+DATA spread<>+0(SB)/1, $0x00
+DATA spread<>+1(SB)/1, $0x00
+DATA spread<>+2(SB)/1, $0x00
+DATA spread<>+3(SB)/1, $0x00
+DATA spread<>+4(SB)/1, $0x00
+DATA spread<>+5(SB)/1, $0x00
+DATA spread<>+6(SB)/1, $0x00
+DATA spread<>+7(SB)/1, $0x00
+DATA spread<>+8(SB)/1, $0x01
+DATA spread<>+9(SB)/1, $0x01
+DATA spread<>+10(SB)/1, $0x01
+DATA spread<>+11(SB)/1, $0x01
+DATA spread<>+12(SB)/1, $0x01
+DATA spread<>+13(SB)/1, $0x01
+DATA spread<>+14(SB)/1, $0x01
+DATA spread<>+15(SB)/1, $0x01
+DATA spread<>+16(SB)/1, $0x02
+DATA spread<>+17(SB)/1, $0x02
+DATA spread<>+18(SB)/1, $0x02
+DATA spread<>+19(SB)/1, $0x02
+DATA spread<>+20(SB)/1, $0x02
+DATA spread<>+21(SB)/1, $0x02
+DATA spread<>+22(SB)/1, $0x02
+DATA spread<>+23(SB)/1, $0x02
+DATA spread<>+24(SB)/1, $0x03
+DATA spread<>+25(SB)/1, $0x03
+DATA spread<>+26(SB)/1, $0x03
+DATA spread<>+27(SB)/1, $0x03
+DATA spread<>+28(SB)/1, $0x03
+DATA spread<>+29(SB)/1, $0x03
+DATA spread<>+30(SB)/1, $0x03
+DATA spread<>+31(SB)/1, $0x03
+DATA spread<>+32(SB)/1, $0x01
+DATA spread<>+33(SB)/1, $0x02
+DATA spread<>+34(SB)/1, $0x04
+DATA spread<>+35(SB)/1, $0x08
+DATA spread<>+36(SB)/1, $0x10
+DATA spread<>+37(SB)/1, $0x20
+DATA spread<>+38(SB)/1, $0x40
+DATA spread<>+39(SB)/1, $0x80
+DATA spread<>+40(SB)/1, $0x01
+DATA spread<>+41(SB)/1, $0x02
+DATA spread<>+42(SB)/1, $0x04
+DATA spread<>+43(SB)/1, $0x08
+DATA spread<>+44(SB)/1, $0x10
+DATA spread<>+45(SB)/1, $0x20
+DATA spread<>+46(SB)/1, $0x40
+DATA spread<>+47(SB)/1, $0x80
+DATA spread<>+48(SB)/1, $0x01
+DATA spread<>+49(SB)/1, $0x02
+DATA spread<>+50(SB)/1, $0x04
+DATA spread<>+51(SB)/1, $0x08
+DATA spread<>+52(SB)/1, $0x10
+DATA spread<>+53(SB)/1, $0x20
+DATA spread<>+54(SB)/1, $0x40
+DATA spread<>+55(SB)/1, $0x80
+DATA spread<>+56(SB)/1, $0x01
+DATA spread<>+57(SB)/1, $0x02
+DATA spread<>+58(SB)/1, $0x04
+DATA spread<>+59(SB)/1, $0x08
+DATA spread<>+60(SB)/1, $0x10
+DATA spread<>+61(SB)/1, $0x20
+DATA spread<>+62(SB)/1, $0x40
+DATA spread<>+63(SB)/1, $0x80
+GLOBL spread<>(SB), RODATA|NOPTR, $64
+
 DATA scalars<>+0(SB)/4, $0x42fe0000
 DATA scalars<>+4(SB)/4, $0xc2fe0000
 DATA scalars<>+8(SB)/4, $0x4b400000
@@ -541,5 +607,206 @@ sum:
 	VPADDQ       X4, X2, X2
 	VMOVQ        X2, AX
 	MOVQ         AX, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func subtractAVX2(x []float32, by []float32) float32
+// Requires: AVX, AVX2, SSE
+TEXT ·subtractAVX2(SB), NOSPLIT, $0-52
+	MOVQ  x_base+0(FP), AX
+	MOVQ  by_base+24(FP), CX
+	MOVQ  x_len+8(FP), DX
+	VPXOR Y2, Y2, Y2
+
+loop:
+	SUBQ    $0x08, DX
+	JL      done
+	VMOVUPS (CX), Y1
+	VMOVUPS (AX), Y0
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMULPS  Y1, Y0, Y0
+	VADDPS  Y0, Y2, Y2
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	JMP     loop
+
+done:
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X1, X2, X2
+	VPERMILPS    $0x4e, X2, X1
+	VADDPS       X1, X2, X2
+	VPERMILPS    $0xb1, X2, X1
+	VADDPS       X1, X2, X2
+	MOVSS        X2, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func sumsAVX2(x []float32) (abs float32, square float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·sumsAVX2(SB), NOSPLIT, $0-32
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	VBROADCASTSS scalars<>+16(SB), Y0
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+
+loop:
+	SUBQ   $0x08, CX
+	JL     done
+	VANDPS (AX), Y0, Y1
+	VADDPS Y1, Y2, Y2
+	VMULPS Y1, Y1, Y1
+	VADDPS Y1, Y3, Y3
+	ADDQ   $0x20, AX
+	JMP    loop
+
+done:
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X1, X2, X2
+	VPERMILPS    $0x4e, X2, X1
+	VADDPS       X1, X2, X2
+	VPERMILPS    $0xb1, X2, X1
+	VADDPS       X1, X2, X2
+	MOVSS        X2, abs+24(FP)
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPS       X1, X3, X3
+	VPERMILPS    $0x4e, X3, X1
+	VADDPS       X1, X3, X3
+	VPERMILPS    $0xb1, X3, X1
+	VADDPS       X1, X3, X3
+	MOVSS        X3, square+28(FP)
+	VZEROUPPER
+	RET
+
+// func quantiseAVX2(dst []byte, x []float32, inv float32, shift float32, low float32, high float32, zero float32) (xv float32, vv float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·quantiseAVX2(SB), NOSPLIT, $0-80
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	VBROADCASTSS inv+48(FP), Y0
+	VBROADCASTSS shift+52(FP), Y1
+	VBROADCASTSS low+56(FP), Y2
+	VBROADCASTSS high+60(FP), Y3
+	VBROADCASTSS zero+64(FP), Y4
+	VBROADCASTSS scalars<>+8(SB), Y5
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+
+loop:
+	SUBQ         $0x08, DX
+	JL           sums
+	VMOVUPS      (CX), Y6
+	VMULPS       Y0, Y6, Y7
+	VSUBPS       Y1, Y7, Y7
+	VMINPS       Y3, Y7, Y7
+	VMAXPS       Y2, Y7, Y7
+	VADDPS       Y5, Y7, Y7
+	VSUBPS       Y5, Y7, Y7
+	VADDPS       Y4, Y7, Y8
+	VCVTPS2DQ    Y8, Y8
+	VADDPS       Y1, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VADDPS       Y6, Y9, Y9
+	VMULPS       Y7, Y7, Y7
+	VADDPS       Y7, Y10, Y10
+	VEXTRACTI128 $0x01, Y8, X7
+	VPACKUSDW    X7, X8, X8
+	VPACKUSWB    X8, X8, X8
+	VMOVQ        X8, (AX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x08, AX
+	JMP          loop
+
+sums:
+	VEXTRACTF128 $0x01, Y9, X8
+	VADDPS       X8, X9, X9
+	VPERMILPS    $0x4e, X9, X8
+	VADDPS       X8, X9, X9
+	VPERMILPS    $0xb1, X9, X8
+	VADDPS       X8, X9, X9
+	MOVSS        X9, xv+72(FP)
+	VEXTRACTF128 $0x01, Y10, X8
+	VADDPS       X8, X10, X10
+	VPERMILPS    $0x4e, X10, X8
+	VADDPS       X8, X10, X10
+	VPERMILPS    $0xb1, X10, X8
+	VADDPS       X8, X10, X10
+	MOVSS        X10, vv+76(FP)
+	VZEROUPPER
+	RET
+
+// func packPlaneAVX2(dst []byte, u []byte, bit int)
+// Requires: AVX, AVX2
+TEXT ·packPlaneAVX2(SB), NOSPLIT, $0-56
+	MOVQ  dst_base+0(FP), AX
+	MOVQ  u_base+24(FP), CX
+	MOVQ  u_len+32(FP), DX
+	MOVQ  bit+48(FP), BX
+	NEGQ  BX
+	ADDQ  $0x07, BX
+	VMOVQ BX, X0
+
+loop:
+	SUBQ      $0x20, DX
+	JL        done
+	VMOVDQU   (CX), Y1
+	VPSLLW    X0, Y1, Y1
+	VPMOVMSKB Y1, BX
+	MOVL      BX, (AX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x04, AX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func unpackAVX2(dst []int8, code []byte, plane int, rest int, bits int)
+// Requires: AVX, AVX2
+TEXT ·unpackAVX2(SB), NOSPLIT, $0-72
+	MOVQ     dst_base+0(FP), AX
+	MOVQ     code_base+24(FP), CX
+	MOVQ     dst_len+8(FP), DX
+	MOVQ     plane+48(FP), BX
+	VMOVDQU  spread<>+0(SB), Y0
+	VMOVDQU  spread<>+32(SB), Y1
+	VPCMPEQB Y4, Y4, Y4
+	VPABSB   Y4, Y2
+
+loop:
+	SUBQ         $0x20, DX
+	JL           done
+	MOVQ         CX, SI
+	VPBROADCASTD (SI), Y4
+	VPSHUFB      Y0, Y4, Y4
+	VPANDN       Y1, Y4, Y4
+	VPCMPEQB     Y1, Y4, Y4
+	VPOR         Y2, Y4, Y4
+	VMOVDQA      Y4, Y3
+	ADDQ         rest+56(FP), SI
+	MOVQ         bits+64(FP), DI
+
+planes:
+	DECQ         DI
+	JLE          store
+	VPBROADCASTD (SI), Y4
+	VPSHUFB      Y0, Y4, Y4
+	VPANDN       Y1, Y4, Y4
+	VPCMPEQB     Y1, Y4, Y4
+	VPOR         Y2, Y4, Y4
+	VPADDB       Y3, Y3, Y3
+	VPADDB       Y4, Y3, Y3
+	ADDQ         BX, SI
+	JMP          planes
+
+store:
+	VMOVDQU Y3, (AX)
+	ADDQ    $0x20, AX
+	ADDQ    $0x04, CX
+	JMP     loop
+
+done:
 	VZEROUPPER
 	RET

@@ -39,3 +39,33 @@ func roundAVX2(dst []byte, x []float32, inv float32) (xv float32, xx float32)
 //
 //go:noescape
 func signedAVX2(dst []int8, src []byte, n int) int
+
+// subtractAVX2 subtracts a vector at a time; whole groups of 8; the product sums in eight lanes, without FMA.
+// Needs AVX2.
+//
+//go:noescape
+func subtractAVX2(x []float32, by []float32) float32
+
+// sumsAVX2 sums in eight lanes, without FMA; whole groups of 8.
+// Needs AVX2.
+//
+//go:noescape
+func sumsAVX2(x []float32) (abs float32, square float32)
+
+// quantiseAVX2 rounds a vector at a time; whole groups of 8; sums in eight lanes, without FMA.
+// Needs AVX2.
+//
+//go:noescape
+func quantiseAVX2(dst []byte, x []float32, inv float32, shift float32, low float32, high float32, zero float32) (xv float32, vv float32)
+
+// packPlaneAVX2 packs 32 codes at a time; whole groups of 32.
+// Needs AVX2.
+//
+//go:noescape
+func packPlaneAVX2(dst []byte, u []byte, bit int)
+
+// unpackAVX2 unpacks 32 codes at a time; whole groups of 32.
+// Needs AVX2.
+//
+//go:noescape
+func unpackAVX2(dst []int8, code []byte, plane int, rest int, bits int)

@@ -21,6 +21,11 @@ func main() {
 	maxAbs()
 	round()
 	signed()
+	subtract()
+	sums()
+	quantise()
+	packPlane()
+	unpack()
 	Generate()
 }
 
@@ -32,10 +37,10 @@ const (
 	codeZeroes = 0x80808080
 )
 
-var signsTable, byteMask, scalars Mem
+var signsTable, byteMask, scalars, spreadTable Mem
 
-// constants writes the sign masks of the butterflies within a register, thirty-two set and as many clear bytes, and
-// what is broadcast: the offsets are those of scalar.
+// constants writes the sign masks of the butterflies within a register, thirty-two set and as many clear bytes, how
+// to spread bits over bytes, and what is broadcast: the offsets are those of scalar.
 func constants() {
 	signsTable = GLOBL("signs", RODATA|NOPTR)
 	for s, distance := range []int{1, 2, 4} {
@@ -54,6 +59,14 @@ func constants() {
 			word = math.MaxUint32
 		}
 		DATA(4*i, U32(word))
+	}
+	spreadTable = GLOBL("spread", RODATA|NOPTR) // which of four bytes holds bit i; and its bit there
+	for i := range 2 * vector {
+		if i < vector {
+			DATA(i, U8(byte(i/8)))
+		} else {
+			DATA(i, U8(byte(1<<(i%8))))
+		}
 	}
 	scalars = GLOBL("scalars", RODATA|NOPTR)
 	for i, word := range []uint32{
@@ -205,15 +218,8 @@ func round() {
 	JMP(LabelRef("loop"))
 
 	Label("sums")
-	for i, sum := range []VecVirtual{sumV, sumX} {
-		VEXTRACTF128(U8(1), sum, t.AsX())
-		VADDPS(t.AsX(), sum.AsX(), sum.AsX())
-		VPERMILPS(U8(0x4e), sum.AsX(), t.AsX())
-		VADDPS(t.AsX(), sum.AsX(), sum.AsX())
-		VPERMILPS(U8(0xb1), sum.AsX(), t.AsX())
-		VADDPS(t.AsX(), sum.AsX(), sum.AsX())
-		Store(sum.AsX(), ReturnIndex(i))
-	}
+	addLanes(sumV, t, 0)
+	addLanes(sumX, t, 1)
 	end()
 }
 

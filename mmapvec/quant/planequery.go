@@ -1,0 +1,261 @@
+package quant
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+
+	"github.com/isobath/isobath/mmapvec/distance"
+)
+
+const (
+	// firstPassDeviations is how many deviations of the first plane's estimate a row's estimate must lie beyond the
+	// bound for the row to be given up.
+	firstPassDeviations = 3
+	passRows            = 256 // of one first pass and its second
+	lineBytes           = 64
+	queryPlanes         = 4 // of the query of the first pass: whole numbers from -7 to 7
+	// firstStep is the step of the grid of the first pass, in units of the root mean square, if the largest coordinate
+	// does not allow a smaller one.
+	firstStep = 0.36
+)
+
+var firstGrid = grid{low: -7, high: 7, zero: 16} // the low four bits are two's complement
+
+// NewQuery implements [Quantizer].
+func (z *planeCodes) NewQuery() Query {
+	return &planeQuery{
+		z:       z,
+		code:    aligned[int8](64 * z.words),
+		first:   aligned[byte](queryPlanes * distance.FirstPlaneBytes(z.planeBytes())),
+		scratch: z.frame.newScratch(),
+		plane:   make([]byte, z.planeBytes()),
+	}
+}
+
+// A planeQuery is rounded twice: to bytes for whole rows, and to four bits for their first planes.
+type planeQuery struct {
+	z       *planeCodes
+	code    []int8 // the query for whole rows, zeros behind
+	first   []byte // the planes of the query for first planes, line by line, zeros behind
+	whole   distance.PlaneFactors
+	bound   distance.PlaneFactors // its Deviations only after measure
+	length  float64               // in the frame; below 0: not measured yet
+	tan2    float64               // of the angle between the query and code
+	tan2Of4 float64               // and between the query and first
+	scale   float32               // of code
+	scratch *scratch
+	plane   []byte // scratch
+
+	survivors [passRows]uint32 // ids of rows for the second pass
+	at        [passRows]uint32 // where their distances go
+	results   [passRows]float32
+	one       [1]float32
+}
+
+func (q *planeQuery) Reset(v []float32) {
+	z, s := q.z, q.scratch
+	exponent, cross := z.frame.enter(s.x, v)
+	_, square := sums(s.x)
+	limit := maxAbs(s.x)
+	if !(limit > 0) || !(square <= math.MaxFloat32) {
+		clear(q.code)
+		clear(q.first)
+		q.length, q.tan2, q.tan2Of4 = 0, 0, 0
+		q.setFactors(z.frame.term(0, 0, cross), 0, 0, 0, 0)
+		return
+	}
+	xx, dim := float64(square), float64(z.frame.dim)
+	q.length = math.Ldexp(math.Sqrt(xx), exponent)
+	xv, _ := round(s.u[:len(s.x)], s.x, maxCode/limit)
+	sum := signed(q.code, s.u, z.frame.dim) - codeZero*z.frame.dim
+	step := float64(limit) / maxCode
+	q.tan2 = dim * step * step / 12 / xx
+	scale, sum4, scale4 := scaled(xx/float64(xv), exponent), 0, float32(0)
+	if z.twoPasses {
+		step := min(float64(limit)/float64(firstGrid.high), firstStep*math.Sqrt(xx/dim))
+		xv, vv := quantise(s.u[:len(s.x)], s.x, float32(1/step), firstGrid)
+		q.tan2Of4 = max(xx*float64(vv)/(float64(xv)*float64(xv))-1, 0)
+		sum4, scale4 = q.packFirst(), scaled(xx/float64(xv), exponent)
+	}
+	q.setFactors(z.frame.term(square, exponent, cross), scale, sum, scale4, sum4)
+}
+
+// packFirst writes the codes of the scratch to the planes of the first pass and returns their sum.
+func (q *planeQuery) packFirst() (sum int) {
+	z, u := q.z, q.scratch.u
+	clear(u[z.frame.dim:])
+	for p := range queryPlanes {
+		packPlane(q.plane, u, queryPlanes-1-p)
+		for w := range z.words {
+			q.putWord(p, w, binary.LittleEndian.Uint64(q.plane[8*w:]))
+		}
+		sum += queryWeight(p) * z.ones(q.plane)
+	}
+	return sum
+}
+
+// queryWeight is the weight of plane p of a number in two's complement.
+func queryWeight(p int) int {
+	if p == 0 {
+		return -1 << (queryPlanes - 1)
+	}
+	return 1 << (queryPlanes - 1 - p)
+}
+
+func (q *planeQuery) putWord(p, w int, word uint64) {
+	const lineWords = lineBytes / 8
+	at := w/lineWords*queryPlanes*lineBytes + p*lineBytes + w%lineWords*8
+	binary.LittleEndian.PutUint64(q.first[at:], word)
+}
+
+// setFactors makes distances of the sums of the query's codes and their scales, those of the first pass last.
+func (q *planeQuery) setFactors(term, scale float32, sum int, scale4 float32, sum4 int) {
+	z := q.z
+	add, factor := z.frame.queryTerm(term), z.frame.factor()
+	q.scale = scale
+	top := 1<<z.bits - 1
+	q.whole = distance.PlaneFactors{Bias: int32(top * sum), Mul: factor * scale, Add: add}
+	q.bound = distance.PlaneFactors{Bias: int32(sum4), Mul: factor * scale4, Add: add}
+	if q.length >= 0 {
+		q.setDeviations()
+	}
+}
+
+// ResetCode takes the values of the code as they are, and for the first pass half of them, rounded towards zero.
+func (q *planeQuery) ResetCode(code []byte) {
+	z := q.z
+	code = code[:z.stride]
+	unpack(q.code, code, z.planeBytes(), z.rest(), z.bits)
+	clear(q.code[z.frame.dim:])
+	sum := 0 // of ±1 for each bit
+	for p := range z.bits {
+		sum = 2*sum + 2*z.ones(z.plane(code, p)) - z.frame.dim
+	}
+	f := z.factors(code)
+	q.length, q.tan2 = -1, z.tan2
+	sum4, scale4 := 0, float32(0)
+	switch {
+	case z.twoPasses && z.bits == 4:
+		// Values are twice what is kept. Towards zero, because an error along the query does no harm.
+		sum4 = q.firstHalved(code)
+		scale4, q.tan2Of4 = f.scale()*halvedScale, halvedTan2
+	case z.twoPasses:
+		sum4 = q.firstOf2(code)
+		scale4, q.tan2Of4 = f.scale(), z.tan2
+	}
+	q.setFactors(f.term(), f.scale(), sum, scale4, sum4)
+}
+
+const (
+	// For a row of normally distributed coordinates at the optimal step: how much larger than the scale of its code of
+	// four bits that of the halved one is, and the squared tangent of the angle between row and halved code.
+	halvedScale = 2.313
+	halvedTan2  = 0.0236
+)
+
+// firstHalved packs the halved values of a code of four bits and returns their sum: u - 8 from 8 on, u - 7 below.
+func (q *planeQuery) firstHalved(code []byte) (sum int) {
+	z := q.z
+	planes := [4][]byte{z.plane(code, 0), z.plane(code, 1), z.plane(code, 2), z.plane(code, 3)}
+	for w := range z.words {
+		// Adding 8 flips the top bit; those below zero get one more, which carries.
+		top, b, c, d := z.word(planes[0], w), z.word(planes[1], w), z.word(planes[2], w), z.word(planes[3], w)
+		carry := z.mask(w) &^ top
+		sign := carry
+		d, carry = d^carry, d&carry
+		c, carry = c^carry, c&carry
+		b, carry = b^carry, b&carry
+		sum += q.putWords(w, sign^carry, b, c, d)
+	}
+	return sum
+}
+
+// firstOf2 packs the values of a code of two bits, which are -3, -1, 1 and 3, and returns their sum.
+func (q *planeQuery) firstOf2(code []byte) (sum int) {
+	z := q.z
+	top, low := z.plane(code, 0), z.plane(code, 1)
+	for w := range z.words {
+		mask := z.mask(w)
+		negative := mask &^ z.word(top, w)
+		sum += q.putWords(w, negative, negative, z.word(low, w), mask)
+	}
+	return sum
+}
+
+// putWords puts word w of all planes and returns the sum of its numbers.
+func (q *planeQuery) putWords(w int, words ...uint64) (sum int) {
+	for p, word := range words {
+		q.putWord(p, w, word)
+		sum += queryWeight(p) * bits.OnesCount64(word)
+	}
+	return sum
+}
+
+// setDeviations sets how far the bound of the first pass lies below the estimate.
+func (q *planeQuery) setDeviations() {
+	q.bound.Deviations = saturate(firstPassDeviations * q.deviations(q.tan2Of4, 1))
+}
+
+// deviations is the deviation of a distance in units of that of the row's code of so many bits. To the error of the row,
+// upright on it, comes that of the query, upright on the query, at the angle of tan2; the angle of the row's code is not
+// known, but close to that of a row of normally distributed coordinates.
+func (q *planeQuery) deviations(tan2 float64, bits int) float64 {
+	_, share := optimalStep(bits)
+	rowTan2 := share / (1 - share)
+	return -float64(q.z.frame.factor()) * q.length * math.Sqrt(1+tan2*(1+1/rowTan2))
+}
+
+// measure finds the length of a query that was a code.
+func (q *planeQuery) measure() {
+	if q.length >= 0 {
+		return
+	}
+	var sum float64
+	for _, v := range q.code {
+		sum += float64(v) * float64(v)
+	}
+	q.length = math.Abs(float64(q.scale)) * math.Sqrt(sum/(1+q.tan2))
+	q.setDeviations()
+}
+
+func (q *planeQuery) Distances(codes []byte, ids []uint32, out []float32, bound float32) {
+	if !q.z.twoPasses || !(bound < math.MaxFloat32) {
+		distance.PlaneDistances(q.z.bits, q.code, codes, q.z.stride, ids, &q.whole, out)
+		return
+	}
+	q.measure()
+	for len(ids) > 0 {
+		n := min(len(ids), passRows)
+		q.pass(codes, ids[:n], out, bound)
+		ids, out = ids[n:], out[n:]
+	}
+}
+
+// pass scores first planes, and whole rows where these leave a row in question.
+func (q *planeQuery) pass(codes []byte, ids []uint32, out []float32, bound float32) {
+	z := q.z
+	distance.FirstPlaneBounds(q.first, z.planeBytes(), codes, z.stride, ids, &q.bound, out)
+	n := 0
+	for i, least := range out[:len(ids)] {
+		q.survivors[n], q.at[n] = ids[i], uint32(i)
+		if least < bound {
+			n++
+		}
+	}
+	distance.PlaneDistances(z.bits, q.code, codes, z.stride, q.survivors[:n], &q.whole, q.results[:n])
+	for i, at := range q.at[:n] {
+		out[at] = q.results[i]
+	}
+}
+
+func (q *planeQuery) Distance(code []byte) float32 {
+	distance.PlaneDistances(q.z.bits, q.code, code, q.z.stride, firstRow, &q.whole, q.one[:])
+	return q.one[0]
+}
+
+func (q *planeQuery) Deviation(code []byte) float32 {
+	q.measure()
+	row := float64(q.z.factors(code).deviation())
+	return saturate(math.Abs(row * q.deviations(q.tan2, q.z.bits)))
+}
