@@ -97,13 +97,15 @@ func (c *Collection) openIndexes(saved map[string]vectorindex.Saved) error {
 	for i, name := range c.names {
 		v := c.vectors[name]
 		o := vectorindex.Options{
-			Config: c.indexConfig(v.params),
-			FS:     c.db.fs,
-			Dir:    path.Join(c.dir, "v"+strconv.Itoa(i), "segments"),
-			Rows:   v.rows,
-			Commit: func(s vectorindex.Saved) error { return c.db.commitSegments(c, name, s) },
-			Room:   c.db.roomFor,
-			Log:    c.db.log.With("collection", c.name, "vector", name),
+			Config:   c.indexConfig(v.params),
+			FS:       c.db.fs,
+			Dir:      path.Join(c.dir, "v"+strconv.Itoa(i), "segments"),
+			Rows:     v.rows,
+			Commit:   func(s vectorindex.Saved) error { return c.db.commitSegments(c, name, s) },
+			Room:     c.db.roomFor,
+			Budget:   c.db.budget,
+			SpillDir: c.db.spillDir,
+			Log:      c.db.log.With("collection", c.name, "vector", name),
 		}
 		if c.db.tune != nil {
 			c.db.tune(&o)
@@ -132,7 +134,6 @@ func (c *Collection) indexConfig(p VectorParams) vectorindex.Config {
 		EfConstruct:    p.EfConstruct,
 		FullScanBytes:  p.FullScanBytes,
 		IndexFromBytes: max(schema.IndexFromBytes, 0),
-		MergeBytes:     c.db.opts.MemoryLimit / 4,
 	}
 }
 

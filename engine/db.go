@@ -27,8 +27,8 @@ type Options struct {
 	Workers int
 	// StoreBytes bounds the memory of badger's tables and caches; default 48 MiB.
 	StoreBytes int64
-	// MemoryLimit is what the process may use, in bytes; merges take at most a quarter of it.
-	// Default: merges take what they need.
+	// MemoryLimit is what the process may use, in bytes. Three quarters of it are for codes,
+	// links and the building of graphs, the rest for the Go heap. Default: no limit.
 	MemoryLimit int64
 	// CheckpointAfter is the longest time between checkpoints while there are writes;
 	// default 5 minutes. A checkpoint begins earlier when replaying the log would take more
@@ -73,8 +73,10 @@ type DB struct {
 	ap           *applier
 	tailsLooked  time.Time // the applier's own
 	recovering   bool
-	damage       error         // what recovery found; the database is read-only then
-	admitted     chan struct{} // searches that run, at most one a processor
+	damage       error               // what recovery found; the database is read-only then
+	admitted     chan struct{}       // searches that run, at most one a processor
+	budget       *vectorindex.Budget // of codes and links; nil: no bound
+	spillDir     string
 
 	mu           sync.RWMutex // publication: a reader pins under RLock, the applier publishes under Lock
 	catalog      catalog
@@ -126,9 +128,10 @@ func Open(dir string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
 	}
 	db, err := openStores(dir, o, stores{
-		fs:   vfs.OS,
-		room: func() (free, total int64, err error) { return vfs.Room(dir) },
-		need: func() (int64, error) { return payload.Need(path.Join(dir, "badger")) },
+		fs:    vfs.OS,
+		spill: dir,
+		room:  func() (free, total int64, err error) { return vfs.Room(dir) },
+		need:  func() (int64, error) { return payload.Need(path.Join(dir, "badger")) },
 		kv: func() (kvStore, error) {
 			kv, err := payload.Open(payload.Options{Dir: path.Join(dir, "badger"), MemoryBytes: o.StoreBytes, Log: o.Log})
 			if err != nil {
@@ -146,11 +149,12 @@ func Open(dir string, o Options) (*DB, error) {
 
 // stores are the two things below the engine that tests replace.
 type stores struct {
-	fs   vfs.FS
-	kv   func() (kvStore, error)
-	tune func(*vectorindex.Options)            // nil: nothing to change
-	room func() (free, total int64, err error) // nil: there is always room
-	need func() (int64, error)                 // what kv may write by itself; nil: nothing
+	fs    vfs.FS
+	kv    func() (kvStore, error)
+	tune  func(*vectorindex.Options)            // nil: nothing to change
+	room  func() (free, total int64, err error) // nil: there is always room
+	need  func() (int64, error)                 // what kv may write by itself; nil: nothing
+	spill string                                // a real directory for what finds no memory; "": none
 }
 
 // openStores recovers the state and starts the goroutines.
@@ -158,6 +162,10 @@ func openStores(dir string, o Options, s stores) (*DB, error) {
 	o = o.withDefaults()
 	db := &DB{dir: dir, opts: o, fs: s.fs, log: o.Log, clock: time.Now, tune: s.tune, catalog: newCatalog(), databases: &[maxDatabases]database{}}
 	db.seq.space.L = &db.seq.mu
+	if o.MemoryLimit > 0 {
+		db.budget = vectorindex.NewBudget(o.MemoryLimit / 4 * 3)
+	}
+	db.spillDir = s.spill
 	db.room.ask, db.askNeed = s.room, s.need
 	db.sizeLog()
 	db.seq.wake = make(chan struct{}, 1)

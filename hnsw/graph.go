@@ -63,12 +63,17 @@ type Params struct {
 	Seed uint64
 	// Workers is how many goroutines Rebase uses. Default 1.
 	Workers int
+	// Alloc reserves zeroed memory for links. Default: mmap.Alloc.
+	Alloc func(bytes int) (*mmap.Memory, error)
 }
 
 func (p Params) withDefaults() Params {
 	p.M = cmp.Or(p.M, 16)
 	p.EfConstruction = max(cmp.Or(p.EfConstruction, 128), p.M)
 	p.Workers = max(p.Workers, 1)
+	if p.Alloc == nil {
+		p.Alloc = mmap.Alloc
+	}
 	return p
 }
 
@@ -199,7 +204,7 @@ func newGraph(capacity int, p Params, extraRows int) (*Graph, error) {
 		words int
 		to    *[]uint32
 	}{{capacity * g.stride, &g.level0}, {capacity, &g.at}, {rows * (p.M + 1), &g.upper}} {
-		m, err := mmap.Alloc(max(a.words*4, 64))
+		m, err := p.Alloc(max(a.words*4, 64))
 		if err != nil {
 			g.Free()
 			return nil, fmt.Errorf("hnsw: reserve a graph for %d nodes: %w", capacity, err)

@@ -72,6 +72,16 @@ func (v *View) Row(slot uint32) ([]float32, error) {
 	return v.floats(row), nil
 }
 
+// Peek returns the row of a slot as it is mapped, unverified, all zeros where no chunk holds it. The caller reads it inside
+// mmap.Guard and verifies, with Row or Fetch, what it returns to anyone.
+func (v *View) Peek(slot uint32) []float32 {
+	c, row := v.raw(slot)
+	if c == nil {
+		return make([]float32, v.s.layout.dim)
+	}
+	return v.floats(row)
+}
+
 // Span is a run of slots whose rows lie one after the other: the row of First+i begins at
 // Base[i*Stride]. They are not verified: the caller reads them inside mmap.Guard and verifies, with
 // Row or Fetch, what it returns to anyone.

@@ -58,8 +58,11 @@ func machineMemory() int64 {
 // of 331 479 hashes, 25 instead of 100 costs 4 % of the rate and saves 100 MB of 300.
 const heapGrowth = 25
 
+// leastHeap is what the Go heap needs in any case.
+const leastHeap = 96 << 20
+
 // limitHeap gives the Go heap its part of the limit; the rest is for codes, graphs and slots,
-// which live outside of it. A GOGC or GOMEMLIMIT set by the user stands.
+// which live outside of it (engine.Options.MemoryLimit). A GOGC or GOMEMLIMIT set by the user stands.
 func limitHeap(limit int64) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(heapGrowth)
@@ -67,7 +70,7 @@ func limitHeap(limit int64) {
 	if os.Getenv("GOMEMLIMIT") != "" || limit == math.MaxInt64 {
 		return
 	}
-	debug.SetMemoryLimit(limit / 4 * 3)
+	debug.SetMemoryLimit(max(limit/4, leastHeap))
 }
 
 const (

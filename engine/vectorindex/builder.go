@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/isobath/isobath/hnsw"
+	"github.com/isobath/isobath/internal/mmap"
 )
 
 // builder inserts ords into graphs, a batch at a time. It is for one goroutine, which spreads a batch over workers.
@@ -17,7 +18,7 @@ type builder struct {
 }
 
 type buildWorker struct {
-	probe   hnsw.Probe
+	probe   *codeProbe
 	scratch *hnsw.Scratch
 }
 
@@ -29,8 +30,8 @@ const (
 )
 
 // aim makes codes, by ord, what is built over.
-func (b *builder) aim(ix *Index, codes []byte) {
-	b.space = codeSpace{quantizer: ix.quantizer, codes: codes, stride: ix.stride}
+func (b *builder) aim(ix *Index, book *codebook, codes []byte) {
+	b.space = codeSpace{book: book, codes: codes}
 	if b.workers == nil {
 		b.workers = make([]buildWorker, ix.o.Parallelism)
 		b.batch = firstBatch
@@ -39,9 +40,10 @@ func (b *builder) aim(ix *Index, codes []byte) {
 		w := &b.workers[i]
 		if w.scratch == nil {
 			w.scratch = hnsw.NewScratch()
-			w.probe = b.space.NewProbe()
 		}
-		w.probe.(*codeProbe).space = &b.space
+		if w.probe == nil || w.probe.book != book {
+			w.probe = &codeProbe{space: &b.space, book: book, query: book.quantizer.NewQuery()}
+		}
 	}
 }
 
@@ -63,16 +65,17 @@ func (b *builder) insert(g *hnsw.Graph, from, to int) (int, error) {
 	var wg sync.WaitGroup
 	for i := range workers {
 		wg.Go(func() {
-			for {
-				ord := int(next.Add(1)) - 1
-				if ord >= to {
-					return
+			errs[i] = mmap.Guard("merge", func() error { // its memory may be a file
+				for {
+					ord := int(next.Add(1)) - 1
+					if ord >= to {
+						return nil
+					}
+					if err := g.Insert(uint32(ord), workers[i].probe, workers[i].scratch); err != nil {
+						return err
+					}
 				}
-				if err := g.Insert(uint32(ord), workers[i].probe, workers[i].scratch); err != nil {
-					errs[i] = err
-					return
-				}
-			}
+			})
 		})
 	}
 	wg.Wait()
@@ -98,16 +101,17 @@ func (ix *Index) insertTail(p *part) error {
 		}
 		p.graph.Store(g)
 	}
-	ix.build.aim(ix, p.codes)
+	ix.build.aim(ix, p.book, p.codes)
 	defer ix.build.rest()
 	walked, err := ix.build.insert(g, int(p.walked.Load()), p.len())
 	if err != nil {
 		return err
 	}
+	p.charge(int64(walked-int(p.walked.Load())) * ix.linkBytes())
 	p.walked.Store(uint32(walked))
 	return nil
 }
 
 func (ix *Index) graphParams() hnsw.Params {
-	return hnsw.Params{M: ix.o.M, EfConstruction: ix.o.EfConstruct, Seed: ix.o.Seed, Workers: ix.o.Parallelism}
+	return hnsw.Params{M: ix.conf().M, EfConstruction: ix.conf().EfConstruct, Seed: ix.o.Seed, Workers: ix.o.Parallelism}
 }

@@ -17,7 +17,7 @@ func Check(fsys vfs.FS, dir string, saved Saved) error {
 	var errs []error
 	seen := roaring.New()
 	for _, ref := range saved.Segments {
-		sg, err := openSegment(fsys, dir, ref, false)
+		sg, err := openSegment(fsys, dir, ref)
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -4,51 +4,30 @@ import (
 	"unsafe"
 
 	"github.com/isobath/isobath/hnsw"
-	"github.com/isobath/isobath/mmapvec/distance"
 	"github.com/isobath/isobath/mmapvec/quant"
 )
 
-// codeKind says on disk what the codes of a segment are. The numbers are never reused.
-type codeKind uint8
-
-const (
-	codesNone     codeKind = 0
-	codesRotated8 codeKind = 1
-	codesPlain8   codeKind = 2
-)
-
-// newQuantizer returns the quantizer of an index, nil for none.
-func newQuantizer(c *Config) (quant.Quantizer, codeKind) {
-	if c.Flat {
-		return nil, codesNone
-	}
-	kind := codesRotated8
-	if c.Metric == distance.L1 { // a rotation does not preserve it
-		kind = codesPlain8
-	}
-	return quant.New(quant.Params{Dim: c.Dim, Metric: c.Metric, Seed: c.Seed}), kind
-}
-
 // codeSpace serves the building of a graph over codes; implements hnsw.Space.
 type codeSpace struct {
-	quantizer quant.Quantizer
-	codes     []byte
-	stride    int
+	book  *codebook
+	codes []byte
 }
 
 func (cs *codeSpace) NewProbe() hnsw.Probe {
-	return &codeProbe{space: cs, query: cs.quantizer.NewQuery()}
+	return &codeProbe{space: cs, book: cs.book, query: cs.book.quantizer.NewQuery()}
 }
 
 // codeProbe implements hnsw.Probe: its query is a stored code.
 type codeProbe struct {
 	space *codeSpace
+	book  *codebook // of query
 	query quant.Query
 }
 
 func (cp *codeProbe) Aim(ord uint32) {
-	at := int(ord) * cp.space.stride
-	cp.query.ResetCode(cp.space.codes[at : at+cp.space.stride])
+	stride := cp.book.stride
+	at := int(ord) * stride
+	cp.query.ResetCode(cp.space.codes[at : at+stride])
 }
 
 func (cp *codeProbe) Distances(ords []uint32, out []float32, bound float32) {
@@ -57,8 +36,9 @@ func (cp *codeProbe) Distances(ords []uint32, out []float32, bound float32) {
 
 // codeScorer implements hnsw.Scorer for a search: one query over the codes of one source after the other.
 type codeScorer struct {
-	query quant.Query
-	codes []byte
+	query  quant.Query
+	codes  []byte
+	stride int
 }
 
 func (cs *codeScorer) Distances(ords []uint32, out []float32, bound float32) {
@@ -77,4 +57,8 @@ func wordsOf(b []byte) []uint32 {
 
 func longsOf(b []byte) []uint64 {
 	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/8)
+}
+
+func floatsOf(b []byte) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
 }

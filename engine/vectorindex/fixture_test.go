@@ -161,6 +161,16 @@ func (w *world) work() {
 	w.t.Fatal("work never ends")
 }
 
+// head runs work until the first rows are in a graph.
+func (w *world) head() {
+	w.t.Helper()
+	for w.ix.Pending().Head == 0 {
+		did, err := w.ix.Work(context.Background())
+		require.NoError(w.t, err)
+		require.True(w.t, did)
+	}
+}
+
 // rest runs all work as if nothing had been appended for long.
 func (w *world) rest() {
 	w.t.Helper()
@@ -177,7 +187,7 @@ func (w *world) nearest(q []float32, k int, filter *roaring.Bitmap) []Result {
 	n := nearest{limit: k}
 	for slot, row := range w.rows {
 		if w.live.Contains(slot) && (filter == nil || filter.Contains(slot)) {
-			n.push(slot, w.o.Metric.Distance(q, row))
+			n.push(Result{Slot: slot, Distance: w.o.Metric.Distance(q, row)})
 		}
 	}
 	return n.sorted()
@@ -258,23 +268,23 @@ func (w *world) wantComplete() {
 	s := w.ix.pin()
 	defer s.release()
 	seen := roaring.New()
-	check := func(slots []uint32, codes []byte) {
-		want := make([]byte, w.ix.stride)
+	check := func(slots []uint32, book *codebook, codes []byte) {
+		want := make([]byte, book.stride)
 		for ord, slot := range slots {
 			require.True(w.t, seen.CheckedAdd(slot), "slot %d named twice", slot)
 			row, ok := w.rows[slot]
 			require.True(w.t, ok, "slot %d was never appended", slot)
-			if w.ix.stride > 0 {
-				w.ix.quantizer.Encode(want, row)
-				require.Equal(w.t, want, codes[ord*w.ix.stride:][:w.ix.stride], "code of slot %d", slot)
+			if book.stride > 0 {
+				book.quantizer.Encode(want, row)
+				require.Equal(w.t, want, codes[ord*book.stride:][:book.stride], "code of slot %d", slot)
 			}
 		}
 	}
 	for _, sg := range s.segments {
-		check(sg.slots, sg.codes)
+		check(sg.slots, sg.book, sg.codes)
 	}
 	for _, p := range s.parts {
-		check(p.slots[:p.len()], p.codes)
+		check(p.slots[:p.len()], p.book, p.codes)
 	}
 	require.True(w.t, roaring.AndNot(w.live, seen).IsEmpty(), "live slots missing: %s", roaring.AndNot(w.live, seen))
 	require.True(w.t, w.ix.Named().Equals(seen))

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
-
-	"github.com/isobath/isobath/mmapvec/quant"
 )
 
 // ErrClosed is returned by calls on a closed index.
@@ -18,11 +16,13 @@ var ErrClosed = errors.New("vectorindex: closed")
 
 // Index is the index of one named vector. See the package comment for who may call what.
 type Index struct {
-	o         Options
-	quantizer quant.Quantizer // nil: Flat
-	kind      codeKind
-	stride    int
-	scratch   sync.Pool // of *scratch
+	o       Options
+	config  atomic.Pointer[Config]
+	books   books
+	target  atomic.Pointer[codebook] // of new codes
+	centre  []float32                // of new codebooks, see fixCentre; workMu
+	centred bool                     // centre is decided; workMu
+	scratch sync.Pool                // of *scratch
 
 	working    atomic.Bool
 	workMu     sync.Mutex // one slice of work at a time; guards the fields up to writeMu
@@ -74,7 +74,7 @@ func (ix *Index) Append(slots []uint32, rows [][]float32) error {
 			return err
 		}
 		n := min(len(slots), p.room())
-		p.append(slots[:n], rows[:n], ix.quantizer, ix.o.Parallelism)
+		p.append(slots[:n], rows[:n], ix.o.Parallelism)
 		slots, rows = slots[n:], rows[n:]
 	}
 	return nil
@@ -137,10 +137,11 @@ func (ix *Index) tailLocked() (*part, error) {
 	if closed {
 		return nil, ErrClosed
 	}
-	if p != nil && p.room() > 0 {
+	book := ix.target.Load()
+	if p != nil && p.room() > 0 && (p.book == book || p.graph.Load() == nil) {
 		return p, nil
 	}
-	next, err := newPart(ix.o.SealRows, ix.stride)
+	next, err := newPart(ix.conf().SealRows, book, ix.o.Budget)
 	if err != nil {
 		return nil, err
 	}
@@ -252,23 +253,6 @@ func (ix *Index) savedLocked(segments []*segment) Saved {
 	return s
 }
 
-// Configure changes all of the configuration but Dim, Metric, Seed and Flat. What it changes in segments is done by Work;
-// until then these serve as they are.
-func (ix *Index) Configure(c Config) error {
-	o := ix.o
-	o.Config = c
-	o = o.withDefaults()
-	if err := o.validate(); err != nil {
-		return err
-	}
-	ix.workMu.Lock()
-	defer ix.workMu.Unlock()
-	if c.Dim != ix.o.Dim || c.Metric != ix.o.Metric || c.Seed != ix.o.Seed || c.Flat != ix.o.Flat {
-		return errors.New("vectorindex: dimension, metric, seed and flatness are for ever")
-	}
-	return nil
-}
-
 // Pending tells what background work is left.
 func (ix *Index) Pending() Pending {
 	s := ix.pin()
@@ -302,7 +286,7 @@ func (ix *Index) deadRows(s *sources) int {
 
 // wantsGraph tells whether the index is large enough for graphs.
 func (ix *Index) wantsGraph(s *sources) bool {
-	return !ix.o.Flat && !ix.o.NoGraph && ix.o.rawBytes(s.rows()-s.deadRows()) >= ix.o.IndexFromBytes
+	return !ix.o.Flat && !ix.conf().NoGraph && ix.conf().rawBytes(s.rows()-s.deadRows()) >= ix.conf().IndexFromBytes
 }
 
 // TailBytes is the memory of rows that wait for a graph which is to be built: what slows writers down where it grows
@@ -314,7 +298,7 @@ func (ix *Index) TailBytes() (n int64) {
 		return 0
 	}
 	for _, p := range s.parts {
-		n += int64(p.len()-int(p.walked.Load())) * int64(p.stride+20)
+		n += int64(p.len()-int(p.walked.Load())) * int64(p.stride+partRowBytes)
 	}
 	return n
 }
@@ -325,7 +309,7 @@ func (ix *Index) MemoryBytes() int64 {
 	defer s.release()
 	n := ix.merging.Load()
 	for _, p := range s.parts {
-		n += int64(p.len()) * int64(p.stride+4+16)
+		n += int64(p.len()) * int64(p.stride+partRowBytes)
 		if g := p.graph.Load(); g != nil {
 			n += g.Bytes()
 		}

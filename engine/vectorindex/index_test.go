@@ -23,8 +23,7 @@ func TestRecallHoldsAtEveryStage(t *testing.T) {
 			require.Equal(t, PlanCodes, w.wantRecall("tail", 0.99, Request{}).Plan)
 
 			w.add(600)
-			_, err := w.ix.Work(t.Context())
-			require.NoError(t, err)
+			w.head()
 			p := w.ix.Pending()
 			require.Positive(t, p.Tail)
 			require.Positive(t, p.Head)
@@ -297,8 +296,7 @@ func TestSealAllLeavesNothingToInsert(t *testing.T) {
 func TestSealAllOfAHalfInsertedPartKeepsTheRest(t *testing.T) {
 	w := newWorld(t, nil)
 	w.add(700)
-	_, err := w.ix.Work(t.Context())
-	require.NoError(t, err)
+	w.head()
 	require.Positive(t, w.ix.Pending().Tail)
 	ctx, cancel := contextWithCancel(t)
 	cancel()

@@ -24,11 +24,15 @@ type merge struct {
 	dead     *roaring.Bitmap // at the beginning: left out
 	begun    time.Time
 
+	book   *codebook    // of the new segment
 	rows   int          // of the new segment
 	file   *segmentFile // reserved, nil once written
 	memory *mmap.Memory
 	slots  []uint32
 	codes  []byte
+
+	params hnsw.Params
+	taken  int64 // bytes of the budget
 
 	copied   int // rows copied so far
 	input    int // input and ord copied next
@@ -41,11 +45,15 @@ type merge struct {
 type mergeInput struct {
 	slots []uint32
 	codes []byte
+	book  *codebook
 	graph hnsw.Reader // nil: none that can serve as base
 	live  int
 }
 
-const copyRows = 1 << 16 // of one slice
+const (
+	copyRows    = 1 << 16 // of one slice
+	recodeCosts = 16      // rows copied in the time of one that is encoded anew
+)
 
 // mergeable returns the segments to merge now, none if all is well: those that lie below a larger one by less than the
 // tier, and what is mostly dead or lacks its graph with all that is smaller.
@@ -57,21 +65,15 @@ func (ix *Index) mergeable(s *sources) []*segment {
 	slices.SortStableFunc(segments, func(a, b *segment) int { return cmp.Compare(b.live(), a.live()) })
 	builds := ix.wantsGraph(s)
 	from := slices.IndexFunc(segments, func(sg *segment) bool {
-		return sg.deadShare() > deadShareMax || (builds && !sg.hasGraph(&ix.o.Config))
+		return sg.deadShare() > deadShareMax || (builds && !sg.hasGraph(ix.conf())) ||
+			(ix.conf().NoGraph && sg.graph != nil) || sg.book != ix.target.Load()
 	})
 	least := 1
 	if from < 0 {
 		from, least = ix.tier(segments), 2
 	}
-	for from >= 0 && len(segments)-from >= least {
-		n := 0
-		for _, sg := range segments[from:] {
-			n += sg.live()
-		}
-		if ix.o.MergeBytes == 0 || ix.mergeBytes(n) <= ix.o.MergeBytes {
-			return segments[from:]
-		}
-		from++
+	if from >= 0 && len(segments)-from >= least {
+		return segments[from:]
 	}
 	return nil
 }
@@ -93,9 +95,16 @@ func (ix *Index) tier(segments []*segment) int {
 	return from
 }
 
-// mergeBytes estimates the memory of a merge to n rows.
-func (ix *Index) mergeBytes(n int) int64 {
-	return int64(n) * int64(ix.stride+4+4*(2*ix.o.M+4))
+// linkBytes is the memory of the links of a row in a graph, upper levels included.
+func (ix *Index) linkBytes() int64 { return 4 * int64(2*ix.conf().M+4) }
+
+// rowBytes is the memory of a row in a segment: code, links, slot.
+func (ix *Index) rowBytes(book *codebook) int64 {
+	n := int64(book.stride) + 4
+	if !ix.conf().NoGraph {
+		n += ix.linkBytes()
+	}
+	return n
 }
 
 // absorbs returns the segments that p, a part that no graph holds yet and that takes no more rows, is merged with at
@@ -109,12 +118,12 @@ func (ix *Index) absorbs(s *sources, p *part) []*segment {
 	slices.SortStableFunc(segments, func(a, b *segment) int { return cmp.Compare(a.live(), b.live()) })
 	sum, based := p.len(), false
 	for i, sg := range segments {
-		if sum*idleTier < sg.live() || (ix.o.MergeBytes > 0 && ix.mergeBytes(sum+sg.live()) > ix.o.MergeBytes) {
+		if sum*idleTier < sg.live() {
 			segments = segments[:i]
 			break
 		}
 		sum += sg.live()
-		based = based || (sg.hasGraph(&ix.o.Config) && sg.live() >= p.len())
+		based = based || (sg.hasGraph(ix.conf()) && sg.live() >= p.len())
 	}
 	if !based {
 		return nil
@@ -130,13 +139,13 @@ func (ix *Index) beginMerge(segments []*segment, parts []*part) error {
 	for _, p := range parts {
 		ix.freeze(p)
 	}
-	m := &merge{segments: segments, parts: parts, begun: time.Now()}
+	m := &merge{segments: segments, parts: parts, begun: time.Now(), book: ix.target.Load(), params: ix.graphParams()}
 	ix.deadMu.Lock()
 	m.dead = ix.dead.Clone()
 	ix.deadMu.Unlock()
 	for _, sg := range segments {
-		in := mergeInput{slots: sg.slots, codes: sg.codes, live: sg.rows - int(sg.set.AndCardinality(m.dead))}
-		if sg.hasGraph(&ix.o.Config) {
+		in := mergeInput{slots: sg.slots, codes: sg.codes, book: sg.book, live: sg.rows - int(sg.set.AndCardinality(m.dead))}
+		if sg.hasGraph(ix.conf()) {
 			in.graph = sg.graph
 		}
 		m.inputs = append(m.inputs, in)
@@ -144,8 +153,8 @@ func (ix *Index) beginMerge(segments []*segment, parts []*part) error {
 	for _, p := range parts {
 		set := roaring.New()
 		p.named(set)
-		in := mergeInput{slots: p.slots[:p.len()], codes: p.codes, live: p.len() - int(set.AndCardinality(m.dead))}
-		if g := p.graph.Load(); g != nil {
+		in := mergeInput{slots: p.slots[:p.len()], codes: p.codes, book: p.book, live: p.len() - int(set.AndCardinality(m.dead))}
+		if g := p.graph.Load(); g != nil && g.Params().M == m.params.M && g.Params().EfConstruction == max(m.params.EfConstruction, m.params.M) {
 			in.graph = g
 		}
 		m.inputs = append(m.inputs, in)
@@ -162,18 +171,9 @@ func (ix *Index) beginMerge(segments []*segment, parts []*part) error {
 	if m.rows == 0 {
 		return ix.commit(change{dropSegments: segments, dropParts: parts})
 	}
-	memory, err := mmap.Alloc(m.rows * (ix.stride + 4))
-	if err != nil {
-		return fmt.Errorf("vectorindex: merge %d rows: %w", m.rows, err)
-	}
-	if m.file, err = ix.createNew(m.rows); err != nil { // now, not after the graph was built
-		memory.Free()
+	if err := ix.mergeMemory(m); err != nil {
 		return err
 	}
-	memory.HugePages(m.rows * ix.stride)
-	m.memory = memory
-	m.codes = memory.Bytes()[: m.rows*ix.stride : m.rows*ix.stride]
-	m.slots = wordsOf(memory.Bytes()[m.rows*ix.stride:])
 	for _, sg := range segments {
 		sg.retain()
 	}
@@ -181,7 +181,38 @@ func (ix *Index) beginMerge(segments []*segment, parts []*part) error {
 		p.retain()
 	}
 	ix.merge = m
-	ix.merging.Store(ix.mergeBytes(m.rows))
+	ix.merging.Store(m.taken)
+	return nil
+}
+
+// mergeMemory reserves memory and file of a merge. Where the budget is used up, memory is a file that the kernel may
+// write out.
+func (ix *Index) mergeMemory(m *merge) error {
+	alloc := mmap.Alloc
+	if need := int64(m.rows) * ix.rowBytes(m.book); ix.o.Budget.reserve(need) {
+		m.taken = need
+	} else if ix.o.SpillDir != "" {
+		if err := ix.o.Room(need); err != nil {
+			return err
+		}
+		alloc = func(n int) (*mmap.Memory, error) { return mmap.Spill(ix.o.SpillDir, n) }
+	}
+	m.params.Alloc = alloc
+	codes := m.rows * m.book.stride
+	memory, err := alloc(codes + 4*m.rows)
+	if err == nil {
+		m.memory = memory
+		m.file, err = ix.createNew(m.rows, m.book) // now, not after the graph was built
+	}
+	if err != nil {
+		if memory != nil {
+			memory.Free()
+		}
+		ix.o.Budget.give(m.taken)
+		return fmt.Errorf("vectorindex: merge %d rows: %w", m.rows, err)
+	}
+	memory.HugePages(codes)
+	m.codes, m.slots = memory.Bytes()[:codes:codes], wordsOf(memory.Bytes()[codes:])
 	return nil
 }
 
@@ -211,6 +242,7 @@ func (m *merge) free() {
 // endMerge drops the merge. workMu is held.
 func (ix *Index) endMerge() {
 	ix.merge.free()
+	ix.o.Budget.give(ix.merge.taken)
 	ix.merge = nil
 	ix.merging.Store(0)
 }
@@ -239,17 +271,17 @@ func (ix *Index) mergeSlice(context.Context) error {
 func (ix *Index) mergeStep(m *merge) (done bool, err error) {
 	switch {
 	case m.copied < m.rows:
-		return false, m.copySome(ix.stride)
-	case ix.o.NoGraph:
+		return false, ix.copySome(m)
+	case ix.conf().NoGraph:
 	case m.graph == nil:
 		return false, ix.mergeBase(m)
 	case m.inserted < m.rows:
-		ix.build.aim(ix, m.codes)
+		ix.build.aim(ix, m.book, m.codes)
 		defer ix.build.rest()
 		m.inserted, err = ix.build.insert(m.graph, m.inserted, m.rows)
 		return false, err
 	}
-	in := segmentInput{rows: m.rows, slots: m.slots, codes: m.codes, stride: ix.stride}
+	in := segmentInput{rows: m.rows, slots: m.slots, codes: m.codes, book: m.book}
 	if m.graph != nil {
 		in.graph, in.order = m.graph, m.graph.Order()
 	}
@@ -267,8 +299,14 @@ func (ix *Index) mergeStep(m *merge) (done bool, err error) {
 	return true, nil
 }
 
-// copySome copies the live rows of the next ords.
-func (m *merge) copySome(stride int) error {
+// copySome copies the live rows of the next ords. Codes of another codebook are made anew.
+func (ix *Index) copySome(m *merge) error {
+	view := ix.o.Rows.View()
+	if view == nil {
+		return ErrClosed
+	}
+	defer view.Release()
+	stride := m.book.stride
 	for budget := copyRows; budget > 0 && m.input < len(m.inputs); budget-- {
 		in := &m.inputs[m.input]
 		if m.ord == len(in.slots) {
@@ -278,17 +316,33 @@ func (m *merge) copySome(stride int) error {
 		if m.input == 0 && in.graph != nil && m.remap == nil {
 			m.remap = slices.Repeat([]uint32{hnsw.NoOrd}, len(in.slots))
 		}
-		if slot := in.slots[m.ord]; !m.dead.Contains(slot) {
-			if m.copied == m.rows {
-				return fmt.Errorf("more than %d live rows", m.rows)
-			}
-			if m.input == 0 && m.remap != nil {
-				m.remap[m.ord] = uint32(m.copied)
-			}
-			m.slots[m.copied] = slot
-			copy(m.codes[m.copied*stride:][:stride], in.codes[m.ord*stride:])
-			m.copied++
+		slot := in.slots[m.ord]
+		if m.dead.Contains(slot) {
+			m.ord++
+			continue
 		}
+		if m.copied == m.rows {
+			return fmt.Errorf("more than %d live rows", m.rows)
+		}
+		if code := m.codes[m.copied*stride:][:stride]; in.book == m.book {
+			copy(code, in.codes[m.ord*stride:])
+		} else {
+			budget -= recodeCosts
+			row, err := view.Row(slot)
+			if err != nil {
+				ix.report(fmt.Errorf("vectorindex: row of slot %d is not indexed: %w", slot, err))
+				m.rows--
+				in.live--
+				m.ord++
+				continue
+			}
+			m.book.quantizer.Encode(code, row)
+		}
+		if m.input == 0 && m.remap != nil {
+			m.remap[m.ord] = uint32(m.copied)
+		}
+		m.slots[m.copied] = slot
+		m.copied++
 		m.ord++
 	}
 	if m.input == len(m.inputs) && m.copied < m.rows {
@@ -301,11 +355,11 @@ func (m *merge) copySome(stride int) error {
 func (ix *Index) mergeBase(m *merge) (err error) {
 	base := &m.inputs[0]
 	if base.graph == nil {
-		m.graph, err = hnsw.New(m.rows, ix.graphParams())
+		m.graph, err = hnsw.New(m.rows, m.params)
 		return err
 	}
-	space := codeSpace{quantizer: ix.quantizer, codes: m.codes, stride: ix.stride}
-	m.graph, err = hnsw.Rebase(base.graph, len(base.slots), m.remap, m.rows, ix.graphParams(), space.NewProbe)
+	space := codeSpace{book: m.book, codes: m.codes}
+	m.graph, err = hnsw.Rebase(base.graph, len(base.slots), m.remap, m.rows, m.params, space.NewProbe)
 	m.inserted = base.live
 	m.remap = nil
 	return err

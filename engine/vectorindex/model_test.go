@@ -3,6 +3,7 @@ package vectorindex
 import (
 	"context"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -17,12 +18,12 @@ import (
 func TestRandomOperationsKeepEverySlot(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"graph":    func(*Options) {},
-		"in RAM":   func(o *Options) { o.InRAM = true },
+		"mapped":   func(o *Options) { o.CodesPlacement, o.LinksPlacement = PlaceMapped, PlaceMapped },
 		"no graph": func(o *Options) { o.NoGraph = true },
 		"flat":     func(o *Options) { o.Flat = true },
 		"dot":      func(o *Options) { o.Metric = distance.Dot },
 		"larger":   func(o *Options) { o.IndexFromBytes = 150 * 4 * 8 },
-		"bounded":  func(o *Options) { o.MergeBytes = 150 * 300 },
+		"bounded":  func(o *Options) { o.Budget, o.SpillDir = NewBudget(300<<10), os.TempDir() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(4) {

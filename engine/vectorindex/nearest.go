@@ -39,11 +39,10 @@ func (n *nearest) less(a, b Result) bool {
 	return a.Slot < b.Slot
 }
 
-func (n *nearest) push(slot uint32, d float32) {
-	if d != d {
-		d = float32(math.Inf(1))
+func (n *nearest) push(r Result) {
+	if r.Distance != r.Distance {
+		r.Distance = float32(math.Inf(1))
 	}
-	r := Result{Slot: slot, Distance: d}
 	if len(n.heap) < n.limit {
 		n.heap = append(n.heap, r)
 		for i := len(n.heap) - 1; i > 0; {

@@ -22,14 +22,17 @@ func Open(o Options, saved Saved, live *roaring.Bitmap) (ix *Index, problems []e
 		return nil, nil, err
 	}
 	ix = &Index{o: o, dead: roaring.New(), named: roaring.New(), nextFile: saved.NextFile}
-	ix.quantizer, ix.kind = newQuantizer(&ix.o.Config)
-	if ix.quantizer != nil {
-		ix.stride = ix.quantizer.Stride()
-	}
-	ix.scratch.New = func() any { return newScratch(ix.quantizer) }
+	ix.config.Store(&o.Config)
+	ix.scratch.New = func() any { return newScratch() }
 	var segments []*segment
 	segments, ix.problems = ix.openSegments(saved)
+	for _, sg := range segments { // the largest one's centre is for all
+		if sg.book.kind.rotated() && (!ix.centred || len(sg.book.centre) > 0) {
+			ix.centre, ix.centred = sg.book.centre, true
+		}
+	}
 	ix.current = newSources(segments, nil)
+	ix.target.Store(ix.wanted(int(live.GetCardinality())))
 	covered := roaring.New()
 	for _, sg := range segments {
 		covered.Or(sg.set)
@@ -50,11 +53,12 @@ func (ix *Index) openSegments(saved Saved) (segments []*segment, problems []erro
 	seen := roaring.New()
 	for _, ref := range saved.Segments {
 		ix.nextFile = max(ix.nextFile, ref.ID+1)
-		sg, err := openSegment(ix.o.FS, ix.o.Dir, ref, ix.o.InRAM)
+		sg, err := openSegment(ix.o.FS, ix.o.Dir, ref)
+		if err == nil {
+			err = sg.readBook(ix.conf(), &ix.books)
+		}
 		switch {
 		case err != nil:
-		case !sg.fits(&ix.o.Config, ix.kind, ix.stride):
-			err = fmt.Errorf("vectorindex: segment %s holds other codes than configured", ref.File)
 		case seen.Intersects(sg.set):
 			err = fmt.Errorf("vectorindex: segment %s holds slots of another segment", ref.File)
 		}

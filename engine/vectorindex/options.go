@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/isobath/isobath/internal/vfs"
@@ -34,10 +35,6 @@ type Config struct {
 	IndexFromBytes int64
 	// SealRows is the number of rows of a full part. Default: 256 MiB of raw vectors, within 65 536 to 262 144 rows.
 	SealRows int
-	// MergeBytes bounds the anonymous memory of a merge; merges that need more are not begun. Default: no bound.
-	MergeBytes int64
-	// InRAM copies codes and graphs of segments to anonymous memory instead of reading the mapped file.
-	InRAM bool
 
 	Codes CodeConfig // what codes graphs are built and walked on
 	// Where codes and links of segments are read from.
@@ -57,7 +54,7 @@ const (
 // CodeConfig chooses codes. The zero value is for everyday use.
 type CodeConfig struct {
 	Kind     CodeKind
-	Bits     int     // CodesTurbo: 1, 2 or 4
+	Bits     int     // CodesTurbo: 1, 2 or 4; default 4
 	Quantile float32 // CodesScalar: share of a row's components inside the range, 0.5 to 1; 0 means 1
 }
 
@@ -83,6 +80,11 @@ type Options struct {
 	// written or removed until the list in use was committed again. The engine must hold one lock over "Saved() and writing the manifest", so that no
 	// older list is written after a newer one. Default: nothing to do.
 	Commit func(Saved) error
+	// Budget is the memory that this index shares with others. Default: no bound.
+	Budget *Budget
+	// SpillDir is where merges that find no memory build their graph, in files without a name. Default: they take the
+	// memory all the same.
+	SpillDir string
 	// Room says before a segment of so many bytes is written that there is no room for it. Default: there is.
 	Room func(bytes int64) error
 	// Parallelism is the number of goroutines of one Work slice and of encoding. Default GOMAXPROCS, at
@@ -125,6 +127,12 @@ func (o Options) withDefaults() Options {
 	}
 	// A server has more processors than cores, for goroutines that wait for the disk.
 	o.Parallelism = cmp.Or(o.Parallelism, min(runtime.GOMAXPROCS(0), runtime.NumCPU()))
+	if o.Codes.Kind == CodesTurbo {
+		o.Codes.Bits = cmp.Or(o.Codes.Bits, 4)
+	}
+	if o.Codes.Kind == CodesScalar {
+		o.Codes.Quantile = cmp.Or(o.Codes.Quantile, 1)
+	}
 	o.SealIdle = cmp.Or(o.SealIdle, 3*time.Second)
 	if o.Commit == nil {
 		o.Commit = func(Saved) error { return nil }
@@ -149,6 +157,10 @@ func (o Options) validate() error {
 	bad(o.Metric > distance.L1, "unknown metric %d", o.Metric)
 	bad(o.M < 2 || o.M > 1024, "M %d is not within 2 to 1024", o.M)
 	bad(o.EfConstruct < 1, "EfConstruct %d is below 1", o.EfConstruct)
+	bad(o.Codes.Kind > CodesTurbo, "unknown kind of codes %d", o.Codes.Kind)
+	bad(o.Codes.Kind == CodesTurbo && !slices.Contains([]int{1, 2, 4}, o.Codes.Bits), "codes of %d bits are not of 1, 2 or 4", o.Codes.Bits)
+	bad(o.Codes.Kind == CodesScalar && !(o.Codes.Quantile >= 0.5 && o.Codes.Quantile <= 1), "quantile %g is not within 0.5 to 1", o.Codes.Quantile)
+	bad(o.CodesPlacement > PlaceMapped || o.LinksPlacement > PlaceMapped, "unknown placement")
 	bad(o.SealRows < 1 || o.SealRows > 1<<26, "SealRows %d is not within 1 to 2^26", o.SealRows)
 	bad(o.Parallelism < 1, "Parallelism %d is below 1", o.Parallelism)
 	bad(o.FS == nil, "no file system")

@@ -17,6 +17,7 @@ import (
 type part struct {
 	pinned
 	capacity int
+	book     *codebook
 	stride   int      // bytes of a code, 0 without codes
 	slots    []uint32 // by ord
 	codes    []byte   // by ord
@@ -27,12 +28,15 @@ type part struct {
 	dead     atomic.Int64
 	frozen   atomic.Bool // takes no more rows
 
-	memory []*mmap.Memory
+	memory  []*mmap.Memory
+	budget  *Budget
+	charged atomic.Int64 // bytes taken from the budget
 }
 
 // newPart reserves a part; its memory is backed as it fills.
-func newPart(capacity, stride int) (*part, error) {
-	p := &part{capacity: capacity, stride: stride}
+func newPart(capacity int, book *codebook, budget *Budget) (*part, error) {
+	stride := book.stride
+	p := &part{capacity: capacity, book: book, stride: stride, budget: budget}
 	p.onFree = p.free
 	slots, err := p.reserve(4 * capacity)
 	if err != nil {
@@ -64,6 +68,7 @@ func (p *part) reserve(n int) ([]byte, error) {
 }
 
 func (p *part) free() {
+	p.budget.give(p.charged.Swap(0))
 	if g := p.graph.Swap(nil); g != nil {
 		g.Free()
 	}
@@ -72,14 +77,23 @@ func (p *part) free() {
 	}
 }
 
+// partRowBytes is what a row takes beside its code: slot and entry of the slot table.
+const partRowBytes = 4 + 2*8
+
+// charge takes n bytes from the budget until the part is freed.
+func (p *part) charge(n int64) {
+	p.budget.take(n)
+	p.charged.Add(n)
+}
+
 func (p *part) len() int { return int(p.count.Load()) }
 
 func (p *part) room() int { return p.capacity - p.len() }
 
 // append adds rows; the caller is the one writer and there is room.
-func (p *part) append(slots []uint32, rows [][]float32, z quant.Quantizer, parallelism int) {
+func (p *part) append(slots []uint32, rows [][]float32, parallelism int) {
 	from := p.len()
-	if z != nil {
+	if z := p.book.quantizer; z != nil {
 		encode(p.codes[from*p.stride:], p.stride, rows, z, parallelism)
 	}
 	for i, slot := range slots {
@@ -99,6 +113,7 @@ func (p *part) put(ord int, slot uint32) {
 func (p *part) publish(n int) {
 	const hugeFrom = 4 << 20 // bytes of codes
 	before := p.len() * p.stride
+	p.charge(int64(n-p.len()) * int64(p.stride+partRowBytes))
 	p.count.Store(uint32(n))
 	if after := n * p.stride; before < hugeFrom && after >= hugeFrom {
 		p.memory[1].HugePages(len(p.codes))
@@ -160,7 +175,7 @@ func (p *part) named(set *roaring.Bitmap) { set.AddMany(p.slots[:p.len()]) }
 
 // seal gives the part as input of a segment.
 func (p *part) seal(n int) segmentInput {
-	in := segmentInput{rows: n, slots: p.slots[:n], codes: p.codes[:n*p.stride], stride: p.stride}
+	in := segmentInput{rows: n, slots: p.slots[:n], codes: p.codes[:n*p.stride], book: p.book}
 	if g := p.graph.Load(); g != nil {
 		in.graph, in.order = g, g.Order()
 	}

@@ -1,6 +1,10 @@
 package vectorindex
 
-import "github.com/RoaringBitmap/roaring/v2"
+import (
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
 
 // Request is one search.
 type Request struct {
@@ -30,10 +34,12 @@ type Request struct {
 	Rows bool
 }
 
-// Result is one neighbour. Distance is exact: computed from the row.
+// Result is one neighbour. Distance is exact, computed from the row, unless the request was for approximate ones.
 type Result struct {
 	Slot     uint32
 	Distance float32
+
+	deviation float32 // of an estimate: its standard deviation
 }
 
 // Plan names how a search went.
@@ -63,6 +69,8 @@ type Stats struct {
 	RowsRead  int   // rows read, exact scans included
 	Coded     int64 // bytes of codes read, an estimate from Distances
 	BytesRead int64 // bytes of rows read from files, not from memory
+
+	Walk, Rescore time.Duration // of the walk or scan; of the reading of rows and the exact distances
 }
 
 // Pending is what background work is left.

@@ -46,13 +46,13 @@ func (ix *Index) partsOf(set *roaring.Bitmap) (parts []*part, err error) {
 			continue
 		}
 		if p == nil || p.room() == 0 {
-			if p, err = newPart(min(ix.o.SealRows, int(set.GetCardinality())), ix.stride); err != nil {
+			if p, err = newPart(min(ix.conf().SealRows, int(set.GetCardinality())), ix.target.Load(), ix.o.Budget); err != nil {
 				return parts, err
 			}
 			p.frozen.Store(true)
 			parts = append(parts, p)
 		}
-		p.append([]uint32{slot}, [][]float32{row}, ix.quantizer, 1)
+		p.append([]uint32{slot}, [][]float32{row}, 1)
 	}
 	return parts, nil
 }
@@ -118,8 +118,8 @@ func (ix *Index) copyParts(old []*part, dead *roaring.Bitmap) (fresh []*part, er
 			if dead.Contains(slot) {
 				continue
 			}
-			if next == nil || next.room() == 0 {
-				if next, err = newPart(ix.o.SealRows, ix.stride); err != nil {
+			if next == nil || next.room() == 0 || next.book != p.book {
+				if next, err = newPart(ix.conf().SealRows, p.book, ix.o.Budget); err != nil {
 					for _, f := range fresh {
 						f.free()
 					}
@@ -127,7 +127,7 @@ func (ix *Index) copyParts(old []*part, dead *roaring.Bitmap) (fresh []*part, er
 				}
 				fresh = append(fresh, next)
 			}
-			next.copyOrd(slot, p.codes[ord*ix.stride:])
+			next.copyOrd(slot, p.codes[ord*p.stride:])
 		}
 	}
 	return fresh, nil

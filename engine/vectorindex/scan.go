@@ -26,9 +26,9 @@ func (sc *scratch) scanCodes() error {
 		n = max(sc.limit(p, n, walked), min(walked, n))
 		var err error
 		if sc.scansAll(n) {
-			err = sc.scanRange(p.slots, p.codes, 0, n)
+			err = sc.scanRange(p.book, p.slots, p.codes, 0, n)
 		} else {
-			err = sc.scanMatches(p.codes, func(slot uint32) (uint32, bool) {
+			err = sc.scanMatches(p.book, p.codes, func(slot uint32) (uint32, bool) {
 				ord, ok := p.bySlot.get(slot)
 				return ord, ok && int(ord) < n
 			})
@@ -42,27 +42,28 @@ func (sc *scratch) scanCodes() error {
 
 func (sc *scratch) scanSegment(sg *segment) error {
 	if sc.scansAll(sg.rows) {
-		return sc.scanRange(sg.slots, sg.codes, 0, sg.rows)
+		return sc.scanRange(sg.book, sg.slots, sg.codes, 0, sg.rows)
 	}
 	hint := 0
-	return sc.scanMatches(sg.codes, func(slot uint32) (uint32, bool) { return sg.bySlot.find(slot, &hint) })
+	return sc.scanMatches(sg.book, sg.codes, func(slot uint32) (uint32, bool) { return sg.bySlot.find(slot, &hint) })
 }
 
 // scansAll tells whether a source of n rows is better scanned from end to end than by looking up the matches.
 func (sc *scratch) scansAll(n int) bool { return sc.r.Filter == nil || sc.matches > n }
 
 // scanRange scans the codes of ords from to to-1, one after the other in memory.
-func (sc *scratch) scanRange(slots []uint32, codes []byte, from, to int) error {
-	for ; from < to; from += scanBatch {
+func (sc *scratch) scanRange(book *codebook, slots []uint32, codes []byte, from, to int) error {
+	q := sc.aim(book, codes)
+	for stride := book.stride; from < to; from += scanBatch {
 		n := min(scanBatch, to-from)
-		stride := sc.v.ix.stride
-		sc.scorer.query.Distances(codes[from*stride:(from+n)*stride], sc.iota[:n], sc.out, sc.near.bound())
+		batch := codes[from*stride : (from+n)*stride]
+		q.Distances(batch, sc.iota[:n], sc.out, sc.near.bound())
 		for i, d := range sc.out[:n] {
 			if sc.near.takes(d) && sc.allowed(slots[from+i]) {
-				sc.near.push(slots[from+i], d)
+				sc.near.push(Result{slots[from+i], d, q.Deviation(batch[i*stride:])})
 			}
 		}
-		sc.stats.Distances += n
+		sc.count(n, stride)
 		sc.stats.Scanned += n
 		if err := sc.proceed(n); err != nil {
 			return err
@@ -72,7 +73,8 @@ func (sc *scratch) scanRange(slots []uint32, codes []byte, from, to int) error {
 }
 
 // scanMatches scans the codes of the filter's matches that find knows.
-func (sc *scratch) scanMatches(codes []byte, find func(slot uint32) (ord uint32, ok bool)) error {
+func (sc *scratch) scanMatches(book *codebook, codes []byte, find func(slot uint32) (ord uint32, ok bool)) error {
+	q := sc.aim(book, codes)
 	for it := sc.r.Filter.ManyIterator(); ; {
 		k := it.NextMany(sc.slots[:scanBatch])
 		if k == 0 {
@@ -85,13 +87,13 @@ func (sc *scratch) scanMatches(codes []byte, find func(slot uint32) (ord uint32,
 				n++
 			}
 		}
-		sc.scorer.query.Distances(codes, sc.ords[:n], sc.out, sc.near.bound())
+		q.Distances(codes, sc.ords[:n], sc.out, sc.near.bound())
 		for i, d := range sc.out[:n] {
 			if slot := sc.slots[i]; sc.near.takes(d) && (sc.r.Visible == nil || sc.r.Visible(slot)) {
-				sc.near.push(slot, d)
+				sc.near.push(Result{slot, d, q.Deviation(codes[int(sc.ords[i])*book.stride:])})
 			}
 		}
-		sc.stats.Distances += n
+		sc.count(n, book.stride)
 		sc.stats.Scanned += n
 		if err := sc.proceed(k); err != nil {
 			return err
@@ -149,7 +151,7 @@ func (sc *scratch) scanRowBatch(slots []uint32) error {
 		distance.RowsF32(sc.v.ix.o.Metric, sc.r.Query, span.Base, span.Stride, sc.ords[:n], sc.out)
 		for i, d := range sc.out[:n] {
 			if sc.near.takes(d) && (sc.r.Visible == nil || sc.r.Visible(slots[i])) {
-				sc.near.push(slots[i], d)
+				sc.near.push(Result{Slot: slots[i], Distance: d})
 			}
 		}
 		sc.stats.RowsRead += n

@@ -20,7 +20,7 @@ func (ix *Index) sealable(s *sources) *part {
 			return p
 		}
 		worth := max(largest(s.segments)/idleTier, 1)
-		if idle && n >= worth && ix.o.rawBytes(n) >= ix.o.IndexFromBytes {
+		if idle && n >= worth && ix.conf().rawBytes(n) >= ix.conf().IndexFromBytes {
 			return p
 		}
 		if p.graph.Load() != nil && p.dead.Load() > rewriteMinDead && 2*int(p.dead.Load()) > n {
@@ -68,18 +68,18 @@ func (ix *Index) seal(ctx context.Context, p *part) error {
 func (ix *Index) sealPrefix(p *part, n int) error {
 	begun := time.Now()
 	c := change{dropParts: []*part{p}}
-	sf, err := ix.createNew(n)
+	sf, err := ix.createNew(n, p.book)
 	if err != nil {
 		return err
 	}
 	if n < p.len() {
-		rest, err := newPart(p.len()-n, ix.stride)
+		rest, err := newPart(p.len()-n, p.book, ix.o.Budget)
 		if err != nil {
 			sf.drop()
 			return err
 		}
 		for ord := n; ord < p.len(); ord++ {
-			rest.copyOrd(p.slots[ord], p.codes[ord*ix.stride:])
+			rest.copyOrd(p.slots[ord], p.codes[ord*p.stride:])
 		}
 		rest.frozen.Store(true)
 		c.addParts = []*part{rest}
@@ -110,6 +110,9 @@ func (ix *Index) SealAll(ctx context.Context) error {
 	if ix.merge != nil {
 		ix.endMerge()
 	}
+	if err := ix.settleCodes(ctx); err != nil {
+		return err
+	}
 	s := ix.pin()
 	defer s.release()
 	builds := ix.wantsGraph(s)
@@ -124,7 +127,7 @@ func (ix *Index) SealAll(ctx context.Context) error {
 		if p.graph.Load() != nil || builds {
 			n = int(p.walked.Load())
 		}
-		if n == 0 || ix.o.rawBytes(n) < ix.o.IndexFromBytes {
+		if n == 0 || ix.conf().rawBytes(n) < ix.conf().IndexFromBytes {
 			continue
 		}
 		if err := ix.sealPrefix(p, n); err != nil {
@@ -134,15 +137,38 @@ func (ix *Index) SealAll(ctx context.Context) error {
 	return nil
 }
 
+// settleCodes does what comes before the first graph.
+func (ix *Index) settleCodes(ctx context.Context) error {
+	for ctx.Err() == nil {
+		s := ix.pin()
+		var err error
+		p := ix.recodable(s)
+		switch {
+		case !ix.centred && len(s.parts) > 0 && ix.wantsGraph(s):
+			err = ix.fixCentre(s)
+		case p != nil:
+			err = ix.recode(p)
+		default:
+			s.release()
+			return nil
+		}
+		s.release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // createNew reserves the file of a segment of so many rows.
-func (ix *Index) createNew(rows int) (*segmentFile, error) {
+func (ix *Index) createNew(rows int, book *codebook) (*segmentFile, error) {
 	ix.mu.Lock()
 	id := ix.nextFile
 	ix.nextFile++
 	ix.mu.Unlock()
-	bytes := int64(1<<16) + int64(rows)*int64(ix.stride+16)
-	if !ix.o.NoGraph {
-		bytes += int64(rows) * 4 * int64(2*ix.o.M+4)
+	bytes := int64(1<<16) + int64(rows)*int64(book.stride+16)
+	if !ix.conf().NoGraph {
+		bytes += int64(rows) * ix.linkBytes()
 	}
 	if err := ix.o.Room(bytes); err != nil {
 		return nil, err
@@ -152,15 +178,16 @@ func (ix *Index) createNew(rows int) (*segmentFile, error) {
 
 // writeNew writes and maps a segment that nothing names yet.
 func (ix *Index) writeNew(sf *segmentFile, in segmentInput) (*segment, error) {
-	ref, err := sf.write(&ix.o.Config, ix.kind, in)
+	ref, err := sf.write(ix.conf(), in)
 	if err != nil {
 		return nil, err
 	}
-	sg, err := openSegment(ix.o.FS, ix.o.Dir, ref, ix.o.InRAM)
+	sg, err := openSegment(ix.o.FS, ix.o.Dir, ref)
 	if err != nil {
 		_ = ix.o.FS.Remove(sf.name) // nobody names it
 		return nil, err
 	}
+	sg.book = in.book
 	sg.checked = sg.blocks() // just written
 	return sg, nil
 }

@@ -4,16 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
+	"time"
 
 	"github.com/isobath/isobath/hnsw"
-	"github.com/isobath/isobath/mmapvec/quant"
 )
 
 const (
-	defaultEf   = 100
-	minRescored = 30  // candidates rescored at least
-	scanBatch   = 256 // rows or codes of one kernel call
+	defaultEf = 100
+	scanBatch = 256 // rows or codes of one kernel call
 	// evalsPerEf is the number of distances that a walk computes for each unit of ef at M = 16.
 	evalsPerEf = 17
 	// scansPerStep is the number of matches that are scanned in the time of one node of a filtered walk (measured: 13 ns
@@ -36,7 +34,9 @@ type scratch struct {
 	deadline int      // rows until ctx is looked at again
 
 	// kept
-	scorer  codeScorer // its query is nil for Flat
+	asked   []askedBook
+	codes   codeScorer
+	rows    rowScorer
 	graph   *hnsw.Scratch
 	near    nearest
 	iota    []uint32
@@ -44,13 +44,13 @@ type scratch struct {
 	slots   []uint32
 	out     []float32
 	bits    []uint64
-	own     []byte // the query's code
+	diffs   []float32
 	run     func() error
 	accept  func(ord uint32) bool
 	rescore func(i int, row []float32) error
 }
 
-func newScratch(z quant.Quantizer) *scratch {
+func newScratch() *scratch {
 	sc := &scratch{
 		graph: hnsw.NewScratch(),
 		iota:  make([]uint32, scanBatch),
@@ -60,9 +60,6 @@ func newScratch(z quant.Quantizer) *scratch {
 	}
 	for i := range sc.iota {
 		sc.iota[i] = uint32(i)
-	}
-	if z != nil {
-		sc.scorer.query = z.NewQuery()
 	}
 	sc.run = sc.search
 	sc.accept = func(ord uint32) bool { return int(ord) < len(sc.nodes) && sc.allowed(sc.nodes[ord]) }
@@ -79,13 +76,15 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 	}
 	r.Ef = max(r.Ef, r.K)
 	sc.ctx, sc.v, sc.r = ctx, v, r
+	sc.forgetQueries()
 	sc.stats, sc.results, sc.deadline = Stats{}, sc.results[:0], 0
 	sc.near.before = r.Before
 }
 
 // end drops what must not be kept alive by the pool.
 func (sc *scratch) end() {
-	sc.ctx, sc.v, sc.r, sc.nodes, sc.scorer.codes, sc.near.before = nil, nil, Request{}, nil, nil, nil
+	sc.ctx, sc.v, sc.r, sc.nodes, sc.codes, sc.near.before = nil, nil, Request{}, nil, codeScorer{}, nil
+	sc.rows = rowScorer{}
 }
 
 // allowed tells whether slot may be a result.
@@ -110,14 +109,15 @@ func (sc *scratch) search() error {
 		return sc.finish()
 	}
 	sc.near.reset(sc.depth())
-	sc.scorer.query.Reset(sc.r.Query)
 	var err error
+	began := time.Now()
 	switch sc.stats.Plan {
 	case PlanMatches, PlanCodes:
 		err = sc.scanCodes()
 	default:
 		err = sc.walk()
 	}
+	sc.stats.Walk = time.Since(began)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (sc *scratch) plan() Plan {
 	switch {
 	case r.K <= 0 || rows == 0 || (r.Filter != nil && sc.matches == 0):
 		return PlanEmpty
-	case r.Exact || ix.o.Flat || ix.o.rawBytes(live) < ix.o.FullScanBytes:
+	case r.Exact || ix.o.Flat || ix.conf().rawBytes(live) < ix.conf().FullScanBytes:
 		return PlanExact
 	}
 	graphs := 0
@@ -166,7 +166,7 @@ func (sc *scratch) plan() Plan {
 	switch {
 	case forcedPlan != "":
 		return forcedPlan
-	case graphs == 0 || ix.o.rawBytes(sc.matches) < ix.o.FullScanBytes || sc.matches <= scansPerStep*graphs*sc.steps(live):
+	case graphs == 0 || ix.conf().rawBytes(sc.matches) < ix.conf().FullScanBytes || sc.matches <= scansPerStep*graphs*sc.steps(live):
 		return PlanMatches
 	}
 	// No two-hop walk: at shares of 0.5 to 10 % it took longer than a plain filtered walk and found less (70 000 rows of
@@ -182,7 +182,11 @@ func (sc *scratch) steps(live int) int {
 
 // depth is the number of candidates to rescore.
 func (sc *scratch) depth() int {
-	n := max(2*sc.r.K, minRescored)
+	n := 0
+	for _, b := range sc.v.s.codebooks {
+		d := depthOf(b.kind)
+		n = max(n, d.factor*sc.r.K, d.least)
+	}
 	if over := sc.r.Oversampling * float64(sc.r.K); over > float64(n) {
 		n = int(min(over, 1<<20))
 	}
@@ -199,7 +203,7 @@ func (sc *scratch) walk() error {
 			}
 			continue
 		}
-		full, err := sc.walkGraph(sg.graph, sg.slots, sg.codes, sg.deadShare(), &sg.bySlot)
+		full, err := sc.walkGraph(sg.graph, sg.book, sg.slots, sg.codes, sg.deadShare(), &sg.bySlot)
 		if err != nil { // damage costs time, not the answer
 			sg.suspect.Store(true)
 			full = true
@@ -210,13 +214,13 @@ func (sc *scratch) walk() error {
 		n, walked := sc.v.counts[i], int(p.walked.Load())
 		if walked > 0 {
 			dead := float64(p.dead.Load()) / float64(max(n, 1))
-			full, err := sc.walkGraph(p.graph.Load(), p.slots[:min(walked, n)], p.codes, dead, nil)
+			full, err := sc.walkGraph(p.graph.Load(), p.book, p.slots[:min(walked, n)], p.codes, dead, nil)
 			if err != nil {
 				return err
 			}
 			exhausted = exhausted || full
 		}
-		if err := sc.scanRange(p.slots, p.codes, min(walked, n), sc.limit(p, n, walked)); err != nil {
+		if err := sc.scanRange(p.book, p.slots, p.codes, min(walked, n), sc.limit(p, n, walked)); err != nil {
 			return err
 		}
 	}
@@ -231,7 +235,7 @@ func (sc *scratch) walk() error {
 // limit is the number of ords of a part that a search may read.
 func (sc *scratch) limit(p *part, n, walked int) int {
 	ix := sc.v.ix
-	if sc.r.IndexedOnly && !ix.o.NoGraph && ix.o.rawBytes(n-walked) >= max(ix.o.IndexFromBytes, 1) {
+	if sc.r.IndexedOnly && !ix.conf().NoGraph && ix.conf().rawBytes(n-walked) >= max(ix.conf().IndexFromBytes, 1) {
 		return walked
 	}
 	return n
@@ -239,8 +243,9 @@ func (sc *scratch) limit(p *part, n, walked int) int {
 
 // walkGraph walks one graph; ord i has slot slots[i], what lies beyond is left to the scan. It tells whether the walk
 // gave up.
-func (sc *scratch) walkGraph(g hnsw.Reader, slots []uint32, codes []byte, dead float64, x *slotIndex) (gaveUp bool, err error) {
-	sc.scorer.codes, sc.nodes = codes, slots
+func (sc *scratch) walkGraph(g hnsw.Reader, book *codebook, slots []uint32, codes []byte, dead float64, x *slotIndex) (gaveUp bool, err error) {
+	sc.aim(book, codes)
+	sc.nodes = slots
 	o := hnsw.SearchOptions{Ef: sc.r.Ef}
 	switch {
 	case sc.r.Filter != nil:
@@ -263,24 +268,35 @@ func (sc *scratch) walkGraph(g hnsw.Reader, slots []uint32, codes []byte, dead f
 	if err != nil {
 		return false, err
 	}
+	q, stride := sc.codes.query, book.stride
 	for _, c := range found {
-		sc.near.push(slots[c.Ord], c.Distance)
+		var deviation float32
+		if !sc.r.Rows {
+			deviation = q.Deviation(codes[int(c.Ord)*stride:])
+		}
+		sc.near.push(Result{slots[c.Ord], c.Distance, deviation})
 	}
 	return sc.graph.Stats.Exhausted, nil
 }
 
 // walked searches one graph and returns what of the answer may be a result. Borrowed until the next walk.
 func (sc *scratch) walked(g hnsw.Reader, o hnsw.SearchOptions) ([]hnsw.Candidate, error) {
-	found := g.Search(&sc.scorer, o, sc.graph)
+	found := g.Search(sc.scorer(), o, sc.graph)
 	st := &sc.graph.Stats
 	sc.stats.Visited += st.Visited
 	sc.stats.Hops += st.Hops
-	sc.stats.Distances += st.Distances
+	sc.count(st.Distances, sc.codes.stride)
 	if sc.graph.Err != nil {
 		return nil, fmt.Errorf("graph: %w", sc.graph.Err)
 	}
 	kept := found[:0]
 	for _, c := range found {
+		if !sc.near.takes(c.Distance) { // the others are farther
+			break
+		}
+		if len(kept) == sc.near.limit {
+			break
+		}
 		if o.Bits != nil || sc.accept(c.Ord) {
 			kept = append(kept, c)
 		}
@@ -313,52 +329,4 @@ func (sc *scratch) matchBits(x *slotIndex, n int) ([]uint64, func(uint32) bool) 
 			}
 		}
 	}
-}
-
-// finish rescores the candidates on their rows and keeps the K best.
-func (sc *scratch) finish() error {
-	sc.results = append(sc.results[:0], sc.near.sorted()...)
-	sc.results = sc.results[:sc.worthwhile()]
-	if cap(sc.slots) < len(sc.results) {
-		sc.slots = make([]uint32, len(sc.results))
-	}
-	slots := sc.slots[:len(sc.results)]
-	for i, r := range sc.results {
-		slots[i] = r.Slot
-	}
-	if err := sc.v.rows.Fetch(slots, sc.rescore); err != nil {
-		return fmt.Errorf("rescore: %w", err)
-	}
-	sc.stats.Rescored += len(slots)
-	sc.stats.RowsRead += len(slots)
-	for i, r := range sc.results {
-		if r.Distance != r.Distance {
-			sc.results[i].Distance = float32(math.Inf(1))
-		}
-	}
-	sc.near.sort(sc.results)
-	sc.results = sc.results[:min(len(sc.results), sc.r.K)]
-	return nil
-}
-
-// worthwhile is the number of candidates, sorted by estimate, that may be among the K best by the deviation of the codes,
-// here that of the query as a code of its own: it is a rough one, so some more than K are always taken.
-func (sc *scratch) worthwhile() int {
-	n, k := len(sc.results), sc.r.K
-	least := k + max(k/2, 8)
-	if sc.stats.Plan == PlanExact || n <= least || sc.r.Oversampling > 0 {
-		return n
-	}
-	z := sc.v.ix.quantizer
-	sc.own = slices.Grow(sc.own[:0], z.Stride())[:z.Stride()]
-	z.Encode(sc.own, sc.r.Query)
-	bound := 5 * sc.scorer.query.Deviation(sc.own)
-	if !(bound > 0) {
-		return n
-	}
-	reach := sc.results[k-1].Distance + 2*bound
-	for n > least && sc.results[n-1].Distance > reach {
-		n--
-	}
-	return n
 }

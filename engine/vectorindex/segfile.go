@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/isobath/isobath/internal/binfmt"
 )
@@ -33,6 +34,7 @@ const (
 	sectionCodes  sectionKind = 4
 	sectionGraph  sectionKind = 5
 	sectionSums   sectionKind = 6 // checksums of the blocks before it
+	sectionCentre sectionKind = 7 // of the codes; absent: the origin
 )
 
 // Forms of sectionBySlot, in section.aux.
@@ -65,6 +67,7 @@ type segmentHead struct {
 	m           uint32
 	efConstruct uint32
 	fileBytes   int64
+	quantile    float32
 	sections    []section
 }
 
@@ -92,6 +95,7 @@ func encodeHead(h *segmentHead) []byte {
 	w.U32(h.efConstruct)
 	w.I64(h.fileBytes)
 	w.U32(uint32(len(h.sections)))
+	w.U32(math.Float32bits(h.quantile))
 	w.Zero(tableFixed - w.Len())
 	for _, s := range h.sections {
 		w.U32(uint32(s.kind))
@@ -126,6 +130,7 @@ func decodeHead(page []byte) (*segmentHead, error) {
 	h.m, h.efConstruct = r.U32(), r.U32()
 	h.fileBytes = r.I64()
 	count := r.U32()
+	h.quantile = math.Float32frombits(r.U32())
 	r.Bytes(tableFixed - r.Offset())
 	if r.Err() != nil || count > maxSections {
 		return nil, errTable
@@ -155,7 +160,10 @@ func (h *segmentHead) validate() error {
 	default:
 		return errSection
 	}
-	if (h.codes == codesNone) != (h.stride == 0) || h.section(sectionCodes).len != rows*int64(h.stride) || h.stride%64 != 0 {
+	if c := h.section(sectionCentre); c.len != 0 && c.len != 4*int64(h.dim) {
+		return errSection
+	}
+	if h.codes > codesRotated1 || (h.codes == codesNone) != (h.stride == 0) || h.section(sectionCodes).len != rows*int64(h.stride) || h.stride%64 != 0 {
 		return errSection
 	}
 	for _, s := range h.sections { // the checksums cover all that lies before them

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"sort"
 	"sync/atomic"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/isobath/isobath/internal/binfmt"
 	"github.com/isobath/isobath/internal/mmap"
 	"github.com/isobath/isobath/internal/vfs"
+	"github.com/isobath/isobath/mmapvec/distance"
 )
 
 // segment is one sealed segment: a mapped file.
@@ -23,6 +25,7 @@ type segment struct {
 	head   *segmentHead
 	rows   int
 	stride int
+	book   *codebook       // of codes, given by who opened it
 	slots  []uint32        // by ord
 	set    *roaring.Bitmap // of slots; shared, not to be changed
 	bySlot slotIndex
@@ -37,12 +40,17 @@ type segment struct {
 	fs     vfs.FS
 	name   string
 	region *mmap.Region
-	memory *mmap.Memory // holds codes and graph with Config.InRAM
+	memory *mmap.Memory // holds codes or links or both, see place
+	budget *Budget      // of memory
+	inRAM  placed
 }
+
+// placed tells what of a segment is held in memory.
+type placed struct{ codes, links bool }
 
 // openSegment maps a segment file and verifies what ord -> slot depends on. Codes and graph are verified later, see
 // checkSome: damage there can cost recall, never a wrong row or distance.
-func openSegment(fsys vfs.FS, dir string, ref SegmentRef, inRAM bool) (*segment, error) {
+func openSegment(fsys vfs.FS, dir string, ref SegmentRef) (*segment, error) {
 	name := path.Join(dir, ref.File)
 	f, err := fsys.OpenRead(name)
 	if err != nil {
@@ -68,11 +76,12 @@ func openSegment(fsys vfs.FS, dir string, ref SegmentRef, inRAM bool) (*segment,
 		if sg.head.id != ref.ID || sg.rows != ref.Rows || sg.head.fileBytes != ref.Bytes {
 			return binfmt.Corrupt(name, 0, "not the file that the manifest names")
 		}
-		return sg.place(inRAM)
+		return nil
 	})
 	if err != nil {
 		return nil, errors.Join(err, sg.close())
 	}
+	_ = region.Advise(mmap.Random) // only a hint
 	sg.onFree = sg.free
 	return sg, nil
 }
@@ -95,7 +104,7 @@ func (sg *segment) parse(b []byte) error {
 	if sums := head.section(sectionSums); binfmt.Checksum(part(sectionSums)) != sums.crc {
 		return corrupt(sums.off, binfmt.ErrChecksum)
 	}
-	for _, kind := range []sectionKind{sectionSlots, sectionBitmap, sectionBySlot} {
+	for _, kind := range []sectionKind{sectionSlots, sectionBitmap, sectionBySlot, sectionCentre} {
 		s := head.section(kind)
 		if err := sg.checkBlocks(b, int((s.off-headPage)/blockBytes), int((s.off+s.len-headPage+blockBytes-1)/blockBytes)); err != nil {
 			return err
@@ -125,28 +134,44 @@ func (sg *segment) parse(b []byte) error {
 	return nil
 }
 
-// place copies codes and graph to memory where that is wanted.
-func (sg *segment) place(inRAM bool) error {
-	if !inRAM || sg.stride == 0 {
-		if sg.region != nil {
-			_ = sg.region.Advise(mmap.Random) // only a hint
-		}
-		return nil
-	}
-	g := sg.head.section(sectionGraph)
-	m, err := mmap.Alloc(len(sg.codes) + int(g.len))
+// linkBytes is the size of the graph, 0 without one.
+func (sg *segment) linkBytes() int64 { return sg.head.section(sectionGraph).len }
+
+// hold copies codes or links or both to memory: n bytes that were taken from the budget. The segment is not in use yet;
+// after an error it is closed.
+func (sg *segment) hold(where placed, n int64, budget *Budget) error {
+	m, err := mmap.Alloc(int(n))
 	if err != nil {
-		return fmt.Errorf("vectorindex: hold segment in memory: %w", err)
+		budget.give(n)
+		return errors.Join(err, sg.close())
 	}
-	sg.memory = m
-	m.HugePages(len(m.Bytes()))
-	n := copy(m.Bytes(), sg.codes)
-	sg.codes = m.Bytes()[:n:n]
-	if sg.graph != nil {
-		copy(m.Bytes()[n:], sg.region.Bytes()[g.off:g.off+g.len])
-		sg.graph, err = hnsw.OpenMapped(m.Bytes()[n:])
+	sg.memory, sg.budget, sg.inRAM = m, budget, where
+	m.HugePages(int(n))
+	err = mmap.Guard(sg.name, func() (err error) {
+		free := m.Bytes()
+		if where.codes {
+			k := copy(free, sg.codes)
+			sg.letGo(sectionCodes)
+			sg.codes, free = free[:k:k], free[k:]
+		}
+		if where.links && sg.graph != nil {
+			off := sg.head.section(sectionGraph).off
+			copy(free, sg.region.Bytes()[off:off+sg.linkBytes()])
+			sg.letGo(sectionGraph)
+			sg.graph, err = hnsw.OpenMapped(free)
+		}
+		return err
+	})
+	if err != nil {
+		return errors.Join(err, sg.close())
 	}
-	return err
+	return nil
+}
+
+// letGo unmaps the pages of a section that is held in memory; the file keeps them.
+func (sg *segment) letGo(kind sectionKind) {
+	s := sg.head.section(kind)
+	_ = sg.region.AdviseRange(int(s.off), int(s.len), mmap.DontNeed) // only a hint
 }
 
 func (sg *segment) blocks() int { return int(sg.head.section(sectionSums).len / 4) }
@@ -180,20 +205,49 @@ func (sg *segment) free() {
 
 func (sg *segment) close() error {
 	if sg.memory != nil {
+		sg.budget.give(int64(len(sg.memory.Bytes())))
 		sg.memory.Free()
 	}
 	return sg.region.Close()
 }
 
-// fits tells whether the segment's codes are those of c.
-func (sg *segment) fits(c *Config, kind codeKind, stride int) bool {
+// centre returns the centre of the codes, nil for the origin.
+func (sg *segment) centre() []float32 {
+	s := sg.head.section(sectionCentre)
+	if s.len == 0 {
+		return nil
+	}
+	return slices.Clone(floatsOf(sg.region.Bytes()[s.off : s.off+s.len]))
+}
+
+// readBook verifies that the segment was made for c and finds its codebook among bs.
+func (sg *segment) readBook(c *Config, bs *books) error {
 	h := sg.head
-	return int(h.dim) == c.Dim && h.metric == uint8(c.Metric) && (h.codes == kind && (kind == codesNone || h.seed == c.Seed) && sg.stride == stride)
+	if int(h.dim) != c.Dim || h.metric != uint8(c.Metric) || (h.codes == codesNone) != c.Flat {
+		return fmt.Errorf("vectorindex: segment %s holds other vectors", sg.name)
+	}
+	if h.codes != codesNone && (h.seed != c.Seed || (h.codes == codesPlain8) != (c.Metric == distance.L1)) {
+		return fmt.Errorf("vectorindex: segment %s holds codes that do not fit", sg.name)
+	}
+	if !(h.quantile >= 0 && h.quantile <= 1) {
+		return fmt.Errorf("vectorindex: segment %s holds codes of quantile %g", sg.name, h.quantile)
+	}
+	centre := sg.centre()
+	for _, x := range centre {
+		if x-x != 0 {
+			return fmt.Errorf("vectorindex: segment %s has a centre that is not finite", sg.name)
+		}
+	}
+	sg.book = bs.get(c, h.codes, h.quantile, centre)
+	if sg.book.stride != sg.stride {
+		return fmt.Errorf("vectorindex: segment %s holds codes of %d bytes, not of %d", sg.name, sg.stride, sg.book.stride)
+	}
+	return nil
 }
 
 // hasGraph tells whether the segment has a graph with the parameters of c.
 func (sg *segment) hasGraph(c *Config) bool {
-	return sg.graph != nil && int(sg.head.m) == c.M && int(sg.head.efConstruct) == c.EfConstruct
+	return sg.graph != nil && int(sg.head.m) == c.M && int(sg.head.efConstruct) == max(c.EfConstruct, c.M)
 }
 
 // deadShare is the share of dead rows.

@@ -119,8 +119,10 @@ func TestInRAMAnswersAlike(t *testing.T) {
 	w, _ := sealed(t)
 	q := w.vector(w.heart)
 	want, _ := w.search(Request{Query: q, K: 20})
-	w.o.InRAM = true
+	w.o.CodesPlacement, w.o.LinksPlacement = PlaceMemory, PlaceMemory
 	w.reopen()
+	require.Zero(t, w.ix.MemoryBytes(), "open copies nothing")
+	w.work()
 	got, _ := w.search(Request{Query: q, K: 20})
 	require.Equal(t, want, got)
 	require.Positive(t, w.ix.MemoryBytes())
@@ -150,7 +152,8 @@ func FuzzSegmentDamage(f *testing.F) {
 	}
 	f.Add(uint32(104), []byte{200}, true)
 	f.Add(uint32(140), []byte{1, 2, 3}, false)
-	query := w.ix.quantizer.NewQuery()
+	book := w.ix.target.Load()
+	query := book.quantizer.NewQuery()
 	query.Reset(w.heart[0])
 	f.Fuzz(func(t *testing.T, at uint32, patch []byte, hide bool) {
 		file := slices.Clone(b)
@@ -168,8 +171,8 @@ func FuzzSegmentDamage(f *testing.F) {
 				require.Less(t, int(ord), sg.rows)
 			}
 		}
-		if sg.graph != nil && sg.stride == w.ix.stride {
-			for _, c := range sg.graph.Search(&codeScorer{query, sg.codes}, hnsw.SearchOptions{Ef: 5}, hnsw.NewScratch()) {
+		if sg.graph != nil && sg.stride == book.stride {
+			for _, c := range sg.graph.Search(&codeScorer{query, sg.codes, sg.stride}, hnsw.SearchOptions{Ef: 5}, hnsw.NewScratch()) {
 				require.Less(t, int(c.Ord), sg.rows)
 			}
 		}

@@ -18,12 +18,12 @@ import (
 
 // segmentInput is what becomes a segment.
 type segmentInput struct {
-	rows   int
-	slots  []uint32    // by old ord
-	codes  []byte      // by old ord, stride each
-	stride int         // 0: no codes
-	graph  hnsw.Reader // nil: none
-	order  []uint32    // new ord -> old ord; nil: by slot
+	rows  int
+	slots []uint32    // by old ord
+	codes []byte      // by old ord
+	book  *codebook   // of codes
+	graph *hnsw.Graph // nil: none
+	order []uint32    // new ord -> old ord; nil: by slot
 }
 
 // segmentFile is a segment file that is being written, under a temporary name and with its space reserved.
@@ -68,10 +68,14 @@ func (sf *segmentFile) drop() {
 }
 
 // write writes, syncs and names the file; after an error it is gone.
-func (sf *segmentFile) write(c *Config, kind codeKind, in segmentInput) (SegmentRef, error) {
+func (sf *segmentFile) write(c *Config, in segmentInput) (SegmentRef, error) {
 	head := &segmentHead{
-		id: sf.ref.ID, dim: uint32(c.Dim), metric: uint8(c.Metric), codes: kind, seed: c.Seed, rows: uint32(in.rows),
-		stride: uint32(in.stride), m: uint32(c.M), efConstruct: uint32(c.EfConstruct),
+		id: sf.ref.ID, dim: uint32(c.Dim), metric: uint8(c.Metric), codes: in.book.kind, seed: c.Seed, rows: uint32(in.rows),
+		stride: uint32(in.book.stride), quantile: in.book.quantile,
+	}
+	if in.graph != nil {
+		p := in.graph.Params()
+		head.m, head.efConstruct = uint32(p.M), uint32(p.EfConstruction)
 	}
 	err := errors.Join(writeSections(sf.file, head, in), sf.file.Close())
 	if err == nil {
@@ -125,10 +129,13 @@ func writeSections(f vfs.File, head *segmentHead, in segmentInput) error {
 	add(sectionSlots, 0, bytes(bytesOf(slots)))
 	add(sectionBitmap, 0, bytes(bitmap))
 	add(sectionBySlot, aux, bytes(bytesOf(bySlot)))
-	if in.stride > 0 {
+	if len(in.book.centre) > 0 {
+		add(sectionCentre, 0, bytes(bytesOf(in.book.centre)))
+	}
+	if stride := in.book.stride; stride > 0 {
 		add(sectionCodes, 0, func() error {
 			for _, old := range order {
-				if _, err := w.Write(in.codes[int(old)*in.stride:][:in.stride]); err != nil {
+				if _, err := w.Write(in.codes[int(old)*stride:][:stride]); err != nil {
 					return err
 				}
 			}

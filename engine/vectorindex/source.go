@@ -1,6 +1,9 @@
 package vectorindex
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // pinned counts the users of a source; the last one frees it. The count starts at 0: the first user retains.
 type pinned struct {
@@ -22,15 +25,19 @@ type sources struct {
 	pinned
 	segments []*segment
 	parts    []*part // oldest first; all but the last are frozen
+
+	codebooks []*codebook // of all members, each once
 }
 
 func newSources(segments []*segment, parts []*part) *sources {
 	s := &sources{segments: segments, parts: parts}
 	for _, sg := range segments {
 		sg.retain()
+		s.addBook(sg.book)
 	}
 	for _, p := range parts {
 		p.retain()
+		s.addBook(p.book)
 	}
 	s.onFree = func() {
 		for _, sg := range s.segments {
@@ -42,6 +49,12 @@ func newSources(segments []*segment, parts []*part) *sources {
 	}
 	s.retain()
 	return s
+}
+
+func (s *sources) addBook(b *codebook) {
+	if !slices.Contains(s.codebooks, b) {
+		s.codebooks = append(s.codebooks, b)
+	}
 }
 
 // tail returns the part that takes rows, nil if there is none.

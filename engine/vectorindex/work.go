@@ -35,6 +35,9 @@ func (ix *Index) Work(ctx context.Context) (did bool, err error) {
 	}
 	s := ix.pin()
 	defer s.release()
+	if ix.centred {
+		ix.retarget(s)
+	}
 	steps := ix.steps(s)
 	if len(steps) == 0 {
 		return false, nil
@@ -91,6 +94,12 @@ func (ix *Index) steps(s *sources) []func(context.Context) error {
 	if ix.o.Flat {
 		return steps
 	}
+	if !ix.centred && len(s.parts) > 0 && ix.wantsGraph(s) {
+		return append(steps, func(context.Context) error { return ix.fixCentre(s) })
+	}
+	if p := ix.recodable(s); p != nil {
+		return append(steps, func(context.Context) error { return ix.recode(p) })
+	}
 	if p := ix.sealable(s); p != nil {
 		// Before the next part gets a graph: it may be better off merged with this segment.
 		return append(steps, func(ctx context.Context) error { return ix.seal(ctx, p) })
@@ -108,6 +117,8 @@ func (ix *Index) steps(s *sources) []func(context.Context) error {
 		add(ix.mergeSlice)
 	} else if inputs := ix.mergeable(s); len(inputs) > 0 {
 		add(func(context.Context) error { return ix.beginMerge(inputs, nil) })
+	} else if sg, where := ix.placeable(s); sg != nil {
+		add(func(context.Context) error { return ix.placeSegment(sg, where) })
 	}
 	return steps
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+
+	mmapgo "github.com/edsrzf/mmap-go"
 )
 
 var allocated atomic.Int64
@@ -12,12 +14,13 @@ var allocated atomic.Int64
 // Allocated returns the number of bytes now reserved by Alloc, touched or not.
 func Allocated() int64 { return allocated.Load() }
 
-// Memory is a piece of anonymous memory. See Alloc.
+// Memory is a piece of anonymous memory, or of a file without a name. See Alloc and Spill.
 type Memory struct {
 	bytes  []byte
 	mu     sync.Mutex
 	n      int
 	onHeap bool
+	file   mmapgo.MMap // of Spill
 }
 
 // Alloc reserves n bytes, zeroed and page aligned, outside the Go heap; pages that nobody touches
@@ -51,7 +54,7 @@ func (m *Memory) Bytes() []byte { return m.bytes }
 func (m *Memory) HugePages(n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if n = min(n, len(m.bytes)); n > 0 && !m.onHeap {
+	if n = min(n, len(m.bytes)); n > 0 && !m.onHeap && m.file == nil {
 		_ = advise(m.bytes[:n], HugePage)
 	}
 }
@@ -61,6 +64,10 @@ func (m *Memory) Free() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.n == 0 {
+		return
+	}
+	if m.file != nil {
+		m.freeSpill()
 		return
 	}
 	if !m.onHeap {

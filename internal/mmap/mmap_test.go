@@ -93,3 +93,28 @@ func TestAlloc(t *testing.T) {
 	require.NoError(t, err)
 	empty.Free()
 }
+
+func TestSpillLeavesNoFile(t *testing.T) {
+	dir := t.TempDir()
+	m, err := Spill(dir, 100_000)
+	require.NoError(t, err)
+	require.Len(t, m.Bytes(), 100_000)
+	m.HugePages(100_000)
+	require.NoError(t, Guard("spill", func() error {
+		for i := range m.Bytes() {
+			require.Zero(t, m.Bytes()[i])
+			m.Bytes()[i] = byte(i)
+		}
+		return nil
+	}))
+	names, err := vfs.OS.List(dir)
+	require.NoError(t, err)
+	require.Empty(t, names)
+	m.Free()
+	m.Free()
+	_, err = Spill(dir+"/absent", 10)
+	require.Error(t, err)
+	m, err = Spill(dir, 0)
+	require.NoError(t, err)
+	m.Free()
+}

@@ -92,6 +92,19 @@ func (r *Region) Advise(a Advice) error {
 	return advise(r.whole, a)
 }
 
+// AdviseRange passes advice for the pages of bytes off to off+n-1.
+func (r *Region) AdviseRange(off, n int, a Advice) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.whole == nil || n <= 0 {
+		return nil
+	}
+	page := os.Getpagesize()
+	off += len(r.whole) - len(r.bytes)
+	from := off / page * page
+	return advise(r.whole[from:min(off+n, len(r.whole))], a)
+}
+
 // Close unmaps. The caller guarantees that nobody reads the bytes any more.
 func (r *Region) Close() error {
 	r.mu.Lock()

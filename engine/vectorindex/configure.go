@@ -1,0 +1,177 @@
+package vectorindex
+
+import (
+	"errors"
+	"fmt"
+)
+
+// conf returns the configuration in force.
+func (ix *Index) conf() *Config { return ix.config.Load() }
+
+// Configure changes all of the configuration but Dim, Metric, Seed and Flat. What it changes in segments is done by Work;
+// until then these serve as they are.
+func (ix *Index) Configure(c Config) error {
+	o := ix.o
+	o.Config = c
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return err
+	}
+	ix.workMu.Lock()
+	defer ix.workMu.Unlock()
+	if c.Dim != ix.o.Dim || c.Metric != ix.o.Metric || c.Seed != ix.o.Seed || c.Flat != ix.o.Flat {
+		return errors.New("vectorindex: dimension, metric, seed and flatness are for ever")
+	}
+	ix.config.Store(&o.Config)
+	if ix.isClosed() {
+		return ErrClosed
+	}
+	s := ix.pin()
+	defer s.release()
+	ix.target.Store(ix.wanted(s.rows() - s.deadRows()))
+	return nil
+}
+
+// affordable returns the kind of codes for an index of so many rows: the first of those allowed that fits into what
+// other indexes leave of the budget, the last if none does. Going back to a larger one takes some room to spare.
+func (ix *Index) affordable(rows int) codeKind {
+	kinds := ix.conf().kinds()
+	b := ix.o.Budget
+	if b == nil || ix.o.Flat || rows == 0 {
+		return kinds[0]
+	}
+	room := b.total - b.spare() - max(0, b.used.Load()-ix.held())
+	current := ix.target.Load()
+	for i, k := range kinds {
+		need := int64(rows) * ix.rowBytes(ix.books.get(ix.conf(), k, 0, nil))
+		if current != nil && i < indexOfKind(kinds, current.kind) {
+			need += need / 4
+		}
+		if need <= room {
+			return k
+		}
+	}
+	return kinds[len(kinds)-1]
+}
+
+func indexOfKind(kinds []codeKind, k codeKind) int {
+	for i, x := range kinds {
+		if x == k {
+			return i
+		}
+	}
+	return -1
+}
+
+// held is the memory of the budget that this index has.
+func (ix *Index) held() int64 {
+	s := ix.pin()
+	defer s.release()
+	n := ix.merging.Load()
+	for _, p := range s.parts {
+		n += p.charged.Load()
+	}
+	for _, sg := range s.segments {
+		if sg.memory != nil {
+			n += int64(len(sg.memory.Bytes()))
+		}
+	}
+	return n
+}
+
+// retarget follows the budget: it changes what codes new rows get, and with that what segments are written anew.
+// workMu is held.
+func (ix *Index) retarget(s *sources) {
+	if old, wanted := ix.target.Load(), ix.wanted(s.rows()-s.deadRows()); wanted != old {
+		ix.target.Store(wanted)
+		ix.o.Log.Info("other codes", "bits before", old.kind.bits(), "bits", wanted.kind.bits())
+	}
+}
+
+// fixCentre decides on the centre of codes, once, before the first graph is built: the mean of some rows. workMu is held.
+func (ix *Index) fixCentre(s *sources) error {
+	view := ix.o.Rows.View()
+	if view == nil {
+		return ErrClosed
+	}
+	defer view.Release()
+	var rows [][]float32
+	total := s.rows()
+	step := max(1, total/centreRows)
+	skip := 0
+	for _, p := range s.parts {
+		slots := p.slots[:p.len()]
+		for ; skip < len(slots); skip += step {
+			row, err := view.Row(slots[skip])
+			if err != nil {
+				ix.report(fmt.Errorf("vectorindex: row of slot %d is not indexed: %w", slots[skip], err))
+				continue
+			}
+			rows = append(rows, row)
+		}
+		skip -= len(slots)
+	}
+	if len(rows) > 0 {
+		ix.centre = centreOf(ix.o.Dim, rows)
+	}
+	ix.centred = true
+	ix.target.Store(ix.wanted(s.rows() - s.deadRows()))
+	return nil
+}
+
+// recodable returns a part that no graph holds and whose codes are not those wanted.
+func (ix *Index) recodable(s *sources) *part {
+	target := ix.target.Load()
+	for _, p := range s.parts {
+		if p.book != target && p.graph.Load() == nil && p.len() > 0 && !ix.merge.holds(p) {
+			return p
+		}
+	}
+	return nil
+}
+
+// recode replaces a part by one with codes of the codebook wanted. Appends wait meanwhile if it is the one that takes
+// rows.
+func (ix *Index) recode(p *part) error {
+	ix.writeMu.Lock()
+	defer ix.writeMu.Unlock()
+	s := ix.pin()
+	defer s.release()
+	view := ix.o.Rows.View()
+	if view == nil {
+		return ErrClosed
+	}
+	defer view.Release()
+	fresh, err := newPart(p.capacity, ix.target.Load(), ix.o.Budget)
+	if err != nil {
+		return err
+	}
+	ix.recodeRows(fresh, p, view.Row)
+	fresh.frozen.Store(p.frozen.Load())
+	ix.deadMu.Lock()
+	defer ix.deadMu.Unlock()
+	ix.recountLocked(nil, []*part{fresh})
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	ix.swapLocked(ix.current.segments, replace(ix.current.parts, []*part{p}, []*part{fresh}))
+	return nil
+}
+
+func (ix *Index) recodeRows(fresh, p *part, row func(slot uint32) ([]float32, error)) {
+	const batch = 1024
+	rows := make([][]float32, 0, batch)
+	slots := make([]uint32, 0, batch)
+	n := p.len()
+	for ord, slot := range p.slots[:n] {
+		r, err := row(slot)
+		if err != nil {
+			ix.report(fmt.Errorf("vectorindex: row of slot %d is not indexed: %w", slot, err))
+		} else {
+			rows, slots = append(rows, r), append(slots, slot)
+		}
+		if len(rows) == batch || ord == n-1 {
+			fresh.append(slots, rows, ix.o.Parallelism)
+			rows, slots = rows[:0], slots[:0]
+		}
+	}
+}

@@ -1,0 +1,198 @@
+package vectorindex
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// wide is a world with enough dimensions for every kind of code, whose rows lie far from the origin.
+func wide(t testing.TB, change func(*Options)) *world {
+	w := newWorld(t, func(o *Options) {
+		o.Dim, o.SealRows = 256, 600
+		if change != nil {
+			change(o)
+		}
+	})
+	for _, h := range w.heart {
+		for i := range h {
+			h[i] += 2
+		}
+	}
+	return w
+}
+
+func (w *world) kindsOfCodes() []codeKind {
+	s := w.ix.pin()
+	defer s.release()
+	var kinds []codeKind
+	for _, b := range s.codebooks {
+		kinds = append(kinds, b.kind)
+	}
+	return kinds
+}
+
+func TestCentreIsFixedBeforeTheFirstGraph(t *testing.T) {
+	w := wide(t, nil)
+	w.add(500)
+	w.rest()
+	s := w.ix.pin()
+	defer s.release()
+	require.Len(t, s.segments, 1)
+	centre := s.segments[0].book.centre
+	require.Len(t, centre, w.o.Dim)
+	var sum float64
+	for _, x := range centre {
+		sum += float64(x)
+	}
+	require.InDelta(t, 2, sum/float64(len(centre)), 0.3)
+	w.reopen()
+	w.add(700)
+	w.rest()
+	require.Equal(t, []codeKind{codesRotated4}, w.kindsOfCodes())
+	require.Equal(t, centre, w.ix.current.segments[0].book.centre, "the centre outlives restarts and merges")
+	w.wantComplete()
+	w.wantRecall("centred", 0.95, Request{})
+}
+
+func TestConfigureChangesCodesInTheBackground(t *testing.T) {
+	w := wide(t, nil)
+	w.add(1000)
+	w.rest()
+	for _, c := range []struct {
+		codes CodeConfig
+		kind  codeKind
+	}{
+		{CodeConfig{Kind: CodesTurbo, Bits: 1}, codesRotated1},
+		{CodeConfig{Kind: CodesScalar, Quantile: 0.99}, codesScalar8},
+		{CodeConfig{Kind: CodesTurbo, Bits: 2}, codesRotated2},
+		{CodeConfig{}, codesRotated4},
+	} {
+		config := w.o.Config
+		config.Codes = c.codes
+		require.NoError(t, w.ix.Configure(config))
+		w.add(100)
+		w.wantRecall("two kinds of codes at once", 0.95, Request{})
+		got, _ := w.search(Request{Query: w.vector(w.heart), K: 5, Approximate: true})
+		require.Len(t, got, 5, "different codes: rescored all the same")
+		w.rest()
+		require.Equal(t, []codeKind{c.kind}, w.kindsOfCodes())
+		w.wantComplete()
+		w.wantRecall("after", 0.95, Request{})
+	}
+	config := w.o.Config
+	config.Dim++
+	require.Error(t, w.ix.Configure(config))
+	config = w.o.Config
+	config.Codes = CodeConfig{Kind: CodesTurbo, Bits: 3}
+	require.Error(t, w.ix.Configure(config))
+}
+
+func TestConfigureChangesGraphsInTheBackground(t *testing.T) {
+	w := newWorld(t, nil)
+	w.add(700)
+	w.rest()
+	config := w.o.Config
+	config.M, config.EfConstruct = 8, 40
+	require.NoError(t, w.ix.Configure(config))
+	require.True(t, w.ix.Pending().Due)
+	w.wantRecall("old graph", 0.95, Request{})
+	w.rest()
+	require.EqualValues(t, 8, w.ix.current.segments[0].head.m)
+	require.EqualValues(t, 40, w.ix.current.segments[0].head.efConstruct)
+	w.wantRecall("new graph", 0.95, Request{})
+
+	config.NoGraph = true
+	require.NoError(t, w.ix.Configure(config))
+	w.rest()
+	require.Nil(t, w.ix.current.segments[0].graph)
+	require.Equal(t, PlanCodes, w.wantRecall("no graph", 0.95, Request{}).Plan)
+
+	config.NoGraph, config.IndexFromBytes = false, 1<<40
+	require.NoError(t, w.ix.Configure(config))
+	w.rest()
+	require.Nil(t, w.ix.current.segments[0].graph, "below the threshold")
+	config.IndexFromBytes = -1
+	require.NoError(t, w.ix.Configure(config))
+	w.rest()
+	require.Equal(t, PlanWalk, w.wantRecall("graph again", 0.95, Request{}).Plan)
+}
+
+func TestPlacementFollowsTheConfiguration(t *testing.T) {
+	w := newWorld(t, nil)
+	w.add(700)
+	w.rest()
+	inRAM := func() placed { return w.ix.current.segments[0].inRAM }
+	require.Equal(t, placed{codes: true, links: true}, inRAM())
+	config := w.o.Config
+	config.CodesPlacement = PlaceMapped
+	require.NoError(t, w.ix.Configure(config))
+	w.rest()
+	require.Equal(t, placed{links: true}, inRAM())
+	config.LinksPlacement = PlaceMapped
+	require.NoError(t, w.ix.Configure(config))
+	w.rest()
+	require.Equal(t, placed{}, inRAM())
+	require.Zero(t, w.ix.MemoryBytes())
+	w.wantRecall("mapped", 0.95, Request{})
+}
+
+// With less and less memory codes get fewer bits, then links and codes stay mapped; nothing is refused.
+func TestBudgetChoosesCodesAndPlacement(t *testing.T) {
+	const rows = 2000
+	perRow := func(bits int) int64 { // code and links, see rowBytes
+		return int64(map[int]int{4: 192, 1: 64}[bits]) + 4 + 4*(2*16+4)
+	}
+	for name, c := range map[string]struct {
+		budget int64
+		kind   codeKind
+		held   placed
+	}{
+		"plenty":  {1 << 30, codesRotated4, placed{true, true}},
+		"fewer":   {rows * perRow(1) * 2, codesRotated1, placed{true, true}},
+		"scarce":  {rows * 150 * 4 / 3, codesRotated1, placed{links: true}},
+		"nothing": {1000, codesRotated1, placed{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := wide(t, func(o *Options) { o.Budget, o.SpillDir = NewBudget(c.budget), t.TempDir() })
+			w.add(rows)
+			w.rest()
+			require.Equal(t, []codeKind{c.kind}, w.kindsOfCodes())
+			require.Len(t, w.ix.current.segments, 1)
+			require.Equal(t, c.held, w.ix.current.segments[0].inRAM)
+			require.Equal(t, w.o.Budget.Used(), w.ix.held())
+			w.wantRecall(name, 0.95, Request{})
+			require.NoError(t, w.ix.Close())
+			require.Zero(t, w.o.Budget.Used())
+		})
+	}
+}
+
+func TestApproximateAndRows(t *testing.T) {
+	w := wide(t, nil)
+	w.add(1500)
+	w.rest()
+	q := w.vector(w.heart)
+	v := w.ix.View()
+	defer v.Release()
+	got, stats, err := v.Search(context.Background(), Request{Query: q, K: 10, Approximate: true}, nil)
+	require.NoError(t, err)
+	require.Len(t, got, 10)
+	require.Zero(t, stats.Rescored)
+	require.Zero(t, stats.RowsRead)
+	exact := 0
+	for i, r := range got {
+		if i > 0 {
+			require.GreaterOrEqual(t, r.Distance, got[i-1].Distance)
+		}
+		want := w.o.Metric.Distance(q, w.rows[r.Slot])
+		require.InEpsilon(t, want, r.Distance, 0.2)
+		if want == r.Distance {
+			exact++
+		}
+	}
+	require.Less(t, exact, 10)
+	s := w.wantRecall("rows", 0.95, Request{Rows: true})
+	require.Greater(t, s.RowsRead, 100, "the walk reads rows")
+}

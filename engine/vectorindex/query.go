@@ -1,0 +1,90 @@
+package vectorindex
+
+import (
+	"github.com/isobath/isobath/hnsw"
+	"github.com/isobath/isobath/mmapvec/quant"
+)
+
+// askedBook is a codebook with the query prepared for it.
+type askedBook struct {
+	book  *codebook
+	query quant.Query
+	ready bool // for this search
+}
+
+// maxAsked bounds the queries that a scratch keeps: codebooks change with the configuration only.
+const maxAsked = 4
+
+// forgetQueries makes the prepared queries those of an earlier search.
+func (sc *scratch) forgetQueries() {
+	if len(sc.asked) > maxAsked {
+		sc.asked = nil
+	}
+	for i := range sc.asked {
+		sc.asked[i].ready = false
+	}
+}
+
+// aim makes codes of a codebook what is scored and returns the query for it.
+func (sc *scratch) aim(book *codebook, codes []byte) quant.Query {
+	sc.codes = codeScorer{query: sc.ask(book), codes: codes, stride: book.stride}
+	return sc.codes.query
+}
+
+func (sc *scratch) ask(book *codebook) quant.Query {
+	for i := range sc.asked {
+		a := &sc.asked[i]
+		if a.book != book {
+			continue
+		}
+		if !a.ready {
+			a.query.Reset(sc.r.Query)
+			a.ready = true
+		}
+		return a.query
+	}
+	q := book.quantizer.NewQuery()
+	q.Reset(sc.r.Query)
+	sc.asked = append(sc.asked, askedBook{book, q, true})
+	return q
+}
+
+// mixed tells whether candidates were scored on codes that cannot be compared.
+func (sc *scratch) mixed() bool {
+	n := 0
+	for _, a := range sc.asked {
+		if a.ready {
+			n++
+		}
+	}
+	return n > 1
+}
+
+// count counts n distances on codes of stride bytes.
+func (sc *scratch) count(n, stride int) {
+	sc.stats.Distances += n
+	sc.stats.Coded += int64(n) * int64(stride)
+}
+
+// scorer gives the distances that walks go by: of codes, or of the rows themselves.
+func (sc *scratch) scorer() hnsw.Scorer {
+	if !sc.r.Rows {
+		return &sc.codes
+	}
+	sc.rows.sc = sc
+	return &sc.rows
+}
+
+// rowScorer implements hnsw.Scorer on rows.
+type rowScorer struct{ sc *scratch }
+
+// Distances computes with rows as they are mapped; what is returned is verified afterwards.
+func (rs *rowScorer) Distances(ords []uint32, out []float32, _ float32) {
+	sc := rs.sc
+	for i, ord := range ords {
+		slot := sc.nodes[min(int(ord), len(sc.nodes)-1)]
+		row := sc.v.rows.Peek(slot)
+		out[i] = sc.v.ix.o.Metric.Distance(sc.r.Query, row)
+	}
+	sc.stats.RowsRead += len(ords)
+}
