@@ -81,10 +81,8 @@ func (ap *applier) apply(seq uint64, o op) error {
 		return ap.createIndex(o)
 	case opCollectionDrop:
 		ap.dropCollection(o.num)
-	case opCollectionConfig:
-		if b := ap.batch(o.num); b != nil {
-			b.state().schema.Config = o.config
-		}
+	case opCollectionUpdate:
+		return ap.updateCollection(o)
 	case opAliases:
 		ap.setAliases(o.aliases)
 	case opFieldCreate:
@@ -233,6 +231,22 @@ func (ap *applier) createIndex(o opIndexCreate) error {
 		return nil // the database was flushed between sequencing and here: the index went with it
 	}
 	return ap.createCollection(o.num, o.def.Name, o.def.schema(), newFeedState(o.def, o.generation))
+}
+
+// updateCollection changes the schema; the workers hand it to the vector indexes.
+func (ap *applier) updateCollection(o opCollectionUpdate) error {
+	b := ap.batch(o.num)
+	if b == nil {
+		return nil
+	}
+	st := b.state()
+	if err := st.schema.checkChange(o.schema); err != nil {
+		return fmt.Errorf("collection %q: %w", b.c.name, err)
+	}
+	st.schema = o.schema
+	st.revision++
+	ap.afterward = append(ap.afterward, ap.db.wakeWorkers)
+	return nil
 }
 
 func (ap *applier) dropCollection(num uint32) {

@@ -126,8 +126,11 @@ func (db *DB) CreateCollection(ctx context.Context, name string, s Schema) error
 	})
 }
 
-// UpdateCollection replaces Schema.Config of a collection. It returns *NotFoundError.
-func (db *DB) UpdateCollection(ctx context.Context, name string, config []byte) error {
+// UpdateCollection gives a collection the schema that change makes of the one in force, all of it or nothing of it. Searches
+// go on; what the change means for graphs and codes is done in the background, and the status is Yellow until then.
+// change must not keep or alter what it is given, runs under locks and is to be short. UpdateCollection returns its error,
+// *NotFoundError, or *InputError for what cannot change: which vectors there are, their size, distance and flatness.
+func (db *DB) UpdateCollection(ctx context.Context, name string, change func(Schema) (Schema, error)) error {
 	return db.define(ctx, func() (op, error) {
 		db.mu.RLock()
 		defer db.mu.RUnlock()
@@ -135,7 +138,17 @@ func (db *DB) UpdateCollection(ctx context.Context, name string, config []byte) 
 		if !ok {
 			return nil, &NotFoundError{"collection", name}
 		}
-		return opCollectionConfig{c.num, slices.Clone(config)}, nil
+		to, err := change(c.pub.schema)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.pub.schema.checkChange(to); err != nil {
+			return nil, err
+		}
+		if to.equal(c.pub.schema) {
+			return nil, nil
+		}
+		return opCollectionUpdate{c.num, to}, nil
 	})
 }
 

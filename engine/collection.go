@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -45,12 +46,15 @@ type Collection struct {
 	discarded bool    // dropped: never again in a manifest; guarded by the manifest's lock
 	working   atomic.Bool
 	life      lifetime
+
+	configured atomic.Int64 // revision of the schema that the vector indexes have
 }
 
 // collectionState is what one sequence number pins of a collection. The maps and bitmaps in
 // it are never changed once published: the applier replaces them.
 type collectionState struct {
 	schema    Schema
+	revision  int64 // of schema, since the start
 	filter    *filter.State
 	fields    map[string]fieldDef
 	operation uint64
@@ -60,10 +64,8 @@ type collectionState struct {
 
 // vectorStore is one named vector: its rows and, once recovery is done, its index.
 type vectorStore struct {
-	name   string
-	params VectorParams
-	rows   *mmapvec.Store
-	index  *vectorindex.Index
+	rows  *mmapvec.Store
+	index *vectorindex.Index
 }
 
 func (db *DB) newCollection(num uint32, name string, schema Schema) *Collection {
@@ -81,13 +83,13 @@ func (db *DB) newCollection(num uint32, name string, schema Schema) *Collection 
 // openRows opens the row stores. They take no disk space before the first row.
 func (c *Collection) openRows() error {
 	for i, name := range c.names {
-		params := c.applied.schema.Vectors[name]
+		size := c.applied.schema.Vectors[name].Size
 		dir := path.Join(c.dir, "v"+strconv.Itoa(i), "rows")
-		rows, err := mmapvec.Open(mmapvec.Options{FS: c.db.fs, Dir: dir, Dim: params.Size, Log: c.db.log})
+		rows, err := mmapvec.Open(mmapvec.Options{FS: c.db.fs, Dir: dir, Dim: size, Log: c.db.log})
 		if err != nil {
 			return fmt.Errorf("engine: rows of vector %q of collection %q: %w", name, c.name, err)
 		}
-		c.vectors[name] = &vectorStore{name: name, params: params, rows: rows}
+		c.vectors[name] = &vectorStore{rows: rows}
 	}
 	return nil
 }
@@ -95,46 +97,66 @@ func (c *Collection) openRows() error {
 // openIndexes opens the vector indexes over the applied state; saved names their segments.
 func (c *Collection) openIndexes(saved map[string]vectorindex.Saved) error {
 	for i, name := range c.names {
-		v := c.vectors[name]
-		o := vectorindex.Options{
-			Config:   c.indexConfig(v.params),
-			FS:       c.db.fs,
-			Dir:      path.Join(c.dir, "v"+strconv.Itoa(i), "segments"),
-			Rows:     v.rows,
-			Commit:   func(s vectorindex.Saved) error { return c.db.commitSegments(c, name, s) },
-			Room:     c.db.roomFor,
-			Budget:   c.db.budget,
-			SpillDir: c.db.spillDir,
-			Log:      c.db.log.With("collection", c.name, "vector", name),
-		}
-		if c.db.tune != nil {
-			c.db.tune(&o)
-		}
-		ix, problems, err := vectorindex.Open(o, saved[name], c.applied.filter.Has(name))
+		ix, problems, err := vectorindex.Open(c.indexOptions(i, c.applied.schema), saved[name], c.applied.filter.Has(name))
 		if err != nil {
 			return fmt.Errorf("engine: index of vector %q of collection %q: %w", name, c.name, err)
 		}
 		for _, p := range problems {
 			c.db.log.Warn("segment damaged, its graph is rebuilt", slog.String("collection", c.name), slog.Any("err", p))
 		}
-		v.index = ix
+		c.vectors[name].index = ix
 	}
+	c.configured.Store(c.applied.revision)
 	return nil
 }
 
-func (c *Collection) indexConfig(p VectorParams) vectorindex.Config {
-	schema := &c.applied.schema
-	return vectorindex.Config{
-		Dim:            p.Size,
-		Metric:         p.Distance.Metric(),
-		Seed:           codeSeed,
-		Flat:           p.Flat,
-		NoGraph:        p.NoGraph || schema.NoBackground || schema.IndexFromBytes < 0,
-		M:              p.links(),
-		EfConstruct:    p.EfConstruct,
-		FullScanBytes:  p.FullScanBytes,
-		IndexFromBytes: max(schema.IndexFromBytes, 0),
+// indexOptions returns what the index of the i-th vector is opened with.
+func (c *Collection) indexOptions(i int, schema Schema) vectorindex.Options {
+	name := c.names[i]
+	p := schema.Vectors[name]
+	o := vectorindex.Options{
+		Config: vectorindex.Config{
+			Dim:            p.Size,
+			Metric:         p.Distance.Metric(),
+			Seed:           codeSeed,
+			Flat:           p.Flat,
+			NoGraph:        schema.noGraph(name),
+			M:              p.links(),
+			EfConstruct:    p.EfConstruct,
+			FullScanBytes:  p.FullScanBytes,
+			IndexFromBytes: max(schema.IndexFromBytes, 0),
+			Codes:          p.Codes,
+			CodesPlacement: p.CodesPlacement,
+			LinksPlacement: p.LinksPlacement,
+		},
+		FS:       c.db.fs,
+		Dir:      path.Join(c.dir, "v"+strconv.Itoa(i), "segments"),
+		Rows:     c.vectors[name].rows,
+		Commit:   func(s vectorindex.Saved) error { return c.db.commitSegments(c, name, s) },
+		Room:     c.db.roomFor,
+		Budget:   c.db.budget,
+		SpillDir: c.db.spillDir,
+		Log:      c.db.log.With("collection", c.name, "vector", name),
 	}
+	if c.db.tune != nil {
+		c.db.tune(&o)
+	}
+	return o
+}
+
+// configure gives the vector indexes the published schema if they have an older one, and says whether it did.
+func (c *Collection) configure(context.Context) (bool, error) {
+	st := c.published()
+	if st.revision == c.configured.Load() {
+		return false, nil
+	}
+	for i, name := range c.names {
+		if err := c.vectors[name].index.Configure(c.indexOptions(i, st.schema).Config); err != nil {
+			return false, fmt.Errorf("engine: configure vector %q of collection %q: %w", name, c.name, err)
+		}
+	}
+	c.configured.Store(st.revision)
+	return true, nil
 }
 
 // codeSeed is the seed of every rotation and of every graph's levels. It is fixed so that
@@ -165,7 +187,7 @@ func (c *Collection) Name() string { return c.name }
 // IsIndex says whether the collection is an FT index, fed by keys.
 func (c *Collection) IsIndex() bool { return c.published().feed != nil }
 
-// Schema returns what the collection was created with, and the configuration put later.
+// Schema returns what the collection was created with, and changed to since.
 func (c *Collection) Schema() Schema { return c.published().schema }
 
 // Field returns the definition of a payload index.
@@ -211,7 +233,7 @@ func (c *Collection) Info() CollectionInfo {
 		live := int(st.filter.Has(name).GetCardinality())
 		graphed := min(live, max(0, p.Rows-p.Tail-p.Dead))
 		info.Vectors[name] = VectorInfo{
-			Params: v.params, Vectors: live, Indexed: graphed,
+			Params: st.schema.Vectors[name], Vectors: live, Indexed: graphed,
 			Tail: p.Tail, Segments: p.Segments, Deleted: p.Dead, RowBytes: v.rows.Bytes(), CodeBytes: v.index.MemoryBytes(),
 		}
 		due = due || p.Due
@@ -233,10 +255,10 @@ func (c *Collection) Info() CollectionInfo {
 	switch {
 	case c.db.Failed() != nil:
 		info.Status, info.Err = Red, c.db.Failed().Error()
-	case due && st.schema.NoBackground:
-		info.Status = Grey
-	case due:
+	case st.revision != c.configured.Load(), due && !st.schema.NoBackground:
 		info.Status = Yellow
+	case due:
+		info.Status = Grey
 	}
 	return info
 }

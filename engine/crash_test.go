@@ -28,7 +28,11 @@ func crashWorkload() []step {
 	quiet := func(*model) {}
 	create := func(name string) {
 		add("create "+name, func(ctx context.Context, db *DB) error { return db.CreateCollection(ctx, name, testSchema()) },
-			func(m *model) { m.collections[name] = map[uint64]modelPoint{} })
+			func(m *model) { m.collections[name], m.schemas[name] = map[uint64]modelPoint{}, testSchema() })
+	}
+	update := func(name string, i int) {
+		add("update "+name, func(ctx context.Context, db *DB) error { return updateTo(ctx, db, name, changedSchema(i)) },
+			func(m *model) { m.schemas[name] = changedSchema(i) })
 	}
 	upsert := func(name string, from, to uint64, round int) {
 		add(fmt.Sprintf("upsert %s %d-%d", name, from, to), func(ctx context.Context, db *DB) error {
@@ -108,6 +112,7 @@ func crashWorkload() []step {
 	checkpoint()
 	upsert("a", 10, 40, 1)
 	remove("a", 3, 4, 5, 39)
+	update("a", 1)
 	add("field", func(ctx context.Context, db *DB) error {
 		c, err := db.Collection("a")
 		if err != nil {
@@ -117,7 +122,10 @@ func crashWorkload() []step {
 		return err
 	}, quiet)
 	work()
+	update("a", 2)
 	checkpoint()
+	update("a", 4)
+	work()
 	add("set payload", func(ctx context.Context, db *DB) error {
 		c, err := db.Collection("a")
 		if err != nil {

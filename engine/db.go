@@ -272,7 +272,7 @@ func (db *DB) slowForTails() {
 	var tails int64
 	for _, c := range db.ap.collections {
 		for _, name := range c.names {
-			if ix := c.vectors[name].index; !c.indexConfig(c.vectors[name].params).NoGraph {
+			if ix := c.vectors[name].index; !c.applied.schema.noGraph(name) {
 				tails += ix.TailBytes()
 			}
 		}

@@ -21,9 +21,9 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 func goldenOps() []op {
 	vector := namedVector{"", []float32{1, -2.5, 0, 4}}
 	return []op{
-		opCollectionCreate{7, "c", testSchema()},
+		opCollectionCreate{7, "c", goldenSchema()},
 		opCollectionDrop{7},
-		opCollectionConfig{7, []byte(`{"a":1}`)},
+		opCollectionUpdate{7, goldenSchema()},
 		opAliases{map[string]string{"x": "c", "y": "c"}},
 		&opPoints{7, 3, []pointChange{
 			{kind: changePut, id: NumID(1), vectors: []namedVector{vector}, hasPayload: true, payload: []byte(`{}`)},
@@ -44,6 +44,19 @@ func goldenOps() []op {
 		opIndexCreate{8, 9, goldenIndexDef()},
 		opIndexStep{8, []byte("a"), nil, 0.5},
 		opFreeSlots{7, []byte{1, 2, 3}},
+	}
+}
+
+// goldenSchema sets every parameter of a vector.
+func goldenSchema() Schema {
+	return Schema{
+		Vectors: map[string]VectorParams{
+			"": {Size: testDim, Distance: Euclid, M: 4, EfConstruct: 16, OnDisk: true, Codes: CodeConfig{Kind: CodesTurbo, Bits: 2},
+				CodesPlacement: PlaceMemory, LinksPlacement: PlaceMapped},
+			"flat":   {Size: 2, Distance: Cosine, Flat: true, FullScanBytes: 1 << 20},
+			"scalar": {Size: 3, Distance: Manhattan, NoGraph: true, Codes: CodeConfig{Kind: CodesScalar, Quantile: 0.99}},
+		},
+		IndexFromBytes: -1, NoBackground: true, Config: []byte(`{"a":1}`),
 	}
 }
 

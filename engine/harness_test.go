@@ -68,6 +68,7 @@ func (db *DB) work(ctx context.Context) {
 // model is what the database should hold: the simplest thing that can be right.
 type model struct {
 	collections map[string]map[uint64]modelPoint
+	schemas     map[string]Schema
 	keys        map[string]map[string]string // hash fields by key
 	indexed     bool                         // the FT index over "doc:" exists
 }
@@ -78,12 +79,12 @@ type modelPoint struct {
 }
 
 func newModel() *model {
-	return &model{collections: map[string]map[uint64]modelPoint{}, keys: map[string]map[string]string{}}
+	return &model{collections: map[string]map[uint64]modelPoint{}, schemas: map[string]Schema{}, keys: map[string]map[string]string{}}
 }
 
 func (m *model) clone() *model {
 	c := newModel()
-	c.indexed = m.indexed
+	c.indexed, c.schemas = m.indexed, maps.Clone(m.schemas)
 	for name, points := range m.collections {
 		c.collections[name] = maps.Clone(points)
 	}
@@ -97,14 +98,14 @@ func (m *model) clone() *model {
 func (m *model) dump() string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(m.collections)) {
-		fmt.Fprintf(&b, "collection %s\n", name)
+		fmt.Fprintf(&b, "collection %s %s\n", name, dumpSchema(m.schemas[name]))
 		points := m.collections[name]
 		for _, id := range slices.Sorted(maps.Keys(points)) {
 			fmt.Fprintf(&b, "  %d %v %s\n", id, points[id].vector, points[id].payload)
 		}
 	}
 	if m.indexed {
-		fmt.Fprintln(&b, "collection ft")
+		fmt.Fprintf(&b, "collection ft %s\n", dumpSchema(testIndexDef().schema()))
 	}
 	for _, key := range slices.Sorted(maps.Keys(m.keys)) {
 		fmt.Fprintf(&b, "key %q %s\n", key, dumpFields(m.keys[key]))
@@ -117,6 +118,10 @@ func (m *model) dump() string {
 		}
 	}
 	return b.String()
+}
+
+func dumpSchema(s Schema) string {
+	return fmt.Sprintf("%+v %d %v %q", s.Vectors, s.IndexFromBytes, s.NoBackground, s.Config)
 }
 
 func dumpFields(fields map[string]string) string {
@@ -140,9 +145,9 @@ func dumpDB(t testing.TB, db *DB) string {
 	ctx := context.Background()
 	var b strings.Builder
 	for _, name := range db.Collections() {
-		fmt.Fprintf(&b, "collection %s\n", name)
 		c, err := db.Collection(name)
 		require.NoError(t, err)
+		fmt.Fprintf(&b, "collection %s %s\n", name, dumpSchema(c.Schema()))
 		if c.IsIndex() {
 			continue
 		}
@@ -211,6 +216,21 @@ func testIndexDef() IndexDef {
 		{Source: "g", Alias: "g", Type: FieldTag},
 		{Source: "n", Alias: "n", Type: FieldNumeric},
 	}}
+}
+
+// changedSchema is the i-th schema that a collection of testSchema may get.
+func changedSchema(i int) Schema {
+	p := testSchema().Vectors[""]
+	p.M, p.EfConstruct = 4+2*(i%3), 128+i%5 // more than the rows of a test: recall is not asked for here
+	p.OnDisk, p.NoGraph = i%2 == 0, i%7 == 3
+	p.Codes = []CodeConfig{{}, {Kind: CodesScalar, Quantile: 0.9}, {Kind: CodesTurbo, Bits: 4}, {Kind: CodesTurbo, Bits: 1}}[i%4]
+	p.CodesPlacement, p.LinksPlacement = Placement(i%3), Placement(i/3%3)
+	return Schema{Vectors: map[string]VectorParams{"": p}, IndexFromBytes: int64(i % 2), Config: fmt.Appendf(nil, `{"n":%d}`, i)}
+}
+
+// updateTo replaces the schema of a collection.
+func updateTo(ctx context.Context, db *DB, name string, to Schema) error {
+	return db.UpdateCollection(ctx, name, func(Schema) (Schema, error) { return to, nil })
 }
 
 // testVector makes a vector that no other (id, round) has.

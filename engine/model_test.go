@@ -28,14 +28,14 @@ func randomOperations(t *testing.T, seed uint64, n int) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
 	require.NoError(t, db.CreateCollection(ctx, "c", testSchema()))
-	m.collections["c"] = map[uint64]modelPoint{}
+	m.collections["c"], m.schemas["c"] = map[uint64]modelPoint{}, testSchema()
 	require.NoError(t, db.CreateIndex(ctx, testIndexDef()))
 	m.indexed = true
 	points := m.collections["c"]
 	for i := range n {
 		c, err := db.Collection("c")
 		require.NoError(t, err)
-		switch rng.IntN(12) {
+		switch rng.IntN(13) {
 		case 0, 1, 2:
 			var batch []Point
 			for range 1 + rng.IntN(30) {
@@ -82,6 +82,9 @@ func randomOperations(t *testing.T, seed uint64, n int) {
 			err = db.checkpoint(true)
 		case 11:
 			db, d = restart(t, db, d, rng)
+		case 12:
+			m.schemas["c"] = changedSchema(i)
+			err = updateTo(ctx, db, "c", changedSchema(i))
 		}
 		require.NoError(t, err)
 		if i%20 == 0 {

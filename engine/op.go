@@ -17,9 +17,10 @@ type opCollectionCreate struct {
 
 type opCollectionDrop struct{ num uint32 }
 
-type opCollectionConfig struct {
+// opCollectionUpdate carries the whole schema after the change.
+type opCollectionUpdate struct {
 	num    uint32
-	config []byte
+	schema Schema
 }
 
 // opAliases carries the whole alias table after the change.
@@ -117,7 +118,7 @@ type opFreeSlots struct {
 
 func (opCollectionCreate) kind() uint8 { return recCollectionCreate }
 func (opCollectionDrop) kind() uint8   { return recCollectionDrop }
-func (opCollectionConfig) kind() uint8 { return recCollectionConfig }
+func (opCollectionUpdate) kind() uint8 { return recCollectionUpdate }
 func (opAliases) kind() uint8          { return recAliases }
 func (*opPoints) kind() uint8          { return recPoints }
 func (opFieldCreate) kind() uint8      { return recFieldCreate }

@@ -13,7 +13,7 @@ import (
 const (
 	recCollectionCreate uint8 = 1
 	recCollectionDrop   uint8 = 2
-	recCollectionConfig uint8 = 3
+	recCollectionUpdate uint8 = 3
 	recAliases          uint8 = 4
 	recPoints           uint8 = 5
 	recFieldCreate      uint8 = 6
@@ -33,9 +33,9 @@ func (o opCollectionCreate) encode(w *binfmt.Writer) {
 
 func (o opCollectionDrop) encode(w *binfmt.Writer) { w.U32(o.num) }
 
-func (o opCollectionConfig) encode(w *binfmt.Writer) {
+func (o opCollectionUpdate) encode(w *binfmt.Writer) {
 	w.U32(o.num)
-	w.LenBytes(o.config)
+	encodeSchema(w, o.schema)
 }
 
 func (o opAliases) encode(w *binfmt.Writer) { encodeAliases(w, o.aliases) }
@@ -140,8 +140,8 @@ func decodeOp(kind uint8, data []byte) (op, error) {
 		o = opCollectionCreate{num: r.U32(), name: r.String(), schema: decodeSchema(r)}
 	case recCollectionDrop:
 		o = opCollectionDrop{num: r.U32()}
-	case recCollectionConfig:
-		o = opCollectionConfig{num: r.U32(), config: slices.Clone(r.LenBytes())}
+	case recCollectionUpdate:
+		o = opCollectionUpdate{num: r.U32(), schema: decodeSchema(r)}
 	case recAliases:
 		o = opAliases{aliases: decodeAliases(r)}
 	case recPoints:

@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"bytes"
+	"maps"
 	"time"
 
+	"github.com/isobath/isobath/engine/vectorindex"
 	"github.com/isobath/isobath/filter"
 	"github.com/isobath/isobath/mmapvec/distance"
 )
@@ -30,7 +33,27 @@ func (d Distance) Metric() distance.Metric {
 	}
 }
 
-// VectorParams describes one named vector of a collection.
+// CodeConfig chooses the codes that graphs are built and walked on.
+type CodeConfig = vectorindex.CodeConfig
+
+// Kinds of codes.
+const (
+	CodesAuto   = vectorindex.CodesAuto
+	CodesScalar = vectorindex.CodesScalar
+	CodesTurbo  = vectorindex.CodesTurbo
+)
+
+// Placement says where something is read from.
+type Placement = vectorindex.Placement
+
+// Placements.
+const (
+	PlaceAuto   = vectorindex.PlaceAuto
+	PlaceMemory = vectorindex.PlaceMemory
+	PlaceMapped = vectorindex.PlaceMapped
+)
+
+// VectorParams describes one named vector of a collection. Size, Distance and Flat are for ever.
 type VectorParams struct {
 	Size     int // components, 1..65536
 	Distance Distance
@@ -40,10 +63,13 @@ type VectorParams struct {
 	M, EfConstruct int
 	// FullScanBytes is the size in raw bytes below which a search scans (default 10 000 KiB).
 	FullScanBytes int64
-	OnDisk        bool // kept and shown; rows and codes are mapped either way
+	OnDisk        bool // rows need not be kept in memory
+	Codes         CodeConfig
+	// Where codes and links of sealed segments are read from.
+	CodesPlacement, LinksPlacement Placement
 }
 
-// Schema is what a collection is created with.
+// Schema is what a collection is created with, and what DB.UpdateCollection changes.
 type Schema struct {
 	Vectors map[string]VectorParams
 	// IndexFromBytes is the size in raw bytes from which a graph is built; 0 means the
@@ -53,6 +79,16 @@ type Schema struct {
 	NoBackground bool
 	// Config is kept for the protocol layer, byte for byte; the engine never reads it.
 	Config []byte
+}
+
+func (s Schema) equal(o Schema) bool {
+	return maps.Equal(s.Vectors, o.Vectors) && s.IndexFromBytes == o.IndexFromBytes && s.NoBackground == o.NoBackground &&
+		bytes.Equal(s.Config, o.Config)
+}
+
+// noGraph says whether no graph is to be built for a vector.
+func (s Schema) noGraph(name string) bool {
+	return s.Vectors[name].NoGraph || s.NoBackground || s.IndexFromBytes < 0
 }
 
 // FieldType is the type of an attribute of an FT index.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/isobath/isobath/engine/vectorindex"
 	"github.com/isobath/isobath/filter"
 	"github.com/isobath/isobath/internal/binfmt"
 )
@@ -65,21 +66,36 @@ func decodeSchema(r *binfmt.Reader) Schema {
 	return s
 }
 
+// paramsVersion is the form of vector parameters that is written.
+const paramsVersion = 1
+
 func encodeVectorParams(w *binfmt.Writer, p VectorParams) {
+	w.U8(paramsVersion)
 	w.Uvarint(uint64(p.Size))
 	w.U8(uint8(p.Distance))
 	w.U8(boolByte(p.Flat) | boolByte(p.NoGraph)<<1 | boolByte(p.OnDisk)<<2)
 	w.Uvarint(uint64(p.M))
 	w.Uvarint(uint64(p.EfConstruct))
 	w.Varint(p.FullScanBytes)
+	w.U8(uint8(p.Codes.Kind))
+	w.U8(uint8(p.Codes.Bits))
+	w.U32(math.Float32bits(p.Codes.Quantile))
+	w.U8(uint8(p.CodesPlacement))
+	w.U8(uint8(p.LinksPlacement))
 }
 
 func decodeVectorParams(r *binfmt.Reader) VectorParams {
+	if v := r.U8(); r.Err() == nil && v != paramsVersion {
+		r.Fail(fmt.Errorf("vector parameters of form %d are not known to this version", v))
+		return VectorParams{}
+	}
 	p := VectorParams{Size: int(r.Uvarint()), Distance: Distance(r.U8())}
 	flags := r.U8()
 	p.Flat, p.NoGraph, p.OnDisk = flags&1 != 0, flags&2 != 0, flags&4 != 0
 	p.M, p.EfConstruct = int(r.Uvarint()), int(r.Uvarint())
 	p.FullScanBytes = r.Varint()
+	p.Codes = CodeConfig{Kind: vectorindex.CodeKind(r.U8()), Bits: int(r.U8()), Quantile: math.Float32frombits(r.U32())}
+	p.CodesPlacement, p.LinksPlacement = Placement(r.U8()), Placement(r.U8())
 	if r.Err() == nil {
 		if err := p.validate(); err != nil {
 			r.Fail(err)

@@ -23,6 +23,8 @@ type SearchRequest struct {
 	Exact        bool    // compare with every vector
 	IndexedOnly  bool    // leave out what no graph holds yet, unless it is small
 	Oversampling float64 // candidates that are rescored, in multiples of K; 0: what the codes need
+	Approximate  bool    // distances and order are those of the codes; Exact overrules it
+	Rows         bool    // compare with the vectors themselves, not with their codes
 	Exclude      []PointID
 	Fetch        Fetch
 }
@@ -78,8 +80,8 @@ func (c *Collection) Search(ctx context.Context, req SearchRequest) (*SearchResu
 		return nil, err
 	}
 	defer r.close()
-	s := &search{v: v, r: r, req: &req, store: store, res: &SearchResult{}}
-	s.query = s.store.params.stored(slices.Clone(req.Query))
+	s := &search{v: v, r: r, req: &req, res: &SearchResult{}}
+	s.query = v.schema.Vectors[req.Vector].stored(slices.Clone(req.Query))
 	if err := s.run(ctx); err != nil {
 		return nil, err
 	}
@@ -91,7 +93,6 @@ type search struct {
 	v     *view
 	r     *pointReader
 	req   *SearchRequest
-	store *vectorStore
 	query []float32
 	res   *SearchResult
 }
@@ -153,10 +154,17 @@ func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found
 		visible = func(slot uint32) bool { return table.Visible(slot, seq) && has.Contains(slot) }
 	}
 	req := vectorindex.Request{
-		Query: s.query, K: k, Ef: cmp.Or(s.req.Ef, s.store.params.EfConstruct), Exact: s.req.Exact, IndexedOnly: s.req.IndexedOnly, Oversampling: s.req.Oversampling,
-		Candidates: int(has.GetCardinality()),
-		Visible:    visible,
-		Before:     before,
+		Query:        s.query,
+		K:            k,
+		Ef:           cmp.Or(s.req.Ef, s.v.schema.Vectors[s.req.Vector].EfConstruct),
+		Exact:        s.req.Exact,
+		IndexedOnly:  s.req.IndexedOnly,
+		Oversampling: s.req.Oversampling,
+		Approximate:  s.req.Approximate && !s.req.Exact,
+		Rows:         s.req.Rows,
+		Candidates:   int(has.GetCardinality()),
+		Visible:      visible,
+		Before:       before,
 	}
 	if set != nil {
 		req.Filter = roaring.And(set, has)

@@ -77,7 +77,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 	db, err := openReal(dir)
 	require.NoError(t, err)
 	s := &stress{t: t, db: db, stop: make(chan struct{}), want: newModel()}
-	s.want.collections["a"] = map[uint64]modelPoint{}
+	s.want.collections["a"], s.want.schemas["a"] = map[uint64]modelPoint{}, testSchema()
 	testCollection(t, db, "a")
 	require.NoError(t, db.CreateIndex(ctx, testIndexDef()))
 	s.want.indexed = true

@@ -26,6 +26,19 @@ func (s *stress) definer() {
 		time.Sleep(time.Duration(rng.IntN(10)) * time.Millisecond)
 		return err
 	})
+	last := testSchema()
+	s.run("updates", func(rng *rand.Rand, round int) error {
+		time.Sleep(time.Duration(rng.IntN(20)) * time.Millisecond)
+		last = changedSchema(round)
+		if err := updateTo(ctx, s.db, "a", last); err != nil {
+			return err
+		}
+		if got := dumpSchema(a.Schema()); got != dumpSchema(last) {
+			return fmt.Errorf("the schema is %s after an update to %s", got, dumpSchema(last))
+		}
+		return nil
+	})
+	s.atEnd(func() { s.want.schemas["a"] = last })
 	s.run("collections", func(rng *rand.Rand, round int) error {
 		name := "b"
 		err := s.db.CreateCollection(ctx, name, testSchema())

@@ -28,8 +28,53 @@ func (p VectorParams) validate() error {
 		return &InputError{fmt.Sprintf("M %d is not from 0 to %d", p.M, maxM)}
 	case p.EfConstruct < 0 || p.EfConstruct > maxEf:
 		return &InputError{fmt.Sprintf("ef_construct %d is not from 0 to %d", p.EfConstruct, maxEf)}
+	case max(p.CodesPlacement, p.LinksPlacement) > PlaceMapped:
+		return &InputError{fmt.Sprintf("unknown placement %d", max(p.CodesPlacement, p.LinksPlacement))}
+	}
+	return p.validateCodes()
+}
+
+// validateCodes refuses settings that their kind of codes does not have.
+func (p VectorParams) validateCodes() error {
+	c := p.Codes
+	switch c.Kind {
+	case CodesAuto:
+	case CodesScalar:
+		if c.Quantile != 0 && !(c.Quantile >= 0.5 && c.Quantile <= 1) {
+			return &InputError{fmt.Sprintf("quantile %v is not from 0.5 to 1", c.Quantile)}
+		}
+	case CodesTurbo:
+		if c.Bits != 1 && c.Bits != 2 && c.Bits != 4 {
+			return &InputError{fmt.Sprintf("codes of %d bits, must be 1, 2 or 4", c.Bits)}
+		}
+		if p.Distance == Manhattan { // no rotation preserves it
+			return &InputError{"turbo codes are not possible under Manhattan"}
+		}
+	default:
+		return &InputError{fmt.Sprintf("unknown kind of codes %d", c.Kind)}
+	}
+	if c.Kind != CodesScalar && c.Quantile != 0 || c.Kind != CodesTurbo && c.Bits != 0 {
+		return &InputError{"quantile is of scalar codes, bits are of turbo codes"}
 	}
 	return nil
+}
+
+// checkChange refuses what cannot change in the schema of a collection: its vectors, and of these size,
+// distance and flatness.
+func (s Schema) checkChange(to Schema) error {
+	if len(s.Vectors) != len(to.Vectors) {
+		return &InputError{fmt.Sprintf("%d named vectors cannot become %d", len(s.Vectors), len(to.Vectors))}
+	}
+	for name, p := range s.Vectors {
+		q, ok := to.Vectors[name]
+		switch {
+		case !ok:
+			return &VectorNameError{name}
+		case p.Size != q.Size || p.Distance != q.Distance || p.Flat != q.Flat:
+			return &InputError{fmt.Sprintf("size, distance and flatness of vector %q cannot change", name)}
+		}
+	}
+	return to.validate()
 }
 
 // links returns M for the graph, 0 for its default. A graph whose nodes have one link falls

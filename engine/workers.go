@@ -79,6 +79,7 @@ func (c *Collection) workSlice(ctx context.Context) bool {
 		step(c.nextIndexStep)
 		step(c.nextFieldStep)
 	}
+	step(c.configure)
 	if c.published().schema.NoBackground {
 		return did
 	}
@@ -94,7 +95,7 @@ func (c *Collection) due() bool {
 	if st.dropped || c.broken != nil {
 		return false
 	}
-	if st.feed != nil && st.feed.state == BackfillInProgress {
+	if st.feed != nil && st.feed.state == BackfillInProgress || st.revision != c.configured.Load() {
 		return true
 	}
 	for _, f := range st.fields {

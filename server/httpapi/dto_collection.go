@@ -184,15 +184,16 @@ func (b *createBody) schema(d Defaults) (engine.Schema, error) {
 		cfg.StrictMode = jsontext.Value(b.StrictMode)
 	}
 	cfg.Metadata = jsontext.Value(b.Metadata)
-	schema, err := cfg.schema(d.VectorsOnDisk)
+	schema, err := cfg.schema(func(string) bool { return d.VectorsOnDisk })
 	if err == nil {
 		schema.Config, err = cfg.encode()
 	}
 	return schema, err
 }
 
-// schema returns what the engine needs to know of a configuration.
-func (c *collectionConfig) schema(onDisk bool) (engine.Schema, error) {
+// schema returns what the engine needs to know of a configuration; onDisk is asked for vectors of which it does not say
+// where their rows are.
+func (c *collectionConfig) schema(onDisk func(name string) bool) (engine.Schema, error) {
 	s := engine.Schema{Vectors: map[string]engine.VectorParams{}}
 	var found violations
 	if err := c.Quantization.check(&found, "quantization_config"); err != nil {
@@ -211,11 +212,28 @@ func (c *collectionConfig) schema(onDisk bool) (engine.Schema, error) {
 			return s, err
 		}
 		if v.OnDisk == nil && v.Memory == nil {
-			p.OnDisk = onDisk
+			p.OnDisk = onDisk(name)
 		}
 		s.Vectors[name] = p
 	}
-	return s, found.err("JSON body")
+	if err := found.err("JSON body"); err != nil {
+		return s, err
+	}
+	for name, v := range c.Params.Vectors.byName() {
+		p := s.Vectors[name]
+		codes := c.quantization(v).codes(p.Distance, p.OnDisk)
+		p.Codes, p.CodesPlacement, p.LinksPlacement = codes.config, codes.placement, v.HNSW.links(c.HNSW)
+		s.Vectors[name] = p
+	}
+	return s, nil
+}
+
+// quantization returns what is in force for a vector: its own before that of the collection.
+func (c *collectionConfig) quantization(v *vectorConfig) *quantizationBody {
+	if v.Quantization.given() {
+		return v.Quantization
+	}
+	return c.Quantization
 }
 
 var distances = map[string]engine.Distance{

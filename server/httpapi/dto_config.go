@@ -5,6 +5,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/isobath/isobath/engine"
 )
 
 // The structs here are what Schema.Config keeps and collection info shows under "config": the
@@ -50,6 +52,18 @@ func (h *hnswConfig) over(base hnswConfig) hnswConfig {
 	}
 }
 
+// links returns where links are read from under h, or under base where h says nothing of it.
+func (h *hnswConfig) links(base hnswConfig) engine.Placement {
+	if h == nil || h.OnDisk == nil && h.Memory == nil {
+		h = &base
+	}
+	otherwise := engine.PlaceAuto
+	if h.OnDisk != nil && *h.OnDisk {
+		otherwise = engine.PlaceMapped
+	}
+	return place(h.Memory, otherwise)
+}
+
 func or[T any](a, b *T) *T {
 	if a != nil {
 		return a
@@ -59,6 +73,20 @@ func or[T any](a, b *T) *T {
 
 // memory is a placement.
 type memory = word[placementWord]
+
+// place returns what a placement means, and otherwise where none is given.
+func place(m *memory, otherwise engine.Placement) engine.Placement {
+	if m == nil {
+		return otherwise
+	}
+	switch m.text {
+	case "cold":
+		return engine.PlaceMapped
+	case "pinned":
+		return engine.PlaceMemory
+	}
+	return engine.PlaceAuto // in memory where there is room, as a page cache is
+}
 
 // notPinned refuses the placement that vectors and payloads cannot have.
 func notPinned(v *violations, field string, m *memory) {
@@ -217,89 +245,6 @@ func (c *vectorsConfig) byName() map[string]*vectorConfig {
 	return c.named
 }
 
-// quantizationBody is one of four objects, kept as it was sent.
-type quantizationBody struct{ raw jsontext.Value }
-
-func (q *quantizationBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	if dec.PeekKind() == '"' { // "Disabled"
-		word, err := dec.ReadToken()
-		if err == nil && word.String() != "Disabled" {
-			err = errors.New("a quantization or \"Disabled\" is expected")
-		}
-		return err
-	}
-	if dec.PeekKind() != '{' {
-		return mismatch(dec, "", "a map")
-	}
-	raw, err := dec.ReadValue()
-	q.raw = raw.Clone()
-	return err
-}
-
-func (q quantizationBody) MarshalJSONTo(enc *jsontext.Encoder) error {
-	if q.raw == nil {
-		return enc.WriteToken(jsontext.Null)
-	}
-	return enc.WriteValue(q.raw)
-}
-
-// check validates the one object that is expected.
-func (q *quantizationBody) check(v *violations, at string) error {
-	if q == nil || q.raw == nil {
-		return nil
-	}
-	var kinds struct {
-		Scalar  *scalarQuantization  `json:"scalar"`
-		Product *productQuantization `json:"product"`
-		Binary  *binaryQuantization  `json:"binary"`
-		Turbo   *turboQuantization   `json:"turbo"`
-	}
-	if err := json.Unmarshal(q.raw, &kinds, bodyOptions); err != nil {
-		return formatError("%s: %s", at, describe(err))
-	}
-	switch {
-	case kinds.Scalar != nil:
-		if kinds.Scalar.Type == nil {
-			return formatError("%s.scalar: missing field `type`", at)
-		}
-		between(v, at+".scalar.quantile", kinds.Scalar.Quantile, 0.5, 1)
-	case kinds.Product != nil:
-		if kinds.Product.Compression == nil {
-			return formatError("%s.product: missing field `compression`", at)
-		}
-	case kinds.Binary == nil && kinds.Turbo == nil:
-		return formatError("%s: data did not match any variant of untagged enum QuantizationConfig", at)
-	}
-	return nil
-}
-
-type placement struct {
-	AlwaysRAM *bool   `json:"always_ram"`
-	Memory    *memory `json:"memory"`
-}
-
-type scalarQuantization struct {
-	placement `json:",inline"`
-	Type      *word[scalarType] `json:"type"`
-	Quantile  *float64          `json:"quantile"`
-}
-
-type productQuantization struct {
-	placement   `json:",inline"`
-	Compression *word[compression] `json:"compression"`
-}
-
-type binaryQuantization struct {
-	placement     `json:",inline"`
-	Encoding      *word[binaryEncoding] `json:"encoding"`
-	QueryEncoding *word[queryEncoding]  `json:"query_encoding"`
-}
-
-type turboQuantization struct {
-	placement `json:",inline"`
-	Bits      *word[turboBits] `json:"bits"`
-}
-
 // word is a string out of the list that its vocabulary names.
 type word[V interface{ words() []string }] struct{ text string }
 
@@ -316,20 +261,6 @@ func (w word[V]) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return enc.WriteToken(jsontext.String(w.text))
 }
 
-type (
-	placementWord  struct{}
-	scalarType     struct{}
-	compression    struct{}
-	binaryEncoding struct{}
-	queryEncoding  struct{}
-	turboBits      struct{}
-)
+type placementWord struct{}
 
-func (placementWord) words() []string  { return []string{"cold", "cached", "pinned"} }
-func (scalarType) words() []string     { return []string{"int8"} }
-func (compression) words() []string    { return []string{"x4", "x8", "x16", "x32", "x64"} }
-func (binaryEncoding) words() []string { return []string{"one_bit", "two_bits", "one_and_half_bits"} }
-func (queryEncoding) words() []string {
-	return []string{"default", "binary", "scalar4bits", "scalar8bits"}
-}
-func (turboBits) words() []string { return []string{"bits1", "bits1_5", "bits2", "bits4"} }
+func (placementWord) words() []string { return []string{"cold", "cached", "pinned"} }

@@ -9,11 +9,11 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/isobath/isobath/engine"
 	"github.com/isobath/isobath/payload"
 )
 
-// updateBody is the body of PATCH. Settings that the engine acts on cannot change yet: a value
-// that differs from the one in force is refused, never kept without effect.
+// updateBody is the body of PATCH: what is given replaces what is in force.
 type updateBody struct {
 	Vectors      map[string]*vectorConfig `json:"vectors"`
 	Sparse       jsontext.Value           `json:"sparse_vectors"`
@@ -41,6 +41,22 @@ func (b *updateBody) validate(v *violations) {
 	}
 }
 
+// change returns the schema of a collection after the update.
+func (b *updateBody) change(old engine.Schema) (engine.Schema, error) {
+	config, err := decodeConfig(old.Config)
+	if err != nil {
+		return engine.Schema{}, err
+	}
+	if err := b.apply(&config); err != nil {
+		return engine.Schema{}, err
+	}
+	to, err := config.schema(func(name string) bool { return old.Vectors[name].OnDisk })
+	if err == nil {
+		to.Config, err = config.encode()
+	}
+	return to, err
+}
+
 // apply changes c.
 func (b *updateBody) apply(c *collectionConfig) error {
 	if given(b.Sparse) && !empty(b.Sparse) {
@@ -49,12 +65,9 @@ func (b *updateBody) apply(c *collectionConfig) error {
 	if err := b.applyVectors(c); err != nil {
 		return err
 	}
-	if err := fixedHNSW(b.HNSW, c.HNSW, "hnsw_config"); err != nil {
-		return err
-	}
 	c.HNSW = b.HNSW.over(c.HNSW)
-	if err := b.fixedOptimizer(c.Optimizer); err != nil {
-		return err
+	if o := b.Optimizers; o != nil && o.Prevent != nil && *o.Prevent {
+		return unsupported("prevent_unoptimized is")
 	}
 	auto := b.Optimizers != nil && b.Optimizers.MaxThreads != nil && b.Optimizers.MaxThreads.n == nil
 	c.Optimizer = b.Optimizers.over(c.Optimizer)
@@ -69,13 +82,6 @@ func (b *updateBody) apply(c *collectionConfig) error {
 		c.Params.OnDiskPayload = or(p.OnDiskPayload, c.Params.OnDiskPayload)
 		c.Params.Payload = or(p.Payload, c.Params.Payload)
 	}
-	var found violations
-	if err := b.Quantization.check(&found, "quantization_config"); err != nil {
-		return err
-	}
-	if err := found.err("JSON body"); err != nil {
-		return err
-	}
 	c.Quantization = changedQuantization(b.Quantization, c.Quantization)
 	return b.applyObjects(c)
 }
@@ -85,7 +91,7 @@ func changedQuantization(change, old *quantizationBody) *quantizationBody {
 	switch {
 	case change == nil:
 		return old
-	case change.raw == nil:
+	case !change.given():
 		return nil
 	}
 	return change
@@ -131,66 +137,24 @@ func (b *updateBody) applyVectors(c *collectionConfig) error {
 		if change == nil {
 			continue
 		}
-		base := v.HNSW.over(c.HNSW)
-		if err := fixedHNSW(change.HNSW, base, "vectors."+name+".hnsw_config"); err != nil {
-			return err
-		}
-		if change.HNSW != nil {
-			own := hnswConfig{}
-			if v.HNSW != nil {
-				own = *v.HNSW
-			}
-			own = change.HNSW.over(own)
+		switch {
+		case change.HNSW == nil:
+		case *change.HNSW == hnswConfig{}: // what the collection says counts again
+			v.HNSW = nil
+		case v.HNSW == nil:
+			v.HNSW = change.HNSW
+		default:
+			own := change.HNSW.over(*v.HNSW)
 			v.HNSW = &own
 		}
 		if given(change.Multi) || change.Size != nil && *change.Size != *v.Size || change.Distance != nil && *change.Distance != *v.Distance {
 			return badRequest("size, distance and multivector_config of a vector cannot change")
-		}
-		var found violations
-		if err := change.Quantization.check(&found, anyVector+".quantization_config"); err != nil {
-			return err
-		}
-		if err := found.err("JSON body"); err != nil {
-			return err
 		}
 		v.Quantization = changedQuantization(change.Quantization, v.Quantization)
 		v.OnDisk, v.Memory = or(change.OnDisk, v.OnDisk), or(change.Memory, v.Memory)
 	}
 	return nil
 }
-
-// fixedHNSW refuses to change what shapes the graph.
-func fixedHNSW(change *hnswConfig, now hnswConfig, at string) error {
-	if change == nil {
-		return nil
-	}
-	for _, p := range []struct {
-		name        string
-		change, now *uint64
-	}{{"m", change.M, now.M}, {"ef_construct", change.EfConstruct, now.EfConstruct}, {"full_scan_threshold", change.FullScanThreshold, now.FullScanThreshold}} {
-		if p.change != nil && (p.now == nil || *p.change != *p.now) {
-			return unsupported(fmt.Sprintf("changing %s.%s of an existing collection is", at, p.name))
-		}
-	}
-	return nil
-}
-
-func (b *updateBody) fixedOptimizer(now optimizerConfig) error {
-	o := b.Optimizers
-	switch {
-	case o == nil:
-		return nil
-	case o.Indexing != nil && *o.Indexing != *now.Indexing:
-		return unsupported("changing indexing_threshold of an existing collection is")
-	case o.Prevent != nil && *o.Prevent:
-		return unsupported("prevent_unoptimized is")
-	case o.MaxThreads != nil && isOff(o.MaxThreads) != isOff(now.MaxThreads):
-		return unsupported("changing max_optimization_threads to or from 0 for an existing collection is")
-	}
-	return nil
-}
-
-func isOff(t *threads) bool { return t != nil && t.n != nil && *t.n == 0 }
 
 // decodeConfig reads what Schema.Config keeps.
 func decodeConfig(raw []byte) (collectionConfig, error) {

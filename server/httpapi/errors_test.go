@@ -118,8 +118,6 @@ func TestErrorTexts(t *testing.T) {
 		{"PUT /collections/n", `{"strict_mode_config":{"enabled":true}}`, 400, "Bad request: strict mode is not supported yet"},
 		{"PUT /collections/a%2Fb", `{}`, 422, "Validation error in path parameters: ["},
 		{"PUT /collections/" + strings.Repeat("a", 256), `{}`, 422, "Validation error in path parameters: ["},
-		{"PATCH " + c, `{"optimizers_config":{"indexing_threshold":1}}`, 400, "Bad request: changing indexing_threshold"},
-		{"PATCH " + c, `{"hnsw_config":{"m":32}}`, 400, "Bad request: changing hnsw_config.m"},
 		{"POST " + c + "/points/query", `{"query":{"recommend":{"positive":[1]}}}`, 400, "Bad request: query kind `recommend` is not supported yet"},
 		{"POST " + c + "/points/query", `{"query":[[1,2,3,4]]}`, 400, "Bad request: multivectors are not supported yet"},
 		{"POST " + c + "/points/query", `{"query":{"indices":[1],"values":[1]}}`, 400, "Bad request: sparse vectors are not supported yet"},

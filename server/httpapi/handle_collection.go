@@ -59,8 +59,6 @@ func (h *Handler) updateCollection(r *request) (any, error) {
 	if err := decode(r.body, &body); err != nil {
 		return nil, err
 	}
-	h.updating.Lock()
-	defer h.updating.Unlock()
 	c, err := h.collection(r)
 	if err != nil {
 		return nil, err
@@ -68,18 +66,7 @@ func (h *Handler) updateCollection(r *request) (any, error) {
 	if c.Info().Index != nil {
 		return nil, engine.ErrFTRequest
 	}
-	config, err := decodeConfig(c.Schema().Config)
-	if err != nil {
-		return nil, err
-	}
-	if err := body.apply(&config); err != nil {
-		return nil, err
-	}
-	raw, err := config.encode()
-	if err != nil {
-		return nil, err
-	}
-	return true, h.svc.UpdateCollection(r.ctx, c.Name(), raw)
+	return true, h.svc.UpdateCollection(r.ctx, c.Name(), body.change)
 }
 
 func (h *Handler) deleteCollection(r *request) (any, error) {
@@ -138,7 +125,7 @@ func (h *Handler) getCollection(r *request) (any, error) {
 		out.Config, err = indexConfig(info.Schema)
 		return out, err
 	}
-	out.Warnings, err = warnings(out.Config, info.Fields)
+	out.Warnings, err = warnings(info.Schema, info.Fields)
 	return out, err
 }
 
@@ -162,19 +149,19 @@ func indexConfig(s engine.Schema) (jsontext.Value, error) {
 	return config.encode()
 }
 
-// warnings name settings that are kept and not acted on yet.
-func warnings(raw []byte, fields []engine.FieldInfo) (list []warning, err error) {
-	config, err := decodeConfig(raw)
+// warnings name settings that are kept and not acted on.
+func warnings(schema engine.Schema, fields []engine.FieldInfo) (list []warning, err error) {
+	config, err := decodeConfig(schema.Config)
 	if err != nil {
 		return nil, err
 	}
-	quantized := config.Quantization != nil
 	byName := config.Params.Vectors.byName()
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		quantized = quantized || byName[name].Quantization != nil
-	}
-	if quantized {
-		list = append(list, warning{"quantization_config is kept but not applied yet: automatic 8-bit codes with exact rescoring are used"})
+		p := schema.Vectors[name]
+		w := warning{"quantization_config: " + config.quantization(byName[name]).codes(p.Distance, p.OnDisk).instead}
+		if w.Message != "quantization_config: " && !slices.Contains(list, w) {
+			list = append(list, w)
+		}
 	}
 	for _, f := range fields {
 		if f.Def.Kind == filter.Text {

@@ -11,7 +11,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -38,8 +37,6 @@ type Handler struct {
 	mux     *http.ServeMux
 	metrics [2]http.Handler // plain, anonymous
 	log     *slog.Logger
-
-	updating sync.Mutex // one update of a configuration at a time: it is read, changed and written
 }
 
 // New returns a Handler for a service.

@@ -101,8 +101,8 @@ func (s *Service) CreateCollection(ctx context.Context, name string, schema engi
 	return db.CreateCollection(ctx, name, schema)
 }
 
-// UpdateCollection replaces the configuration that is kept with a collection.
-func (s *Service) UpdateCollection(ctx context.Context, name string, config []byte) error {
+// UpdateCollection changes the schema of a collection; see engine.DB.UpdateCollection.
+func (s *Service) UpdateCollection(ctx context.Context, name string, change func(engine.Schema) (engine.Schema, error)) error {
 	db, err := s.engine()
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (s *Service) UpdateCollection(ctx context.Context, name string, config []by
 	if s.isIndex(db, name) {
 		return engine.ErrFTRequest
 	}
-	return db.UpdateCollection(ctx, name, config)
+	return db.UpdateCollection(ctx, name, change)
 }
 
 // DropCollection removes a collection with its aliases and says whether it was there.
