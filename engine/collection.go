@@ -120,11 +120,11 @@ func (c *Collection) indexOptions(i int, schema Schema) vectorindex.Options {
 			Metric:         p.Distance.Metric(),
 			Seed:           codeSeed,
 			Flat:           p.Flat,
-			NoGraph:        schema.noGraph(name),
+			NoGraph:        p.NoGraph,
 			M:              p.links(),
 			EfConstruct:    p.EfConstruct,
 			FullScanBytes:  p.FullScanBytes,
-			IndexFromBytes: max(schema.IndexFromBytes, 0),
+			IndexFromBytes: schema.indexFrom(),
 			Codes:          p.Codes,
 			CodesPlacement: p.CodesPlacement,
 			LinksPlacement: p.LinksPlacement,
@@ -232,16 +232,17 @@ func (c *Collection) Info() CollectionInfo {
 		p := v.index.Pending()
 		live := int(st.filter.Has(name).GetCardinality())
 		graphed := min(live, max(0, p.Rows-p.Tail-p.Dead))
-		info.Vectors[name] = VectorInfo{
+		vi := VectorInfo{
 			Params: st.schema.Vectors[name], Vectors: live, Indexed: graphed,
-			Tail: p.Tail, Segments: p.Segments, Deleted: p.Dead, RowBytes: v.rows.Bytes(), CodeBytes: v.index.MemoryBytes(),
+			Tail: p.Tail, Segments: p.Segments, Deleted: p.Dead, RowBytes: v.rows.Bytes(), Memory: v.index.Memory(),
 		}
 		due = due || p.Due
 		segments += p.Segments
-		info.DiskBytes += v.rows.Bytes()
 		for _, ref := range v.index.Saved().Segments {
-			info.DiskBytes += ref.Bytes
+			vi.SegmentBytes += ref.Bytes
 		}
+		info.Vectors[name] = vi
+		info.DiskBytes += vi.RowBytes + vi.SegmentBytes
 	}
 	info.Segments = max(1, segments)
 	if st.feed != nil {

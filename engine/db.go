@@ -84,6 +84,7 @@ type DB struct {
 	publishedSeq uint64
 
 	views    viewSet
+	searches searchCounter
 	garbage  garbage
 	manifest manifestStore
 	check    checkpointer

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"maps"
+	"math"
 	"time"
 
 	"github.com/isobath/isobath/engine/vectorindex"
@@ -86,6 +87,14 @@ func (s Schema) equal(o Schema) bool {
 		bytes.Equal(s.Config, o.Config)
 }
 
+// indexFrom returns the size in raw bytes from which graphs are built; those that are there serve on whatever it says.
+func (s Schema) indexFrom() int64 {
+	if s.NoBackground || s.IndexFromBytes < 0 {
+		return math.MaxInt64
+	}
+	return s.IndexFromBytes
+}
+
 // noGraph says whether no graph is to be built for a vector.
 func (s Schema) noGraph(name string) bool {
 	return s.Vectors[name].NoGraph || s.NoBackground || s.IndexFromBytes < 0
@@ -158,16 +167,20 @@ type IndexInfo struct {
 // FieldInfo is a payload index and the number of points that have a value in it.
 type FieldInfo = filter.FieldInfo
 
+// IndexMemory is the anonymous memory of a vector index, by what it holds.
+type IndexMemory = vectorindex.Memory
+
 // VectorInfo is the state of one named vector.
 type VectorInfo struct {
-	Params    VectorParams
-	Vectors   int   // live vectors
-	Indexed   int   // vectors in a graph
-	Tail      int   // vectors not yet in a graph, found by scan
-	Segments  int   // sealed segments
-	Deleted   int   // dead vectors still named by a segment
-	RowBytes  int64 // on disk
-	CodeBytes int64 // anonymous memory of codes and links
+	Params   VectorParams
+	Vectors  int // live vectors
+	Indexed  int // vectors in a graph
+	Tail     int // vectors not yet in a graph, found by scan
+	Segments int // sealed segments
+	Deleted  int // dead vectors still named by a segment
+	// Files on disk: rows; sealed segments with codes and links.
+	RowBytes, SegmentBytes int64
+	Memory                 IndexMemory // anonymous memory of codes and links
 }
 
 // Status of a collection as HTTP shows it.

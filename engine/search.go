@@ -29,16 +29,18 @@ type SearchRequest struct {
 	Fetch        Fetch
 }
 
-// SearchResult holds hits by ascending distance, ties by ascending id.
+// SearchResult holds hits by ascending distance, ties by ascending id. Distances are exact unless Approximate
+// was asked for.
 type SearchResult struct {
 	Hits  []Hit
 	Stats SearchStats
 }
 
-// SearchStats explain a search: plan, counters and stage times.
+// SearchStats explain a search: plan, counters and stage times. Where several passes were needed the counters are sums.
 type SearchStats struct {
 	vectorindex.Stats
-	Evaluated            int // payloads read for conditions without an index
+	Evaluated int // payloads read for conditions without an index
+	// Times: of the filter; of the index, with conditions without an index; of reading what is returned.
 	Filter, Index, Fetch time.Duration
 }
 
@@ -82,7 +84,9 @@ func (c *Collection) Search(ctx context.Context, req SearchRequest) (*SearchResu
 	defer r.close()
 	s := &search{v: v, r: r, req: &req, res: &SearchResult{}}
 	s.query = v.schema.Vectors[req.Vector].stored(slices.Clone(req.Query))
-	if err := s.run(ctx); err != nil {
+	err = s.run(ctx)
+	c.db.searches.add(&s.res.Stats, err)
+	if err != nil {
 		return nil, err
 	}
 	return s.res, nil
@@ -141,6 +145,7 @@ func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found
 	has := s.v.filter.Has(s.req.Vector)
 	k = min(k, int(has.GetCardinality()))
 	if k == 0 {
+		s.res.Stats.Plan = vectorindex.PlanEmpty
 		return nil, nil
 	}
 	seq, table := s.v.seq, s.v.c.slots
@@ -170,7 +175,7 @@ func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found
 		req.Filter = roaring.And(set, has)
 	}
 	results, stats, err := s.v.index.Search(ctx, req, nil)
-	s.res.Stats.Stats = stats
+	s.res.Stats.add(stats)
 	if err != nil {
 		return nil, fmt.Errorf("engine: search: %w", err)
 	}

@@ -21,10 +21,15 @@ type Stats struct {
 	Views          int
 	Keys           int // documents of all databases
 	Open           OpenStats
-	// Memory by component in bytes: "go_heap", "off_heap" (slots, heads and tails reserve it,
-	// only what is touched is resident), "filter_deltas", "store" (badger's tables and caches,
-	// their bound).
+	// Memory by component in bytes: "go_heap", "off_heap" (reserved, only what is touched is
+	// resident), "filter_deltas", "store" (badger's tables and caches, their bound). Within
+	// off_heap: "slots", "heads", "merges", "codes" and "links" (of segments held in memory).
 	Memory map[string]int64
+	// Degraded is the number of segments read from mapped files although memory was wanted.
+	Degraded int
+	Searches SearchTotals
+	// Rows that were read, of the collections of now: from resident pages, and from files.
+	RowsResident, RowsFromFiles uint64
 	// Disk by component in bytes: "log", "store", "rows", "graphs".
 	Disk map[string]int64
 }
@@ -34,7 +39,7 @@ func (db *DB) Stats() Stats {
 	s := Stats{
 		Durable: db.durable.load(), Published: db.published.load(), LogBytes: db.wal.Bytes(), Checkpoint: db.check.seq.Load(),
 		CheckpointTook: time.Duration(db.check.took.Load()), Views: db.views.count(), Open: db.opened,
-		Memory: map[string]int64{}, Disk: map[string]int64{},
+		Searches: db.searches.get(), Memory: map[string]int64{}, Disk: map[string]int64{},
 	}
 	if t := db.check.last.Load(); t != 0 {
 		s.CheckpointTime = time.Unix(0, t)
@@ -54,10 +59,20 @@ func (db *DB) Stats() Stats {
 	s.Disk["store"] = db.kv.Stats().TableBytes
 	for _, c := range db.allCollections() {
 		s.Memory["filter_deltas"] += c.published().filter.Memory()
-		info := c.Info()
-		for _, v := range info.Vectors {
+		for _, v := range c.vectors {
+			mapped, read := v.rows.RowsRead()
+			s.RowsResident += mapped
+			s.RowsFromFiles += read
+		}
+		s.Memory["slots"] += c.slots.Bytes()
+		for _, v := range c.Info().Vectors {
 			s.Disk["rows"] += v.RowBytes
-			s.Disk["graphs"] += v.CodeBytes
+			s.Disk["graphs"] += v.SegmentBytes
+			s.Memory["heads"] += v.Memory.Heads
+			s.Memory["merges"] += v.Memory.Merges
+			s.Memory["codes"] += v.Memory.Codes
+			s.Memory["links"] += v.Memory.Links
+			s.Degraded += v.Memory.Degraded
 		}
 	}
 	return s

@@ -46,6 +46,16 @@ func (a *arena) get() []byte {
 	return b
 }
 
+// bytes is the memory of all pieces.
+func (a *arena) bytes() (n int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, m := range a.pieces {
+		n += int64(len(m.Bytes()))
+	}
+	return n
+}
+
 // put takes memory back that nobody reads any more.
 func (a *arena) put(b []byte) {
 	a.mu.Lock()

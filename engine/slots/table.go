@@ -199,6 +199,9 @@ func (t *Table) High() uint32 { return t.high.Load() }
 // Taken returns how many slots below High are not free.
 func (t *Table) Taken() int64 { return t.taken.Load() }
 
+// Bytes is the anonymous memory reserved for pages.
+func (t *Table) Bytes() int64 { return t.arena.bytes() }
+
 // FreeSet returns a copy of the set of free slots below High. For the writer.
 func (t *Table) FreeSet() *roaring.Bitmap { return t.free.Clone() }
 

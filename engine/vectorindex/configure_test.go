@@ -134,7 +134,7 @@ func TestPlacementFollowsTheConfiguration(t *testing.T) {
 	require.NoError(t, w.ix.Configure(config))
 	w.rest()
 	require.Equal(t, placed{}, inRAM())
-	require.Zero(t, w.ix.MemoryBytes())
+	require.Zero(t, w.ix.Memory().Total())
 	w.wantRecall("mapped", 0.95, Request{})
 }
 

@@ -303,25 +303,6 @@ func (ix *Index) TailBytes() (n int64) {
 	return n
 }
 
-// MemoryBytes estimates the anonymous memory in use: parts, a running merge, segments held in memory.
-func (ix *Index) MemoryBytes() int64 {
-	s := ix.pin()
-	defer s.release()
-	n := ix.merging.Load()
-	for _, p := range s.parts {
-		n += int64(p.len()) * int64(p.stride+partRowBytes)
-		if g := p.graph.Load(); g != nil {
-			n += g.Bytes()
-		}
-	}
-	for _, sg := range s.segments {
-		if sg.memory != nil {
-			n += int64(len(sg.memory.Bytes()))
-		}
-	}
-	return n
-}
-
 // Close frees everything. Work that runs is waited for; views that are still held keep what they need.
 func (ix *Index) Close() error {
 	ix.workMu.Lock()

@@ -69,8 +69,8 @@ type Stats struct {
 	RowsRead  int   // rows read, exact scans included
 	Coded     int64 // bytes of codes read, an estimate from Distances
 	BytesRead int64 // bytes of rows read from files, not from memory
-
-	Walk, Rescore time.Duration // of the walk or scan; of the reading of rows and the exact distances
+	// Walk is the time of walks and scans, Rescore that of the exact distances of candidates.
+	Walk, Rescore time.Duration
 }
 
 // Pending is what background work is left.

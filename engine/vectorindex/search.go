@@ -96,6 +96,7 @@ func (sc *scratch) search() error {
 	if err := sc.ctx.Err(); err != nil {
 		return err
 	}
+	began := time.Now()
 	sc.stats.Plan = sc.plan()
 	sc.stats.Sources = len(sc.v.s.segments) + len(sc.v.s.parts)
 	switch sc.stats.Plan {
@@ -106,11 +107,11 @@ func (sc *scratch) search() error {
 		if err := sc.scanRows(); err != nil {
 			return err
 		}
+		sc.stats.Walk = time.Since(began)
 		return sc.finish()
 	}
 	sc.near.reset(sc.depth())
 	var err error
-	began := time.Now()
 	switch sc.stats.Plan {
 	case PlanMatches, PlanCodes:
 		err = sc.scanCodes()

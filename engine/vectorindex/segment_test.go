@@ -121,11 +121,11 @@ func TestInRAMAnswersAlike(t *testing.T) {
 	want, _ := w.search(Request{Query: q, K: 20})
 	w.o.CodesPlacement, w.o.LinksPlacement = PlaceMemory, PlaceMemory
 	w.reopen()
-	require.Zero(t, w.ix.MemoryBytes(), "open copies nothing")
+	require.Zero(t, w.ix.Memory().Total(), "open copies nothing")
 	w.work()
 	got, _ := w.search(Request{Query: q, K: 20})
 	require.Equal(t, want, got)
-	require.Positive(t, w.ix.MemoryBytes())
+	require.Positive(t, w.ix.Memory().Codes)
 }
 
 func FuzzSegmentHead(f *testing.F) {

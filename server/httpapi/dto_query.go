@@ -114,8 +114,12 @@ func (p *paramsBody) apply(q *service.Query) error {
 	}
 	q.Exact = p.Exact != nil && *p.Exact
 	q.IndexedOnly = p.IndexedOnly != nil && *p.IndexedOnly
-	if p.Quantization != nil && p.Quantization.Oversampling != nil {
-		q.Oversampling = *p.Quantization.Oversampling
+	if z := p.Quantization; z != nil && !q.Exact {
+		q.Rows = z.Ignore != nil && *z.Ignore
+		q.Approximate = z.Rescore != nil && !*z.Rescore && !q.Rows
+		if z.Oversampling != nil && *z.Oversampling > 1 {
+			q.Oversampling = *z.Oversampling
+		}
 	}
 	return nil
 }

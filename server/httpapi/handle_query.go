@@ -113,8 +113,11 @@ func (h *Handler) run(r *request, q service.Query) (scoredList, error) {
 	if err := kept(c, q.Order); err != nil {
 		return scoredList{}, err
 	}
-	hits, err := c.Query(r.ctx, q)
-	return scoredList{shapeOf(c, q.Fetch), hits}, err
+	a, err := c.Query(r.ctx, q)
+	if r.explain {
+		r.explanation = explanation(&a.Stats)
+	}
+	return scoredList{shapeOf(c, q.Fetch), a.Hits}, err
 }
 
 func (h *Handler) queryBatch(r *request) (any, error) {
@@ -157,8 +160,13 @@ func (h *Handler) runBatch(r *request, body interface {
 		return nil, err
 	}
 	out := make(list[scoredList], len(results))
-	for i, hits := range results {
-		out[i] = scoredList{shapeOf(c, qs[i].Fetch), hits}
+	explanations := make([]explained, len(results))
+	for i := range results {
+		out[i] = scoredList{shapeOf(c, qs[i].Fetch), results[i].Hits}
+		explanations[i] = explanation(&results[i].Stats)
+	}
+	if r.explain {
+		r.explanation = explanations
 	}
 	return out, nil
 }

@@ -130,7 +130,10 @@ type request struct {
 	began   time.Time
 	ctx     context.Context
 	wait    bool
+	explain bool
 	written bool // the handler function has answered by itself
+
+	explanation any // goes beside the result
 }
 
 // endpoint wraps a route: authorization, then the body, then the function, then the answer.
@@ -178,7 +181,7 @@ func (h *Handler) serve(rt route, req *request, out *statusWriter) {
 		var result any
 		if result, err = rt.handle(h, req); err == nil {
 			if !req.written {
-				h.writeResult(out, req.began, result)
+				h.writeResult(out, req, result)
 			}
 			return
 		}
@@ -220,21 +223,26 @@ func refuse(w http.ResponseWriter, text string) {
 }
 
 // writeResult writes the envelope around a result.
-func (h *Handler) writeResult(w http.ResponseWriter, began time.Time, result any) {
-	out := []byte(`{"result":`)
-	if a, ok := result.(appender); ok {
-		out = a.appendJSON(out)
-	} else {
-		raw, err := json.Marshal(result, json.Deterministic(true), jsontext.AllowInvalidUTF8(true)) // names of FT indexes are bytes
-		if err != nil {
-			h.writeError(w, began, err)
-			return
-		}
-		out = append(out, raw...)
+func (h *Handler) writeResult(w http.ResponseWriter, req *request, result any) {
+	out, err := appendValue([]byte(`{"result":`), result)
+	if err == nil && req.explanation != nil {
+		out, err = appendValue(append(out, `,"explain":`...), req.explanation)
+	}
+	if err != nil {
+		h.writeError(w, req.began, err)
+		return
 	}
 	out = append(out, `,"status":"ok","time":`...)
-	out = append(appendSeconds(out, time.Since(began)), '}')
+	out = append(appendSeconds(out, time.Since(req.began)), '}')
 	writeJSON(w, http.StatusOK, out)
+}
+
+func appendValue(dst []byte, v any) ([]byte, error) {
+	if a, ok := v.(appender); ok {
+		return a.appendJSON(dst), nil
+	}
+	raw, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true)) // names of FT indexes are bytes
+	return append(dst, raw...), err
 }
 
 func (h *Handler) writeError(w http.ResponseWriter, began time.Time, err error) {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// parameters reads the query string that all calls share: wait, timeout, ordering, consistency.
+// parameters reads the query string that all calls share: wait, timeout, ordering, consistency, and explain.
 // A single node is always as strong as it can be, so the last two are only checked.
 func (r *request) parameters() (context.CancelFunc, error) {
 	nothing := func() {}
@@ -19,6 +19,9 @@ func (r *request) parameters() (context.CancelFunc, error) {
 		return nothing, queryFormatError("%v", err)
 	}
 	if r.wait, err = boolParameter(values.Get("wait"), "wait", false); err != nil {
+		return nothing, err
+	}
+	if r.explain, err = boolParameter(values.Get("explain"), "explain", false); err != nil {
 		return nothing, err
 	}
 	switch s := values.Get("ordering"); s {

@@ -25,6 +25,7 @@ func (f *fixture) schema(name string) engine.Schema {
 func TestQuantizationsAndPlacements(t *testing.T) {
 	scalar := engine.CodeConfig{Kind: engine.CodesScalar}
 	turbo := func(bits int) engine.CodeConfig { return engine.CodeConfig{Kind: engine.CodesTurbo, Bits: bits} }
+	f := start(t, service.Options{}, Options{})
 	for _, tc := range []struct {
 		vector, quantization string
 		codes                engine.CodeConfig
@@ -50,7 +51,6 @@ func TestQuantizationsAndPlacements(t *testing.T) {
 		{``, `{"product":{"compression":"x16","always_ram":true}}`, engine.CodeConfig{}, engine.PlaceMemory, "product codes are not available"},
 		{``, `{"binary":{"encoding":"two_bits"}}`, engine.CodeConfig{}, engine.PlaceAuto, "binary codes are not available"},
 	} {
-		f := start(t, service.Options{}, Options{})
 		name := tc.vector + tc.quantization
 		check := func(c string) {
 			t.Helper()
@@ -74,6 +74,9 @@ func TestQuantizationsAndPlacements(t *testing.T) {
 		if tc.quantization != "null" {
 			f.ok("PATCH /collections/later", `{"quantization_config":`+tc.quantization+`}`)
 			check("later")
+		}
+		for _, c := range []string{"whole", "own", "later"} {
+			f.ok("DELETE /collections/"+c, "")
 		}
 	}
 }

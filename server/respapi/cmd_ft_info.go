@@ -58,7 +58,7 @@ func sizesOf(info *engine.CollectionInfo) indexSizes {
 		s.tail += v.Tail
 		s.deleted += v.Deleted
 		s.rows += v.RowBytes
-		s.codes += v.CodeBytes
+		s.codes += v.Memory.Total()
 	}
 	return s
 }

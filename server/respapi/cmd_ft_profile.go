@@ -57,6 +57,8 @@ func writeProfile(w *resp.Writer, res *ftResult, total, parse time.Duration) {
 	p.num("Parsing time", millis(parse))
 	p.num("Filter time", millis(s.Filter))
 	p.num("Index time", millis(s.Index))
+	p.num("Walk time", millis(s.Walk))
+	p.num("Rescore time", millis(s.Rescore))
 	p.num("Fetch time", millis(s.Fetch))
 	plan := string(s.Plan)
 	if plan == "" {
@@ -71,6 +73,9 @@ func writeProfile(w *resp.Writer, res *ftResult, total, parse time.Duration) {
 	p.int("Distance computations", int64(s.Distances))
 	p.int("Candidates rescored", int64(s.Rescored))
 	p.int("Rows read", int64(s.RowsRead))
+	p.int("Bytes of codes read", s.Coded)
+	p.int("Bytes of rows read from disk", s.BytesRead)
+	p.int("Documents evaluated", int64(s.Evaluated))
 	p.text("Warning", res.warning)
 	w.Map(p.n)
 	w.Raw(p.w.Bytes())

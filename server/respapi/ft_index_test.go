@@ -2,6 +2,8 @@ package respapi
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -205,12 +207,23 @@ func TestFTOtherCommands(t *testing.T) {
 		require.Contains(t, text, "VECTOR {K=3")
 		require.NotEmpty(t, run(t, rdb, "FT.EXPLAINCLI", "idx", "*"))
 		profile := run(t, rdb, "FT.PROFILE", "idx", "SEARCH", "LIMITED", "QUERY", "@genre:{drama}=>[KNN 3 @v $q]", "PARAMS", "2", "q", blob(0, 0), "NOCONTENT")
+		var how map[string]any
 		if m, ok := profile.(map[any]any); ok {
 			require.Equal(t, docs(1, 2, 4), asPage(t, m["Results"]).ids)
-			require.NotEmpty(t, m["Profile"])
+			how = asMap(t, m["Profile"])
 		} else {
 			require.Equal(t, docs(1, 2, 4), asPage(t, profile.([]any)[0]).ids)
-			require.NotEmpty(t, asMap(t, profile.([]any)[1])["Plan"])
+			how = asMap(t, profile.([]any)[1])
+		}
+		require.ElementsMatch(t, []string{"Total profile time", "Parsing time", "Filter time", "Index time", "Walk time", "Rescore time", "Fetch time",
+			"Plan", "Fallback to scan", "Filter matches", "Segments searched", "Candidates visited", "Hops", "Distance computations",
+			"Candidates rescored", "Rows read", "Bytes of codes read", "Bytes of rows read from disk", "Documents evaluated", "Warning"},
+			slices.Collect(maps.Keys(how)))
+		require.Equal(t, "exact scan", how["Plan"])
+		require.EqualValues(t, 8, how["Filter matches"])
+		work := rdb.Info(ctx, "search").Val()
+		for _, want := range []string{"search_plan_exact_scan:", "search_rows_read:", "search_walk_usec:", "search_disk_reads:"} {
+			require.Contains(t, work, want)
 		}
 		require.Contains(t, rdb.Info(ctx, "search").Val(), "search_num_active_queries:0")
 		run(t, rdb, "FT.CONFIG", "SET", "MINPREFIX", "3")

@@ -263,7 +263,7 @@ func (c *call) searchTotals() searchTotals {
 			t.plainFields += len(info.Fields)
 			for _, v := range info.Vectors {
 				t.vectors += v.Vectors
-				t.codeBytes += v.CodeBytes
+				t.codeBytes += v.Memory.Total()
 				if info.Status == engine.Yellow { // small indexes have no graph: their tail stays
 					t.queue += v.Tail
 				}
@@ -310,5 +310,28 @@ func infoSearch(c *call, w *infoWriter) {
 		"search_inline_filtering_requests_count", st.Inline.Load(), "search_prefiltering_requests_count", st.Prefiltered.Load(),
 		"search_nonvector_requests_count", st.NonVector.Load())
 	w.section("search_disk")
-	w.put("search_disk_bytes", disk, "search_cache_bytes", 0, "search_cache_hit_ratio", 0, "search_disk_reads", 0)
+	s := w.engineStats(c)
+	w.put("search_disk_bytes", disk, "search_cache_bytes", s.Memory["codes"]+s.Memory["links"],
+		"search_cache_hit_ratio", fmt.Sprintf("%.4f", share(s.RowsResident, s.RowsResident+s.RowsFromFiles)), "search_disk_reads", s.RowsFromFiles)
+	infoSearches(w, &s.Searches)
+}
+
+// infoSearches writes what all searches by vector did since the start, over HTTP too.
+func infoSearches(w *infoWriter, t *engine.SearchTotals) {
+	w.section("search_work")
+	for _, plan := range slices.Sorted(maps.Keys(t.Plans)) {
+		w.put("search_plan_"+strings.ReplaceAll(string(plan), " ", "_"), t.Plans[plan])
+	}
+	w.put("search_fallbacks", t.Fallbacks, "search_nodes_visited", t.Visited, "search_hops", t.Hops, "search_distances", t.Distances,
+		"search_rescored", t.Rescored, "search_rows_read", t.RowsRead, "search_code_bytes_read", t.Coded, "search_row_bytes_read", t.BytesRead,
+		"search_filter_usec", t.Filter.Microseconds(), "search_walk_usec", t.Walk.Microseconds(),
+		"search_rescore_usec", t.Rescore.Microseconds(), "search_fetch_usec", t.Fetch.Microseconds())
+}
+
+// share is part of whole, 0 of nothing.
+func share(part, whole uint64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
 }

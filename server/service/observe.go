@@ -90,6 +90,7 @@ var (
 	descKeys        = describe("isobath_keys", "documents of all databases")
 	descCheckpoint  = describe("isobath_checkpoint_seconds", "duration of the newest checkpoint")
 	descHealthy     = describe("isobath_writes_accepted", "1 while writes are accepted")
+	descDegraded    = describe("isobath_segments_degraded", "graph segments read from mapped files although memory was wanted")
 	descReplayed    = describe("isobath_start_replayed_operations", "log records replayed at the start")
 )
 
@@ -140,6 +141,8 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	for component, bytes := range st.Disk {
 		gauge(descDisk, float64(bytes), component)
 	}
+	gauge(descDegraded, float64(st.Degraded))
+	collectSearches(out, &st.Searches)
 	healthy := 1.0
 	if db.Failed() != nil {
 		healthy = 0

@@ -29,7 +29,15 @@ type Query struct {
 	Exact         bool
 	IndexedOnly   bool
 	Oversampling  float64
+	Approximate   bool // scores are those of the codes
+	Rows          bool // compare with the vectors themselves, not with their codes
 	Fetch         engine.Fetch
+}
+
+// Answer is what a query found and how.
+type Answer struct {
+	Hits  []Scored
+	Stats engine.SearchStats
 }
 
 // Scored is a hit with the score that clients see.
@@ -39,28 +47,42 @@ type Scored struct {
 	Value *filter.Value // its place in Query.Order
 }
 
+// The plans of queries that have no vector.
+const (
+	PlanOrder  engine.Plan = "order of a field"
+	PlanScroll engine.Plan = "scroll"
+)
+
 // Query runs q. Without vector and id, points come in the order or by ascending id, with score 1 and version 0.
-func (c *Collection) Query(ctx context.Context, q Query) ([]Scored, error) {
+func (c *Collection) Query(ctx context.Context, q Query) (Answer, error) {
 	q.Limit, q.Offset = min(q.Limit, maxRows), min(q.Offset, maxRows)
 	if (q.Order != nil || q.Vector == nil && q.ID == nil) && q.Using != "" {
 		if _, ok := c.c.Schema().Vectors[q.Using]; !ok {
-			return nil, &engine.VectorNameError{Name: q.Using}
+			return Answer{}, &engine.VectorNameError{Name: q.Using}
 		}
 	}
 	if q.Order != nil {
-		return c.ordered(ctx, q)
+		hits, err := c.ordered(ctx, q)
+		return answered(PlanOrder, hits), err
 	}
 	if q.Vector == nil && q.ID == nil {
-		return c.list(ctx, q)
+		hits, err := c.list(ctx, q)
+		return answered(PlanScroll, hits), err
 	}
 	var exclude []engine.PointID
 	if q.ID != nil {
 		var err error
 		if exclude, err = c.resolve(ctx, &q); err != nil {
-			return nil, err
+			return Answer{}, err
 		}
 	}
 	return c.nearest(ctx, q, exclude)
+}
+
+func answered(p engine.Plan, hits []Scored) Answer {
+	a := Answer{Hits: hits}
+	a.Stats.Plan = p
+	return a
 }
 
 // resolve replaces the id of a query by the point's vector and returns the ids to leave out.
@@ -95,20 +117,21 @@ func (c *Collection) resolve(ctx context.Context, q *Query) (exclude []engine.Po
 	return exclude, nil
 }
 
-func (c *Collection) nearest(ctx context.Context, q Query, exclude []engine.PointID) ([]Scored, error) {
+func (c *Collection) nearest(ctx context.Context, q Query, exclude []engine.PointID) (Answer, error) {
 	params, ok := c.c.Schema().Vectors[q.Using]
 	if !ok {
-		return nil, &engine.VectorNameError{Name: q.Using}
+		return Answer{}, &engine.VectorNameError{Name: q.Using}
 	}
 	if len(q.Vector) != params.Size {
-		return nil, &engine.DimensionError{Name: q.Using, Want: params.Size, Got: len(q.Vector)}
+		return Answer{}, &engine.DimensionError{Name: q.Using, Want: params.Size, Got: len(q.Vector)}
 	}
 	res, err := c.c.Search(ctx, engine.SearchRequest{
 		Vector: q.Using, Query: q.Vector, Filter: q.Filter, K: int(q.Limit + q.Offset), Ef: int(min(q.Ef, maxRows)),
-		Exact: q.Exact, IndexedOnly: q.IndexedOnly, Oversampling: q.Oversampling, Exclude: exclude, Fetch: c.fetch(q.Fetch),
+		Exact: q.Exact, IndexedOnly: q.IndexedOnly, Oversampling: q.Oversampling, Approximate: q.Approximate, Rows: q.Rows,
+		Exclude: exclude, Fetch: c.fetch(q.Fetch),
 	})
 	if err != nil {
-		return nil, err
+		return Answer{}, err
 	}
 	hits := make([]Scored, 0, len(res.Hits))
 	for _, h := range res.Hits {
@@ -119,7 +142,7 @@ func (c *Collection) nearest(ctx context.Context, q Query, exclude []engine.Poin
 		hits = append(hits, s)
 	}
 	hits = hits[min(q.Offset, uint64(len(hits))):]
-	return hits, finish(c, hits, q.Fetch, func(h *Scored) *engine.Hit { return &h.Hit })
+	return Answer{hits, res.Stats}, finish(c, hits, q.Fetch, func(h *Scored) *engine.Hit { return &h.Hit })
 }
 
 // list returns points by ascending id; only those of the page are read.
@@ -181,6 +204,6 @@ func passes(d engine.Distance, score, threshold float32) bool {
 }
 
 // QueryBatch runs queries side by side; any failure fails all.
-func (c *Collection) QueryBatch(ctx context.Context, qs []Query) ([][]Scored, error) {
+func (c *Collection) QueryBatch(ctx context.Context, qs []Query) ([]Answer, error) {
 	return inParallel(ctx, qs, c.Query)
 }

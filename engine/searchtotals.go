@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/isobath/isobath/engine/vectorindex"
+)
+
+// Plan names how a search went.
+type Plan = vectorindex.Plan
+
+// SearchTotals are sums over all searches by vector since the start.
+type SearchTotals struct {
+	Plans     map[Plan]uint64 // searches by plan
+	Failed    uint64          // searches that returned an error after they began
+	Fallbacks uint64          // walks that found too few and were followed by a scan
+	Visited   uint64          // nodes seen by walks
+	Hops      uint64          // nodes expanded by walks
+	Distances uint64          // computed on codes
+	Scanned   uint64          // of these in scans
+	Rescored  uint64          // exact distances of candidates
+	RowsRead  uint64
+	Coded     uint64 // bytes of codes
+	BytesRead uint64 // bytes of rows read from files
+	Evaluated uint64 // payloads read for conditions without an index
+
+	Filter, Walk, Rescore, Fetch time.Duration
+}
+
+// searchCounter adds up what searches did. It is safe for concurrent use.
+type searchCounter struct {
+	mu     sync.Mutex
+	totals SearchTotals
+}
+
+func (sc *searchCounter) add(s *SearchStats, err error) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	t := &sc.totals
+	if err != nil {
+		t.Failed++
+	} else {
+		if t.Plans == nil {
+			t.Plans = map[Plan]uint64{}
+		}
+		t.Plans[s.Plan]++
+	}
+	if s.Fallback {
+		t.Fallbacks++
+	}
+	t.Visited += uint64(s.Visited)
+	t.Hops += uint64(s.Hops)
+	t.Distances += uint64(s.Distances)
+	t.Scanned += uint64(s.Scanned)
+	t.Rescored += uint64(s.Rescored)
+	t.RowsRead += uint64(s.RowsRead)
+	t.Coded += uint64(s.Coded)
+	t.BytesRead += uint64(s.BytesRead)
+	t.Evaluated += uint64(s.Evaluated)
+	t.Filter += s.Filter
+	t.Walk += s.Walk
+	t.Rescore += s.Rescore
+	t.Fetch += s.Fetch
+}
+
+func (sc *searchCounter) get() SearchTotals {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	t := sc.totals
+	t.Plans = maps.Clone(t.Plans)
+	return t
+}
+
+// add puts another pass of one search on top; plan and matches are those of the newest.
+func (s *SearchStats) add(pass vectorindex.Stats) {
+	old := s.Stats
+	s.Stats = pass
+	s.Fallback = s.Fallback || old.Fallback
+	s.Visited += old.Visited
+	s.Hops += old.Hops
+	s.Distances += old.Distances
+	s.Scanned += old.Scanned
+	s.Rescored += old.Rescored
+	s.RowsRead += old.RowsRead
+	s.Coded += old.Coded
+	s.BytesRead += old.BytesRead
+	s.Walk += old.Walk
+	s.Rescore += old.Rescore
+}
