@@ -181,15 +181,15 @@ func (sc *scratch) steps(live int) int {
 	return int(float64(sc.r.Ef*evalsPerEf) / math.Sqrt(max(share, 1e-6)))
 }
 
-// depth is the number of candidates to rescore.
+// depth is the number of candidates that may be rescored: as many as the request asks for, else what its codes need.
 func (sc *scratch) depth() int {
+	if over := sc.r.Oversampling * float64(sc.r.K); sc.r.Oversampling > 1 {
+		return int(min(over, 1<<20))
+	}
 	n := 0
 	for _, b := range sc.v.s.codebooks {
 		d := depthOf(b.kind)
 		n = max(n, d.factor*sc.r.K, d.least)
-	}
-	if over := sc.r.Oversampling * float64(sc.r.K); over > float64(n) {
-		n = int(min(over, 1<<20))
 	}
 	return n
 }
