@@ -88,3 +88,35 @@ func BenchmarkPair(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkPlanes scores rows of planes that are in the first cache levels: what the arithmetic takes.
+func BenchmarkPlanes(b *testing.B) {
+	const rows = 256
+	ids, out := make([]uint32, rows), make([]float32, rows)
+	for i := range ids {
+		ids[i] = uint32(i)
+	}
+	for _, dim := range []int{128, 768} {
+		for _, level := range Levels() {
+			run := func(name string, score func()) {
+				b.Run(fmt.Sprintf("dim=%d/%s/%s", dim, name, level), func(b *testing.B) {
+					force(b, level)
+					for b.Loop() {
+						score()
+					}
+					b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+				})
+			}
+			base, f := make([]byte, rows*(dim+64)), &PlaneFactors{}
+			first := make([]byte, queryPlanes*FirstPlaneBytes(dim/8))
+			run("first", func() { FirstPlaneBounds(first, dim/8, base, FirstPlaneBytes(dim/8), ids, f, out) })
+			q := make([]int8, dim)
+			for _, bits := range []int{1, 2, 4} {
+				stride := (PlaneRowBytes(bits, dim/8) + 63) &^ 63
+				run(fmt.Sprintf("bits=%d", bits), func() { PlaneDistances(bits, q, base, stride, ids, f, out) })
+			}
+			long := make([]int8, dim+64)
+			run("bits=8", func() { CodeDistances(long, base, dim+64, ids, &CodeFactors{}, out) })
+		}
+	}
+}

@@ -275,19 +275,19 @@ func TestValidate(t *testing.T) {
 		require.NotNil(t, New(good))
 	}
 	for message, bad := range map[string]Params{
-		"dimension 0":                          {},
-		"dimension 65537":                      {Dim: maxDim + 1},
-		"unknown metric":                       {Dim: 4, Metric: 9},
-		"3 bits":                               {Dim: 4, Bits: 3},
-		"plain codes have 8 bits, not 4":       {Dim: 4, Bits: 4, Plain: true},
-		"plain codes have 8 bits, not 1":       {Dim: 4, Bits: 1, Metric: distance.L1},
-		"codes for l1 have no centre":          {Dim: 4, Metric: distance.L1, Centre: make([]float32, 4)},
-		"the centre has 3 floats, not 4":       {Dim: 4, Centre: make([]float32, 3)},
-		"the centre is not finite":             {Dim: 2, Centre: []float32{0, nan}},
-		"quantile 1.5":                         {Dim: 4, Plain: true, Quantile: 1.5},
-		"quantile NaN is not above 0":          {Dim: 4, Plain: true, Quantile: nan},
-		"quantile -1 is not above 0":           {Dim: 4, Plain: true, Quantile: -1},
-		"a quantile is for plain codes":        {Dim: 4, Quantile: 0.9},
+		"dimension 0":                           {},
+		"dimension 65537":                       {Dim: maxDim + 1},
+		"unknown metric":                        {Dim: 4, Metric: 9},
+		"3 bits":                                {Dim: 4, Bits: 3},
+		"plain codes have 8 bits, not 4":        {Dim: 4, Bits: 4, Plain: true},
+		"plain codes have 8 bits, not 1":        {Dim: 4, Bits: 1, Metric: distance.L1},
+		"codes for l1 have no centre":           {Dim: 4, Metric: distance.L1, Centre: make([]float32, 4)},
+		"the centre has 3 floats, not 4":        {Dim: 4, Centre: make([]float32, 3)},
+		"the centre is not finite":              {Dim: 2, Centre: []float32{0, nan}},
+		"quantile 1.5":                          {Dim: 4, Plain: true, Quantile: 1.5},
+		"quantile NaN is not above 0":           {Dim: 4, Plain: true, Quantile: nan},
+		"quantile -1 is not above 0":            {Dim: 4, Plain: true, Quantile: -1},
+		"a quantile is for plain codes":         {Dim: 4, Quantile: 0.9},
 		"not 1 to 65536\nquant: unknown metric": {Metric: 7},
 	} {
 		require.ErrorContains(t, bad.Validate(), message)
@@ -297,29 +297,5 @@ func TestValidate(t *testing.T) {
 		require.Panics(t, func() { z.Encode(make([]byte, 64), make([]float32, 5)) })
 		require.Panics(t, func() { z.Encode(make([]byte, 63), make([]float32, 4)) })
 		require.Panics(t, func() { z.NewQuery().Reset(make([]float32, 5)) })
-	}
-}
-
-func BenchmarkByteCodes(b *testing.B) {
-	for _, dim := range []int{100, 768, 1536} {
-		z := New(Params{Dim: dim, Metric: distance.L2, Seed: 7})
-		row := gaussian(rand.New(rand.NewPCG(1, 1)), dim)
-		code := encodeAll(z, [][]float32{row})
-		q := z.NewQuery()
-		b.Run(fmt.Sprintf("Encode/dim=%d", dim), func(b *testing.B) {
-			for b.Loop() {
-				z.Encode(code, row)
-			}
-		})
-		b.Run(fmt.Sprintf("ResetCode/dim=%d", dim), func(b *testing.B) {
-			for b.Loop() {
-				q.ResetCode(code)
-			}
-		})
-		b.Run(fmt.Sprintf("Distance/dim=%d", dim), func(b *testing.B) {
-			for b.Loop() {
-				q.Distance(code)
-			}
-		})
 	}
 }

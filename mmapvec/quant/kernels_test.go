@@ -96,6 +96,73 @@ func testGroups(t *testing.T, rng *rand.Rand, n int) {
 	}
 }
 
+func TestPlaneKernelsGiveTheSameBits(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(7, 7))
+		for n := 0; n <= 136; n += 8 {
+			for _, special := range []float32{0, -0.5, 1e30, float32(math.NaN()), float32(math.Inf(-1))} {
+				x, by := gaussian(rng, n), gaussian(rng, n)
+				if n > 0 {
+					x[rng.IntN(n)] = special
+				}
+				for _, g := range []grid{{0.5, -8, 7, 8}, {0.5, -2, 1, 2}, {0.5, -1, 0, 1}, firstGrid} {
+					want, got := make([]byte, n), make([]byte, n+1)
+					got[n] = 42
+					wantXV, wantVV := quantiseGeneric(want, x, 3, g)
+					gotXV, gotVV := quantise(got[:n], x, 3, g)
+					require.Equal(t, want, got[:n])
+					require.EqualValues(t, 42, got[n])
+					requireSameNumbers(t, []float32{wantXV, wantVV}, []float32{gotXV, gotVV})
+				}
+				wantAbs, wantSquare := sumsGeneric(x)
+				gotAbs, gotSquare := sums(x)
+				requireSameNumbers(t, []float32{wantAbs, wantSquare}, []float32{gotAbs, gotSquare})
+				want := append([]float32(nil), x...)
+				wantSum, gotSum := subtractGeneric(want, by), subtract(x, by)
+				requireSameNumbers(t, append(want, wantSum), append(x, gotSum))
+			}
+		}
+		for n := 0; n <= 192; n += 32 {
+			u := make([]byte, n)
+			for i := range u {
+				u[i] = byte(rng.Uint32())
+			}
+			want, got := make([]byte, n/8), make([]byte, n/8+1)
+			got[n/8] = 42
+			for bit := range 8 {
+				packPlaneGeneric(want, u, bit)
+				packPlane(got[:n/8], u, bit)
+				require.Equal(t, want, got[:n/8])
+				require.EqualValues(t, 42, got[n/8])
+			}
+			const plane, rest = 24, 40
+			for bits := 1; bits <= 4; bits++ {
+				code := make([]byte, rest+(bits-1)*plane+plane)
+				for i := range code {
+					code[i] = byte(rng.Uint32())
+				}
+				wantQ, gotQ := make([]int8, n), make([]int8, n+1)
+				gotQ[n] = 42
+				unpackGeneric(wantQ, code, plane, rest, bits)
+				unpack(gotQ[:n], code, plane, rest, bits)
+				require.Equal(t, wantQ, gotQ[:n])
+				require.EqualValues(t, 42, gotQ[n])
+			}
+		}
+	})
+}
+
+// requireSameNumbers wants the same bits; NaNs are all alike.
+func requireSameNumbers(t *testing.T, want, got []float32) {
+	t.Helper()
+	for i := range want {
+		if want[i] != want[i] && got[i] != got[i] {
+			continue
+		}
+		require.Equal(t, math.Float32bits(want[i]), math.Float32bits(got[i]), "value %d: %v, want %v", i, got[i], want[i])
+	}
+}
+
 func TestSignedAtEveryLength(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(3, 4))

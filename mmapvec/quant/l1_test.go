@@ -77,23 +77,41 @@ func TestPlainGoldenCode(t *testing.T) {
 
 // Any bytes are a code: damage gives wrong estimates, never a panic or a NaN.
 func FuzzCodesFromDisk(f *testing.F) {
-	f.Add([]byte("\x00\x01\xff"), uint8(9))
-	f.Add([]byte("\xff\xff\xff\x7f\xff\xff\x80\xff"), uint8(100))
-	f.Fuzz(func(t *testing.T, data []byte, d uint8) {
-		for _, m := range []distance.Metric{distance.Dot, distance.L2, distance.L1} {
-			z := New(Params{Dim: int(d) + 1, Metric: m, Seed: 1})
-			code := make([]byte, z.Stride())
-			for i := range code {
-				if len(data) > 0 {
-					code[len(code)-1-i] = data[i%len(data)]
+	f.Add([]byte("\x00\x01\xff"), uint16(9))
+	f.Add([]byte("\xff\xff\xff\x7f\xff\xff\x80\xff"), uint16(100))
+	f.Add([]byte("\xff\xff\xff\xff\xff\xff\xff"), uint16(400))
+	f.Fuzz(func(t *testing.T, data []byte, d uint16) {
+		dim := int(d)%500 + 1
+		for _, p := range []Params{{Metric: distance.L1}, {}, {Bits: 4}, {Bits: 2}, {Bits: 1}, {Plain: true, Quantile: 0.5}} {
+			for _, m := range rotatedMetrics {
+				p.Dim, p.Seed = dim, 1
+				if p.Metric != distance.L1 {
+					p.Metric, p.Centre = m, slices.Repeat([]float32{0.5}, dim)
 				}
+				fuzzCode(t, New(p), data, dim)
 			}
-			q := z.NewQuery()
-			q.Reset(make([]float32, int(d)+1))
-			require.False(t, math.IsNaN(float64(q.Distance(code))))
-			q.ResetCode(code)
-			require.False(t, math.IsNaN(float64(q.Distance(code))))
-			q.Deviation(code)
 		}
 	})
+}
+
+func fuzzCode(t *testing.T, z Quantizer, data []byte, dim int) {
+	code := make([]byte, z.Stride())
+	for i := range code {
+		if len(data) > 0 {
+			code[len(code)-1-i] = data[i%len(data)]
+		}
+	}
+	q, out := z.NewQuery(), make([]float32, 5)
+	for _, asCode := range []bool{false, true} {
+		q.Reset(make([]float32, dim))
+		if asCode {
+			q.ResetCode(code)
+		}
+		for _, bound := range []float32{inf, 0} {
+			q.Distances(code, make([]uint32, len(out)), out, bound)
+			for _, got := range append(out, q.Distance(code), q.Deviation(code)) {
+				require.False(t, math.IsNaN(float64(got)))
+			}
+		}
+	}
 }

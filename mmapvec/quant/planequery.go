@@ -10,8 +10,10 @@ import (
 
 const (
 	// firstPassDeviations is how many deviations of the first plane's estimate a row's estimate must lie beyond the
-	// bound for the row to be given up.
-	firstPassDeviations = 3
+	// bound for the row to be given up. With the bound at the 100th of the 1000 nearest rows, 2 lose at most 0.2 % of
+	// the 100, those close to the bound, and 13 to 20 % of the 1000 survive at 768 dimensions (14 to 31 % at 256,
+	// clustered to skewed data); 3 lose none, and 13 to 27 % (16 to 46 %) survive.
+	firstPassDeviations = 2
 	passRows            = 256 // of one first pass and its second
 	lineBytes           = 64
 	queryPlanes         = 4 // of the query of the first pass: whole numbers from -7 to 7
