@@ -31,7 +31,7 @@ func (z *planeCodes) NewQuery() Query {
 		code:    aligned[int8](64 * z.words),
 		first:   aligned[byte](queryPlanes * distance.FirstPlaneBytes(z.planeBytes())),
 		scratch: z.frame.newScratch(),
-		plane:   make([]byte, z.planeBytes()),
+		planes:  make([]byte, queryPlanes*z.planeBytes()),
 	}
 }
 
@@ -47,7 +47,7 @@ type planeQuery struct {
 	tan2Of4 float64               // and between the query and first
 	scale   float32               // of code
 	scratch *scratch
-	plane   []byte // scratch
+	planes  []byte // scratch: the query's, one after the other
 
 	survivors [passRows]uint32 // ids of rows for the second pass
 	at        [passRows]uint32 // where their distances go
@@ -87,28 +87,15 @@ func (q *planeQuery) Reset(v []float32) {
 func (q *planeQuery) packFirst() (sum int) {
 	z, u := q.z, q.scratch.u
 	clear(u[z.frame.dim:])
+	n := z.planeBytes()
 	for p := range queryPlanes {
-		packPlane(q.plane, u, queryPlanes-1-p)
-		for w := range z.words {
-			q.putWord(p, w, binary.LittleEndian.Uint64(q.plane[8*w:]))
-		}
-		sum += queryWeight(p) * z.ones(q.plane)
+		packPlane(q.planes[p*n:][:n], u, queryPlanes-1-p)
+	}
+	for w := range z.words {
+		word := func(p int) uint64 { return binary.LittleEndian.Uint64(q.planes[p*n+8*w:]) }
+		sum += q.putWords(w, word(0), word(1), word(2), word(3))
 	}
 	return sum
-}
-
-// queryWeight is the weight of plane p of a number in two's complement.
-func queryWeight(p int) int {
-	if p == 0 {
-		return -1 << (queryPlanes - 1)
-	}
-	return 1 << (queryPlanes - 1 - p)
-}
-
-func (q *planeQuery) putWord(p, w int, word uint64) {
-	const lineWords = lineBytes / 8
-	at := w/lineWords*queryPlanes*lineBytes + p*lineBytes + w%lineWords*8
-	binary.LittleEndian.PutUint64(q.first[at:], word)
 }
 
 // setFactors makes distances of the sums of the query's codes and their scales, those of the first pass last.
@@ -139,7 +126,7 @@ func (q *planeQuery) ResetCode(code []byte) {
 	sum4, scale4 := 0, float32(0)
 	switch {
 	case z.twoPasses && z.bits == 4:
-		// Values are twice what is kept. Towards zero, because an error along the query does no harm.
+		// Towards zero, because an error along the query does no harm.
 		sum4 = q.firstHalved(code)
 		scale4, q.tan2Of4 = f.scale()*halvedScale, halvedTan2
 	case z.twoPasses:
@@ -159,12 +146,12 @@ const (
 // firstHalved packs the halved values of a code of four bits and returns their sum: u - 8 from 8 on, u - 7 below.
 func (q *planeQuery) firstHalved(code []byte) (sum int) {
 	z := q.z
-	planes := [4][]byte{z.plane(code, 0), z.plane(code, 1), z.plane(code, 2), z.plane(code, 3)}
+	p0, p1, p2, p3 := z.plane(code, 0), z.plane(code, 1), z.plane(code, 2), z.plane(code, 3)
 	for w := range z.words {
-		// Adding 8 flips the top bit; those below zero get one more, which carries.
-		top, b, c, d := z.word(planes[0], w), z.word(planes[1], w), z.word(planes[2], w), z.word(planes[3], w)
-		carry := z.mask(w) &^ top
-		sign := carry
+		// Taking 8 off flips the top bit; those below zero get one more, which carries.
+		sign := z.mask(w) &^ z.word(p0, w)
+		carry := sign
+		b, c, d := z.word(p1, w), z.word(p2, w), z.word(p3, w)
 		d, carry = d^carry, d&carry
 		c, carry = c^carry, c&carry
 		b, carry = b^carry, b&carry
@@ -185,13 +172,15 @@ func (q *planeQuery) firstOf2(code []byte) (sum int) {
 	return sum
 }
 
-// putWords puts word w of all planes and returns the sum of its numbers.
-func (q *planeQuery) putWords(w int, words ...uint64) (sum int) {
-	for p, word := range words {
-		q.putWord(p, w, word)
-		sum += queryWeight(p) * bits.OnesCount64(word)
-	}
-	return sum
+// putWords puts word w of the four planes and returns the sum of its numbers.
+func (q *planeQuery) putWords(w int, a, b, c, d uint64) (sum int) {
+	const lineWords = lineBytes / 8
+	at := q.first[w/lineWords*queryPlanes*lineBytes+w%lineWords*8:][:3*lineBytes+8]
+	binary.LittleEndian.PutUint64(at, a)
+	binary.LittleEndian.PutUint64(at[lineBytes:], b)
+	binary.LittleEndian.PutUint64(at[2*lineBytes:], c)
+	binary.LittleEndian.PutUint64(at[3*lineBytes:], d)
+	return -8*bits.OnesCount64(a) + 4*bits.OnesCount64(b) + 2*bits.OnesCount64(c) + bits.OnesCount64(d)
 }
 
 // setDeviations sets how far the bound of the first pass lies below the estimate.

@@ -181,10 +181,11 @@ func (b factorBytes) deviation() float32 {
 
 // ones returns the coordinates whose bit is set, without padding.
 func (z *planeCodes) ones(plane []byte) (n int) {
-	for w := range z.words {
-		n += bits.OnesCount64(z.word(plane, w))
+	last := z.words - 1
+	for w := range last {
+		n += bits.OnesCount64(binary.LittleEndian.Uint64(plane[8*w:]))
 	}
-	return n
+	return n + bits.OnesCount64(z.word(plane, last))
 }
 
 // mask has the bits of word w that stand for coordinates.

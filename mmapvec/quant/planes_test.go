@@ -96,7 +96,7 @@ func TestResetCodeTakesTheCodeAsItIs(t *testing.T) {
 					got := 0
 					for p := range queryPlanes {
 						at := j/8/lineBytes*queryPlanes*lineBytes + p*lineBytes + j/8%lineBytes
-						got += queryWeight(p) * int(q.first[at]>>(j%8)&1)
+						got += []int{-8, 4, 2, 1}[p] * int(q.first[at]>>(j%8)&1)
 					}
 					require.Equal(t, v, got, "dim %d bits %d coordinate %d", dim, bits, j)
 				}
