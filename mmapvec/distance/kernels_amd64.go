@@ -53,7 +53,7 @@ const blockRows = 4
 // ahead returns how many rows before its turn a row is prefetched: enough to cover the latency of memory, not so many
 // that the first requests block everything behind them.
 func ahead(rowBytes int) int {
-	const linesInFlight = 24
+	const linesInFlight = 32
 	lines := max((rowBytes+63)/64, 1)
 	return max(linesInFlight/lines&^(blockRows-1), blockRows)
 }
