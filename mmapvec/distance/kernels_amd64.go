@@ -11,7 +11,8 @@ func widestLevel() level {
 	switch {
 	case !x.HasAVX2 || !x.HasFMA:
 		return levelGeneric
-	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512VNNI && x.HasAVX512VPOPCNTDQ:
+	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512VBMI && x.HasAVX512VNNI &&
+		x.HasAVX512VPOPCNTDQ && x.HasAVX512GFNI:
 		return levelAVX512
 	}
 	return levelAVX2

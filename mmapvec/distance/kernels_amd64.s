@@ -3075,6 +3075,270 @@ DATA nibbleCount3<>+62(SB)/1, $0x03
 DATA nibbleCount3<>+63(SB)/1, $0x04
 GLOBL nibbleCount3<>(SB), RODATA|NOPTR, $64
 
+DATA spreadPlanes0<>+0(SB)/1, $0x00
+DATA spreadPlanes0<>+1(SB)/1, $0x00
+DATA spreadPlanes0<>+2(SB)/1, $0x00
+DATA spreadPlanes0<>+3(SB)/1, $0x00
+DATA spreadPlanes0<>+4(SB)/1, $0x00
+DATA spreadPlanes0<>+5(SB)/1, $0x20
+DATA spreadPlanes0<>+6(SB)/1, $0x40
+DATA spreadPlanes0<>+7(SB)/1, $0x60
+DATA spreadPlanes0<>+8(SB)/1, $0x01
+DATA spreadPlanes0<>+9(SB)/1, $0x01
+DATA spreadPlanes0<>+10(SB)/1, $0x01
+DATA spreadPlanes0<>+11(SB)/1, $0x01
+DATA spreadPlanes0<>+12(SB)/1, $0x01
+DATA spreadPlanes0<>+13(SB)/1, $0x21
+DATA spreadPlanes0<>+14(SB)/1, $0x41
+DATA spreadPlanes0<>+15(SB)/1, $0x61
+DATA spreadPlanes0<>+16(SB)/1, $0x02
+DATA spreadPlanes0<>+17(SB)/1, $0x02
+DATA spreadPlanes0<>+18(SB)/1, $0x02
+DATA spreadPlanes0<>+19(SB)/1, $0x02
+DATA spreadPlanes0<>+20(SB)/1, $0x02
+DATA spreadPlanes0<>+21(SB)/1, $0x22
+DATA spreadPlanes0<>+22(SB)/1, $0x42
+DATA spreadPlanes0<>+23(SB)/1, $0x62
+DATA spreadPlanes0<>+24(SB)/1, $0x03
+DATA spreadPlanes0<>+25(SB)/1, $0x03
+DATA spreadPlanes0<>+26(SB)/1, $0x03
+DATA spreadPlanes0<>+27(SB)/1, $0x03
+DATA spreadPlanes0<>+28(SB)/1, $0x03
+DATA spreadPlanes0<>+29(SB)/1, $0x23
+DATA spreadPlanes0<>+30(SB)/1, $0x43
+DATA spreadPlanes0<>+31(SB)/1, $0x63
+DATA spreadPlanes0<>+32(SB)/1, $0x04
+DATA spreadPlanes0<>+33(SB)/1, $0x04
+DATA spreadPlanes0<>+34(SB)/1, $0x04
+DATA spreadPlanes0<>+35(SB)/1, $0x04
+DATA spreadPlanes0<>+36(SB)/1, $0x04
+DATA spreadPlanes0<>+37(SB)/1, $0x24
+DATA spreadPlanes0<>+38(SB)/1, $0x44
+DATA spreadPlanes0<>+39(SB)/1, $0x64
+DATA spreadPlanes0<>+40(SB)/1, $0x05
+DATA spreadPlanes0<>+41(SB)/1, $0x05
+DATA spreadPlanes0<>+42(SB)/1, $0x05
+DATA spreadPlanes0<>+43(SB)/1, $0x05
+DATA spreadPlanes0<>+44(SB)/1, $0x05
+DATA spreadPlanes0<>+45(SB)/1, $0x25
+DATA spreadPlanes0<>+46(SB)/1, $0x45
+DATA spreadPlanes0<>+47(SB)/1, $0x65
+DATA spreadPlanes0<>+48(SB)/1, $0x06
+DATA spreadPlanes0<>+49(SB)/1, $0x06
+DATA spreadPlanes0<>+50(SB)/1, $0x06
+DATA spreadPlanes0<>+51(SB)/1, $0x06
+DATA spreadPlanes0<>+52(SB)/1, $0x06
+DATA spreadPlanes0<>+53(SB)/1, $0x26
+DATA spreadPlanes0<>+54(SB)/1, $0x46
+DATA spreadPlanes0<>+55(SB)/1, $0x66
+DATA spreadPlanes0<>+56(SB)/1, $0x07
+DATA spreadPlanes0<>+57(SB)/1, $0x07
+DATA spreadPlanes0<>+58(SB)/1, $0x07
+DATA spreadPlanes0<>+59(SB)/1, $0x07
+DATA spreadPlanes0<>+60(SB)/1, $0x07
+DATA spreadPlanes0<>+61(SB)/1, $0x27
+DATA spreadPlanes0<>+62(SB)/1, $0x47
+DATA spreadPlanes0<>+63(SB)/1, $0x67
+GLOBL spreadPlanes0<>(SB), RODATA|NOPTR, $64
+
+DATA spreadPlanes1<>+0(SB)/1, $0x08
+DATA spreadPlanes1<>+1(SB)/1, $0x08
+DATA spreadPlanes1<>+2(SB)/1, $0x08
+DATA spreadPlanes1<>+3(SB)/1, $0x08
+DATA spreadPlanes1<>+4(SB)/1, $0x08
+DATA spreadPlanes1<>+5(SB)/1, $0x28
+DATA spreadPlanes1<>+6(SB)/1, $0x48
+DATA spreadPlanes1<>+7(SB)/1, $0x68
+DATA spreadPlanes1<>+8(SB)/1, $0x09
+DATA spreadPlanes1<>+9(SB)/1, $0x09
+DATA spreadPlanes1<>+10(SB)/1, $0x09
+DATA spreadPlanes1<>+11(SB)/1, $0x09
+DATA spreadPlanes1<>+12(SB)/1, $0x09
+DATA spreadPlanes1<>+13(SB)/1, $0x29
+DATA spreadPlanes1<>+14(SB)/1, $0x49
+DATA spreadPlanes1<>+15(SB)/1, $0x69
+DATA spreadPlanes1<>+16(SB)/1, $0x0a
+DATA spreadPlanes1<>+17(SB)/1, $0x0a
+DATA spreadPlanes1<>+18(SB)/1, $0x0a
+DATA spreadPlanes1<>+19(SB)/1, $0x0a
+DATA spreadPlanes1<>+20(SB)/1, $0x0a
+DATA spreadPlanes1<>+21(SB)/1, $0x2a
+DATA spreadPlanes1<>+22(SB)/1, $0x4a
+DATA spreadPlanes1<>+23(SB)/1, $0x6a
+DATA spreadPlanes1<>+24(SB)/1, $0x0b
+DATA spreadPlanes1<>+25(SB)/1, $0x0b
+DATA spreadPlanes1<>+26(SB)/1, $0x0b
+DATA spreadPlanes1<>+27(SB)/1, $0x0b
+DATA spreadPlanes1<>+28(SB)/1, $0x0b
+DATA spreadPlanes1<>+29(SB)/1, $0x2b
+DATA spreadPlanes1<>+30(SB)/1, $0x4b
+DATA spreadPlanes1<>+31(SB)/1, $0x6b
+DATA spreadPlanes1<>+32(SB)/1, $0x0c
+DATA spreadPlanes1<>+33(SB)/1, $0x0c
+DATA spreadPlanes1<>+34(SB)/1, $0x0c
+DATA spreadPlanes1<>+35(SB)/1, $0x0c
+DATA spreadPlanes1<>+36(SB)/1, $0x0c
+DATA spreadPlanes1<>+37(SB)/1, $0x2c
+DATA spreadPlanes1<>+38(SB)/1, $0x4c
+DATA spreadPlanes1<>+39(SB)/1, $0x6c
+DATA spreadPlanes1<>+40(SB)/1, $0x0d
+DATA spreadPlanes1<>+41(SB)/1, $0x0d
+DATA spreadPlanes1<>+42(SB)/1, $0x0d
+DATA spreadPlanes1<>+43(SB)/1, $0x0d
+DATA spreadPlanes1<>+44(SB)/1, $0x0d
+DATA spreadPlanes1<>+45(SB)/1, $0x2d
+DATA spreadPlanes1<>+46(SB)/1, $0x4d
+DATA spreadPlanes1<>+47(SB)/1, $0x6d
+DATA spreadPlanes1<>+48(SB)/1, $0x0e
+DATA spreadPlanes1<>+49(SB)/1, $0x0e
+DATA spreadPlanes1<>+50(SB)/1, $0x0e
+DATA spreadPlanes1<>+51(SB)/1, $0x0e
+DATA spreadPlanes1<>+52(SB)/1, $0x0e
+DATA spreadPlanes1<>+53(SB)/1, $0x2e
+DATA spreadPlanes1<>+54(SB)/1, $0x4e
+DATA spreadPlanes1<>+55(SB)/1, $0x6e
+DATA spreadPlanes1<>+56(SB)/1, $0x0f
+DATA spreadPlanes1<>+57(SB)/1, $0x0f
+DATA spreadPlanes1<>+58(SB)/1, $0x0f
+DATA spreadPlanes1<>+59(SB)/1, $0x0f
+DATA spreadPlanes1<>+60(SB)/1, $0x0f
+DATA spreadPlanes1<>+61(SB)/1, $0x2f
+DATA spreadPlanes1<>+62(SB)/1, $0x4f
+DATA spreadPlanes1<>+63(SB)/1, $0x6f
+GLOBL spreadPlanes1<>(SB), RODATA|NOPTR, $64
+
+DATA spreadPlanes2<>+0(SB)/1, $0x10
+DATA spreadPlanes2<>+1(SB)/1, $0x10
+DATA spreadPlanes2<>+2(SB)/1, $0x10
+DATA spreadPlanes2<>+3(SB)/1, $0x10
+DATA spreadPlanes2<>+4(SB)/1, $0x10
+DATA spreadPlanes2<>+5(SB)/1, $0x30
+DATA spreadPlanes2<>+6(SB)/1, $0x50
+DATA spreadPlanes2<>+7(SB)/1, $0x70
+DATA spreadPlanes2<>+8(SB)/1, $0x11
+DATA spreadPlanes2<>+9(SB)/1, $0x11
+DATA spreadPlanes2<>+10(SB)/1, $0x11
+DATA spreadPlanes2<>+11(SB)/1, $0x11
+DATA spreadPlanes2<>+12(SB)/1, $0x11
+DATA spreadPlanes2<>+13(SB)/1, $0x31
+DATA spreadPlanes2<>+14(SB)/1, $0x51
+DATA spreadPlanes2<>+15(SB)/1, $0x71
+DATA spreadPlanes2<>+16(SB)/1, $0x12
+DATA spreadPlanes2<>+17(SB)/1, $0x12
+DATA spreadPlanes2<>+18(SB)/1, $0x12
+DATA spreadPlanes2<>+19(SB)/1, $0x12
+DATA spreadPlanes2<>+20(SB)/1, $0x12
+DATA spreadPlanes2<>+21(SB)/1, $0x32
+DATA spreadPlanes2<>+22(SB)/1, $0x52
+DATA spreadPlanes2<>+23(SB)/1, $0x72
+DATA spreadPlanes2<>+24(SB)/1, $0x13
+DATA spreadPlanes2<>+25(SB)/1, $0x13
+DATA spreadPlanes2<>+26(SB)/1, $0x13
+DATA spreadPlanes2<>+27(SB)/1, $0x13
+DATA spreadPlanes2<>+28(SB)/1, $0x13
+DATA spreadPlanes2<>+29(SB)/1, $0x33
+DATA spreadPlanes2<>+30(SB)/1, $0x53
+DATA spreadPlanes2<>+31(SB)/1, $0x73
+DATA spreadPlanes2<>+32(SB)/1, $0x14
+DATA spreadPlanes2<>+33(SB)/1, $0x14
+DATA spreadPlanes2<>+34(SB)/1, $0x14
+DATA spreadPlanes2<>+35(SB)/1, $0x14
+DATA spreadPlanes2<>+36(SB)/1, $0x14
+DATA spreadPlanes2<>+37(SB)/1, $0x34
+DATA spreadPlanes2<>+38(SB)/1, $0x54
+DATA spreadPlanes2<>+39(SB)/1, $0x74
+DATA spreadPlanes2<>+40(SB)/1, $0x15
+DATA spreadPlanes2<>+41(SB)/1, $0x15
+DATA spreadPlanes2<>+42(SB)/1, $0x15
+DATA spreadPlanes2<>+43(SB)/1, $0x15
+DATA spreadPlanes2<>+44(SB)/1, $0x15
+DATA spreadPlanes2<>+45(SB)/1, $0x35
+DATA spreadPlanes2<>+46(SB)/1, $0x55
+DATA spreadPlanes2<>+47(SB)/1, $0x75
+DATA spreadPlanes2<>+48(SB)/1, $0x16
+DATA spreadPlanes2<>+49(SB)/1, $0x16
+DATA spreadPlanes2<>+50(SB)/1, $0x16
+DATA spreadPlanes2<>+51(SB)/1, $0x16
+DATA spreadPlanes2<>+52(SB)/1, $0x16
+DATA spreadPlanes2<>+53(SB)/1, $0x36
+DATA spreadPlanes2<>+54(SB)/1, $0x56
+DATA spreadPlanes2<>+55(SB)/1, $0x76
+DATA spreadPlanes2<>+56(SB)/1, $0x17
+DATA spreadPlanes2<>+57(SB)/1, $0x17
+DATA spreadPlanes2<>+58(SB)/1, $0x17
+DATA spreadPlanes2<>+59(SB)/1, $0x17
+DATA spreadPlanes2<>+60(SB)/1, $0x17
+DATA spreadPlanes2<>+61(SB)/1, $0x37
+DATA spreadPlanes2<>+62(SB)/1, $0x57
+DATA spreadPlanes2<>+63(SB)/1, $0x77
+GLOBL spreadPlanes2<>(SB), RODATA|NOPTR, $64
+
+DATA spreadPlanes3<>+0(SB)/1, $0x18
+DATA spreadPlanes3<>+1(SB)/1, $0x18
+DATA spreadPlanes3<>+2(SB)/1, $0x18
+DATA spreadPlanes3<>+3(SB)/1, $0x18
+DATA spreadPlanes3<>+4(SB)/1, $0x18
+DATA spreadPlanes3<>+5(SB)/1, $0x38
+DATA spreadPlanes3<>+6(SB)/1, $0x58
+DATA spreadPlanes3<>+7(SB)/1, $0x78
+DATA spreadPlanes3<>+8(SB)/1, $0x19
+DATA spreadPlanes3<>+9(SB)/1, $0x19
+DATA spreadPlanes3<>+10(SB)/1, $0x19
+DATA spreadPlanes3<>+11(SB)/1, $0x19
+DATA spreadPlanes3<>+12(SB)/1, $0x19
+DATA spreadPlanes3<>+13(SB)/1, $0x39
+DATA spreadPlanes3<>+14(SB)/1, $0x59
+DATA spreadPlanes3<>+15(SB)/1, $0x79
+DATA spreadPlanes3<>+16(SB)/1, $0x1a
+DATA spreadPlanes3<>+17(SB)/1, $0x1a
+DATA spreadPlanes3<>+18(SB)/1, $0x1a
+DATA spreadPlanes3<>+19(SB)/1, $0x1a
+DATA spreadPlanes3<>+20(SB)/1, $0x1a
+DATA spreadPlanes3<>+21(SB)/1, $0x3a
+DATA spreadPlanes3<>+22(SB)/1, $0x5a
+DATA spreadPlanes3<>+23(SB)/1, $0x7a
+DATA spreadPlanes3<>+24(SB)/1, $0x1b
+DATA spreadPlanes3<>+25(SB)/1, $0x1b
+DATA spreadPlanes3<>+26(SB)/1, $0x1b
+DATA spreadPlanes3<>+27(SB)/1, $0x1b
+DATA spreadPlanes3<>+28(SB)/1, $0x1b
+DATA spreadPlanes3<>+29(SB)/1, $0x3b
+DATA spreadPlanes3<>+30(SB)/1, $0x5b
+DATA spreadPlanes3<>+31(SB)/1, $0x7b
+DATA spreadPlanes3<>+32(SB)/1, $0x1c
+DATA spreadPlanes3<>+33(SB)/1, $0x1c
+DATA spreadPlanes3<>+34(SB)/1, $0x1c
+DATA spreadPlanes3<>+35(SB)/1, $0x1c
+DATA spreadPlanes3<>+36(SB)/1, $0x1c
+DATA spreadPlanes3<>+37(SB)/1, $0x3c
+DATA spreadPlanes3<>+38(SB)/1, $0x5c
+DATA spreadPlanes3<>+39(SB)/1, $0x7c
+DATA spreadPlanes3<>+40(SB)/1, $0x1d
+DATA spreadPlanes3<>+41(SB)/1, $0x1d
+DATA spreadPlanes3<>+42(SB)/1, $0x1d
+DATA spreadPlanes3<>+43(SB)/1, $0x1d
+DATA spreadPlanes3<>+44(SB)/1, $0x1d
+DATA spreadPlanes3<>+45(SB)/1, $0x3d
+DATA spreadPlanes3<>+46(SB)/1, $0x5d
+DATA spreadPlanes3<>+47(SB)/1, $0x7d
+DATA spreadPlanes3<>+48(SB)/1, $0x1e
+DATA spreadPlanes3<>+49(SB)/1, $0x1e
+DATA spreadPlanes3<>+50(SB)/1, $0x1e
+DATA spreadPlanes3<>+51(SB)/1, $0x1e
+DATA spreadPlanes3<>+52(SB)/1, $0x1e
+DATA spreadPlanes3<>+53(SB)/1, $0x3e
+DATA spreadPlanes3<>+54(SB)/1, $0x5e
+DATA spreadPlanes3<>+55(SB)/1, $0x7e
+DATA spreadPlanes3<>+56(SB)/1, $0x1f
+DATA spreadPlanes3<>+57(SB)/1, $0x1f
+DATA spreadPlanes3<>+58(SB)/1, $0x1f
+DATA spreadPlanes3<>+59(SB)/1, $0x1f
+DATA spreadPlanes3<>+60(SB)/1, $0x1f
+DATA spreadPlanes3<>+61(SB)/1, $0x3f
+DATA spreadPlanes3<>+62(SB)/1, $0x5f
+DATA spreadPlanes3<>+63(SB)/1, $0x7f
+GLOBL spreadPlanes3<>(SB), RODATA|NOPTR, $64
+
 DATA bitOfByte<>+0(SB)/1, $0x01
 DATA bitOfByte<>+1(SB)/1, $0x02
 DATA bitOfByte<>+2(SB)/1, $0x04
@@ -3665,7 +3929,7 @@ done:
 	RET
 
 // func plane4RowsAVX512(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI, CMOV, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL, AVX512VNNI, CMOV, GFNI, MMX+
 TEXT ·plane4RowsAVX512(SB), NOSPLIT, $0-136
 	MOVQ q_base+0(FP), AX
 	MOVQ ids_base+64(FP), CX
@@ -3696,10 +3960,17 @@ start:
 	MOVQ    q_len+8(FP), R14
 	SHRQ    $0x03, R14
 	LEAQ    (R14)(R14*2), R15
+	MOVQ    $0xf0f0f0f0f0f0f0f0, CX
+	KMOVQ   CX, K1
 	VMOVUPS byteWeight8<>+0(SB), Z4
 	VMOVUPS byteWeight4<>+0(SB), Z5
 	VMOVUPS byteWeight2<>+0(SB), Z6
 	VMOVUPS byteWeight1<>+0(SB), Z7
+	VMOVUPS bitOfByte<>+0(SB), Z8
+	VMOVUPS spreadPlanes0<>+0(SB), Z9
+	VMOVUPS spreadPlanes1<>+0(SB), Z10
+	VMOVUPS spreadPlanes2<>+0(SB), Z11
+	VMOVUPS spreadPlanes3<>+0(SB), Z12
 
 block:
 	MOVQ    ids_base+64(FP), SI
@@ -3746,6 +4017,134 @@ block:
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
 
+group:
+	MOVQ       q_len+8(FP), CX
+	SUBQ       BX, CX
+	CMPQ       CX, $0x00000100
+	JL         rest
+	MOVQ       rowBytes+56(FP), CX
+	SUBQ       BX, CX
+	CMPQ       CX, $0x00000000
+	JLE        score
+	PREFETCHT0 (DI)(BX*1)
+	PREFETCHT0 (R9)(BX*1)
+	PREFETCHT0 (R11)(BX*1)
+	PREFETCHT0 (R13)(BX*1)
+	CMPQ       CX, $0x00000040
+	JLE        score
+	PREFETCHT0 64(DI)(BX*1)
+	PREFETCHT0 64(R9)(BX*1)
+	PREFETCHT0 64(R11)(BX*1)
+	PREFETCHT0 64(R13)(BX*1)
+	CMPQ       CX, $0x00000080
+	JLE        score
+	PREFETCHT0 128(DI)(BX*1)
+	PREFETCHT0 128(R9)(BX*1)
+	PREFETCHT0 128(R11)(BX*1)
+	PREFETCHT0 128(R13)(BX*1)
+	CMPQ       CX, $0x000000c0
+	JLE        score
+	PREFETCHT0 192(DI)(BX*1)
+	PREFETCHT0 192(R9)(BX*1)
+	PREFETCHT0 192(R11)(BX*1)
+	PREFETCHT0 192(R13)(BX*1)
+
+score:
+	VMOVDQU64      (AX)(BX*1), Z13
+	VMOVDQU64      64(AX)(BX*1), Z14
+	VMOVDQU64      128(AX)(BX*1), Z15
+	VMOVDQU64      192(AX)(BX*1), Z16
+	VMOVDQU64      (SI), Y17
+	VINSERTI64X4   $0x01, 16(SI)(R14*1), Z17, Z17
+	VMOVDQU64      16(SI)(R14*2), Y18
+	VINSERTI64X4   $0x01, 16(SI)(R15*1), Z18, Z18
+	VMOVDQA64      Z9, Z19
+	VPERMI2B.Z     Z18, Z17, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z13, Z19, Z0
+	VMOVDQA64      Z10, Z19
+	VPERMI2B.Z     Z18, Z17, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z14, Z19, Z0
+	VMOVDQA64      Z11, Z19
+	VPERMI2B.Z     Z18, Z17, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z15, Z19, Z0
+	VMOVDQA64      Z12, Z19
+	VPERMI2B.Z     Z18, Z17, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z16, Z19, Z0
+	VMOVDQU64      (R8), Y20
+	VINSERTI64X4   $0x01, 16(R8)(R14*1), Z20, Z20
+	VMOVDQU64      16(R8)(R14*2), Y21
+	VINSERTI64X4   $0x01, 16(R8)(R15*1), Z21, Z21
+	VMOVDQA64      Z9, Z19
+	VPERMI2B.Z     Z21, Z20, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z13, Z19, Z1
+	VMOVDQA64      Z10, Z19
+	VPERMI2B.Z     Z21, Z20, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z14, Z19, Z1
+	VMOVDQA64      Z11, Z19
+	VPERMI2B.Z     Z21, Z20, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z15, Z19, Z1
+	VMOVDQA64      Z12, Z19
+	VPERMI2B.Z     Z21, Z20, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z16, Z19, Z1
+	VMOVDQU64      (R10), Y22
+	VINSERTI64X4   $0x01, 16(R10)(R14*1), Z22, Z22
+	VMOVDQU64      16(R10)(R14*2), Y23
+	VINSERTI64X4   $0x01, 16(R10)(R15*1), Z23, Z23
+	VMOVDQA64      Z9, Z19
+	VPERMI2B.Z     Z23, Z22, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z13, Z19, Z2
+	VMOVDQA64      Z10, Z19
+	VPERMI2B.Z     Z23, Z22, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z14, Z19, Z2
+	VMOVDQA64      Z11, Z19
+	VPERMI2B.Z     Z23, Z22, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z15, Z19, Z2
+	VMOVDQA64      Z12, Z19
+	VPERMI2B.Z     Z23, Z22, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z16, Z19, Z2
+	VMOVDQU64      (R12), Y24
+	VINSERTI64X4   $0x01, 16(R12)(R14*1), Z24, Z24
+	VMOVDQU64      16(R12)(R14*2), Y25
+	VINSERTI64X4   $0x01, 16(R12)(R15*1), Z25, Z25
+	VMOVDQA64      Z9, Z19
+	VPERMI2B.Z     Z25, Z24, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z13, Z19, Z3
+	VMOVDQA64      Z10, Z19
+	VPERMI2B.Z     Z25, Z24, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z14, Z19, Z3
+	VMOVDQA64      Z11, Z19
+	VPERMI2B.Z     Z25, Z24, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z15, Z19, Z3
+	VMOVDQA64      Z12, Z19
+	VPERMI2B.Z     Z25, Z24, K1, Z19
+	VGF2P8AFFINEQB $0x00, Z19, Z8, Z19
+	VPDPBUSD       Z16, Z19, Z3
+	ADDQ           $0x20, SI
+	ADDQ           $0x20, R8
+	ADDQ           $0x20, R10
+	ADDQ           $0x20, R12
+	ADDQ           $0x00000100, BX
+	JMP            group
+
+rest:
+	CMPQ BX, q_len+8(FP)
+	JGE  sum
+
 word:
 	CMPQ       BX, rowBytes+56(FP)
 	JGE        prefetched
@@ -3755,86 +4154,88 @@ word:
 	PREFETCHT0 (R13)(BX*1)
 
 prefetched:
-	VMOVDQU64     (AX)(BX*1), Z8
-	KMOVQ         (SI), K1
-	VMOVDQU8.Z    Z4, K1, Z9
-	KMOVQ         16(SI)(R14*1), K1
-	VPADDB        Z5, Z9, K1, Z9
-	KMOVQ         16(SI)(R14*2), K1
-	VPADDB        Z6, Z9, K1, Z9
-	KMOVQ         16(SI)(R15*1), K1
-	VPADDB        Z7, Z9, K1, Z9
-	VPDPBUSD      Z8, Z9, Z0
-	KMOVQ         (R8), K1
-	VMOVDQU8.Z    Z4, K1, Z9
-	KMOVQ         16(R8)(R14*1), K1
-	VPADDB        Z5, Z9, K1, Z9
-	KMOVQ         16(R8)(R14*2), K1
-	VPADDB        Z6, Z9, K1, Z9
-	KMOVQ         16(R8)(R15*1), K1
-	VPADDB        Z7, Z9, K1, Z9
-	VPDPBUSD      Z8, Z9, Z1
-	KMOVQ         (R10), K1
-	VMOVDQU8.Z    Z4, K1, Z9
-	KMOVQ         16(R10)(R14*1), K1
-	VPADDB        Z5, Z9, K1, Z9
-	KMOVQ         16(R10)(R14*2), K1
-	VPADDB        Z6, Z9, K1, Z9
-	KMOVQ         16(R10)(R15*1), K1
-	VPADDB        Z7, Z9, K1, Z9
-	VPDPBUSD      Z8, Z9, Z2
-	KMOVQ         (R12), K1
-	VMOVDQU8.Z    Z4, K1, Z9
-	KMOVQ         16(R12)(R14*1), K1
-	VPADDB        Z5, Z9, K1, Z9
-	KMOVQ         16(R12)(R14*2), K1
-	VPADDB        Z6, Z9, K1, Z9
-	KMOVQ         16(R12)(R15*1), K1
-	VPADDB        Z7, Z9, K1, Z9
-	VPDPBUSD      Z8, Z9, Z3
-	ADDQ          $0x08, SI
-	ADDQ          $0x08, R8
-	ADDQ          $0x08, R10
-	ADDQ          $0x08, R12
-	ADDQ          $0x40, BX
-	CMPQ          BX, q_len+8(FP)
-	JL            word
-	VEXTRACTI64X4 $0x01, Z0, Y8
-	VPADDD        Y8, Y0, Y0
-	VEXTRACTI64X4 $0x01, Z1, Y8
-	VPADDD        Y8, Y1, Y1
-	VEXTRACTI64X4 $0x01, Z2, Y8
-	VPADDD        Y8, Y2, Y2
-	VEXTRACTI64X4 $0x01, Z3, Y8
-	VPADDD        Y8, Y3, Y3
+	VMOVDQU64  (AX)(BX*1), Z13
+	KMOVQ      (SI), K2
+	VMOVDQU8.Z Z4, K2, Z14
+	KMOVQ      16(SI)(R14*1), K2
+	VPADDB     Z5, Z14, K2, Z14
+	KMOVQ      16(SI)(R14*2), K2
+	VPADDB     Z6, Z14, K2, Z14
+	KMOVQ      16(SI)(R15*1), K2
+	VPADDB     Z7, Z14, K2, Z14
+	VPDPBUSD   Z13, Z14, Z0
+	KMOVQ      (R8), K2
+	VMOVDQU8.Z Z4, K2, Z14
+	KMOVQ      16(R8)(R14*1), K2
+	VPADDB     Z5, Z14, K2, Z14
+	KMOVQ      16(R8)(R14*2), K2
+	VPADDB     Z6, Z14, K2, Z14
+	KMOVQ      16(R8)(R15*1), K2
+	VPADDB     Z7, Z14, K2, Z14
+	VPDPBUSD   Z13, Z14, Z1
+	KMOVQ      (R10), K2
+	VMOVDQU8.Z Z4, K2, Z14
+	KMOVQ      16(R10)(R14*1), K2
+	VPADDB     Z5, Z14, K2, Z14
+	KMOVQ      16(R10)(R14*2), K2
+	VPADDB     Z6, Z14, K2, Z14
+	KMOVQ      16(R10)(R15*1), K2
+	VPADDB     Z7, Z14, K2, Z14
+	VPDPBUSD   Z13, Z14, Z2
+	KMOVQ      (R12), K2
+	VMOVDQU8.Z Z4, K2, Z14
+	KMOVQ      16(R12)(R14*1), K2
+	VPADDB     Z5, Z14, K2, Z14
+	KMOVQ      16(R12)(R14*2), K2
+	VPADDB     Z6, Z14, K2, Z14
+	KMOVQ      16(R12)(R15*1), K2
+	VPADDB     Z7, Z14, K2, Z14
+	VPDPBUSD   Z13, Z14, Z3
+	ADDQ       $0x08, SI
+	ADDQ       $0x08, R8
+	ADDQ       $0x08, R10
+	ADDQ       $0x08, R12
+	ADDQ       $0x40, BX
+	CMPQ       BX, q_len+8(FP)
+	JL         word
+
+sum:
+	VEXTRACTI64X4 $0x01, Z0, Y13
+	VPADDD        Y13, Y0, Y0
+	VEXTRACTI64X4 $0x01, Z1, Y13
+	VPADDD        Y13, Y1, Y1
+	VEXTRACTI64X4 $0x01, Z2, Y13
+	VPADDD        Y13, Y2, Y2
+	VEXTRACTI64X4 $0x01, Z3, Y13
+	VPADDD        Y13, Y3, Y3
 	VPHADDD       Y1, Y0, Y0
 	VPHADDD       Y3, Y2, Y2
 	VPHADDD       Y2, Y0, Y0
-	VEXTRACTI128  $0x01, Y0, X8
-	VPADDD        X8, X0, X0
+	VEXTRACTI128  $0x01, Y0, X13
+	VPADDD        X13, X0, X0
 	VPADDD        X0, X0, X0
 	XORQ          CX, CX
-	VBROADCASTSS  bias+88(FP), X8
-	VPSUBD        X8, X0, X0
+	VBROADCASTSS  bias+88(FP), X13
+	VPSUBD        X13, X0, X0
 	VCVTDQ2PS     X0, X0
-	VMOVUPS       (SI)(CX*1), X9
-	VMOVUPS       (R8)(CX*1), X10
-	VUNPCKLPS     X10, X9, X8
-	VUNPCKHPS     X10, X9, X9
-	VMOVUPS       (R10)(CX*1), X10
-	VMOVUPS       (R12)(CX*1), X11
-	VUNPCKLPS     X11, X10, X9
-	VUNPCKHPS     X11, X10, X10
-	VUNPCKHPD     X9, X8, X10
-	VUNPCKLPD     X9, X8, X9
-	VBROADCASTSS  mul+92(FP), X8
-	VMULPS        X8, X9, X9
-	VMULPS        X9, X0, X0
-	VBROADCASTSS  add+96(FP), X8
-	VADDPS        X8, X10, X10
-	VADDPS        X10, X0, X0
-	VBROADCASTSS  mostDistance<>+0(SB), X8
-	VMINPS        X8, X0, X0
+	VMOVUPS       (SI)(CX*1), X14
+	VMOVUPS       (R8)(CX*1), X15
+	VUNPCKLPS     X15, X14, X13
+	VUNPCKHPS     X15, X14, X14
+	VMOVUPS       (R10)(CX*1), X15
+	VMOVUPS       (R12)(CX*1), X16
+	VUNPCKLPS     X16, X15, X14
+	VUNPCKHPS     X16, X15, X15
+	VUNPCKHPD     X14, X13, X15
+	VUNPCKLPD     X14, X13, X14
+	VBROADCASTSS  mul+92(FP), X13
+	VMULPS        X13, X14, X14
+	VMULPS        X14, X0, X0
+	VBROADCASTSS  add+96(FP), X13
+	VADDPS        X13, X15, X15
+	VADDPS        X15, X0, X0
+	VBROADCASTSS  mostDistance<>+0(SB), X13
+	VMINPS        X13, X0, X0
 	MOVQ          out_base+104(FP), CX
 	VMOVUPS       X0, (CX)(DX*4)
 	MOVQ          ids_len+72(FP), BX

@@ -13,7 +13,7 @@ type level uint8
 const (
 	levelGeneric level = iota
 	levelAVX2          // AVX2 and FMA
-	levelAVX512        // AVX-512 F, BW, VL, VNNI and VPOPCNTDQ
+	levelAVX512        // AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI
 )
 
 var levelNames = [...]string{levelGeneric: "generic", levelAVX2: "avx2", levelAVX512: "avx512"}

@@ -4,7 +4,7 @@
 
 package distance
 
-// dotAVX512 sums in four vector accumulators; the tail is loaded under a mask. Needs AVX-512 F, BW, VL, VNNI and VPOPCNTDQ.
+// dotAVX512 sums in four vector accumulators; the tail is loaded under a mask. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func dotAVX512(a []float32, b []float32) float32
@@ -14,7 +14,7 @@ func dotAVX512(a []float32, b []float32) float32
 //go:noescape
 func dotAVX2(a []float32, b []float32) float32
 
-// l2AVX512 sums in four vector accumulators; the tail is loaded under a mask. Needs AVX-512 F, BW, VL, VNNI and VPOPCNTDQ.
+// l2AVX512 sums in four vector accumulators; the tail is loaded under a mask. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func l2AVX512(a []float32, b []float32) float32
@@ -24,7 +24,7 @@ func l2AVX512(a []float32, b []float32) float32
 //go:noescape
 func l2AVX2(a []float32, b []float32) float32
 
-// l1AVX512 sums in four vector accumulators; the tail is loaded under a mask. Needs AVX-512 F, BW, VL, VNNI and VPOPCNTDQ.
+// l1AVX512 sums in four vector accumulators; the tail is loaded under a mask. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func l1AVX512(a []float32, b []float32) float32
@@ -34,7 +34,7 @@ func l1AVX512(a []float32, b []float32) float32
 //go:noescape
 func l1AVX2(a []float32, b []float32) float32
 
-// dotRowsAVX512 scores four rows at a time, one accumulator each; tails are loaded under a mask. At least four ids. Needs AVX-512 F, BW, VL, VNNI and VPOPCNTDQ.
+// dotRowsAVX512 scores four rows at a time, one accumulator each; tails are loaded under a mask. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func dotRowsAVX512(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
@@ -44,7 +44,7 @@ func dotRowsAVX512(q []float32, base []byte, stride int, ids []uint32, out []flo
 //go:noescape
 func dotRowsAVX2(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
 
-// l2RowsAVX512 scores four rows at a time, one accumulator each; tails are loaded under a mask. At least four ids. Needs AVX-512 F, BW, VL, VNNI and VPOPCNTDQ.
+// l2RowsAVX512 scores four rows at a time, one accumulator each; tails are loaded under a mask. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func l2RowsAVX512(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
@@ -54,7 +54,7 @@ func l2RowsAVX512(q []float32, base []byte, stride int, ids []uint32, out []floa
 //go:noescape
 func l2RowsAVX2(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
 
-// l1RowsAVX512 scores four rows at a time, one accumulator each; tails are loaded under a mask. At least four ids. Needs AVX-512 F, BW, VL, VNNI and VPOPCNTDQ.
+// l1RowsAVX512 scores four rows at a time, one accumulator each; tails are loaded under a mask. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func l1RowsAVX512(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
@@ -64,7 +64,7 @@ func l1RowsAVX512(q []float32, base []byte, stride int, ids []uint32, out []floa
 //go:noescape
 func l1RowsAVX2(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
 
-// dotU8S8RowsAVX512 scores four code rows at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX-512 F, BW, VL, VNNI and VPOPCNTDQ.
+// dotU8S8RowsAVX512 scores four code rows at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func dotU8S8RowsAVX512(q []int8, base []byte, stride int, ids []uint32, out []int32, ahead int)
@@ -74,7 +74,7 @@ func dotU8S8RowsAVX512(q []int8, base []byte, stride int, ids []uint32, out []in
 //go:noescape
 func dotU8S8RowsAVX2(q []int8, base []byte, stride int, ids []uint32, out []int32, ahead int)
 
-// codeRowsAVX512 scores four code rows at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX-512 F, BW, VL, VNNI and VPOPCNTDQ.
+// codeRowsAVX512 scores four code rows at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func codeRowsAVX512(q []int8, base []byte, stride int, ids []uint32, bias int32, mul float32, add float32, weight float32, out []float32, ahead int)
@@ -84,7 +84,7 @@ func codeRowsAVX512(q []int8, base []byte, stride int, ids []uint32, bias int32,
 //go:noescape
 func codeRowsAVX2(q []int8, base []byte, stride int, ids []uint32, bias int32, mul float32, add float32, weight float32, out []float32, ahead int)
 
-// codeRowsL1AVX512 decodes and scores four rows at a time, a vector of codes each; the tail counts under a mask, but is read: len(q) rounded up to 16 codes. At least four ids. Needs AVX-512 F, BW, VL, VNNI and VPOPCNTDQ.
+// codeRowsL1AVX512 decodes and scores four rows at a time, a vector of codes each; the tail counts under a mask, but is read: len(q) rounded up to 16 codes. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func codeRowsL1AVX512(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
@@ -94,22 +94,22 @@ func codeRowsL1AVX512(q []float32, base []byte, stride int, ids []uint32, out []
 //go:noescape
 func codeRowsL1AVX2(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
 
-// plane1RowsAVX512 scores four rows of 1 planes at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX-512 F, BW, VL, VNNI and VPOPCNTDQ.
+// plane1RowsAVX512 scores four rows of 1 planes at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func plane1RowsAVX512(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
 
-// plane2RowsAVX512 scores four rows of 2 planes at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX-512 F, BW, VL, VNNI and VPOPCNTDQ.
+// plane2RowsAVX512 scores four rows of 2 planes at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func plane2RowsAVX512(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
 
-// plane4RowsAVX512 scores four rows of 4 planes at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX-512 F, BW, VL, VNNI and VPOPCNTDQ.
+// plane4RowsAVX512 scores four rows of 4 planes at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func plane4RowsAVX512(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
 
-// firstPlaneRowsAVX512 scores the first planes of four rows at a time, one accumulator each, exactly. len(q) is a multiple of 256. At least four ids. Needs AVX-512 F, BW, VL, VNNI and VPOPCNTDQ.
+// firstPlaneRowsAVX512 scores the first planes of four rows at a time, one accumulator each, exactly. len(q) is a multiple of 256. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func firstPlaneRowsAVX512(q []byte, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, deviations float32, out []float32, ahead int)

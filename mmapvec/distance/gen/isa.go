@@ -11,7 +11,7 @@ import (
 type avx512 struct{}
 
 func (avx512) suffix() string     { return "AVX512" }
-func (avx512) needs() string      { return "AVX-512 F, BW, VL, VNNI and VPOPCNTDQ" }
+func (avx512) needs() string      { return "AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI" }
 func (avx512) floats() int        { return 16 }
 func (avx512) vector() VecVirtual { return ZMM() }
 func (avx512) zero(v Register)    { VPXORD(v, v, v) }

@@ -68,6 +68,11 @@ func planeRows(s planeISA, bits int) {
 				{Base: row, Index: plane3, Scale: 1, Disp: factorBytes},
 			}[:bits]
 		}
+		if group, ok := s.(groupISA); ok && bits == 4 {
+			b.groups(rowBytes, func() { group.planeGroup(consts[bits:], b.at(b.q, 0), planes, acc) })
+			CMPQ(b.off, b.params["dim"])
+			JGE(LabelRef("sum"))
+		}
 		Label("word")
 		CMPQ(b.off, rowBytes) // a row has no more lines than words
 		JGE(LabelRef("prefetched"))
@@ -80,12 +85,45 @@ func planeRows(s planeISA, bits int) {
 		ADDQ(U8(lineBytes), b.off)
 		CMPQ(b.off, b.params["dim"])
 		JL(LabelRef("word"))
+		Label("sum")
 		sums := s.sum4Int(acc)
 		VPADDD(sums.AsX(), sums.AsX(), sums.AsX())
 		XORQ(b.tmp, b.tmp)
 		b.finishPlanes(sums.AsX(), 0)
 		b.store(sums)
 	})
+}
+
+// A groupISA has a faster way for words in groups of four, of four planes.
+type groupISA interface {
+	planeGroup(c []Register, q Mem, planes [rowBlock][]Mem, acc [rowBlock]VecVirtual)
+}
+
+const groupWords = 4
+
+// groups does as many whole groups as there are.
+func (b *batch) groups(rowBytes Mem, score func()) {
+	const step = groupWords * lineBytes
+	Label("group")
+	MOVQ(b.params["dim"], b.tmp)
+	SUBQ(b.off, b.tmp)
+	CMPQ(b.tmp, U32(step))
+	JL(LabelRef("rest"))
+	MOVQ(rowBytes, b.tmp)
+	SUBQ(b.off, b.tmp)
+	for disp := 0; disp < step; disp += lineBytes {
+		CMPQ(b.tmp, U32(disp))
+		JLE(LabelRef("score"))
+		b.prefetchLine(disp)
+	}
+	Label("score")
+	score()
+	for _, row := range b.rows {
+		ADDQ(U8(8*groupWords), row)
+	}
+	ADDQ(U32(step), b.off)
+	JMP(LabelRef("group"))
+	Label("rest")
 }
 
 // firstPlaneRows scores the first plane alone: the query's four planes lie line by line, four lines for one of the rows.
@@ -184,6 +222,7 @@ var (
 	countWeights [queryPlanes]Mem
 	bitOfByte    Mem // the bit of byte i in its group of eight
 	byteOfBits   Mem // which of four bytes holds bit i
+	spreadPlanes [groupWords]Mem // where the bytes of a matrix come from, for each word
 	wordOnes     Mem
 	lowNibbles   Mem
 	nibbleCounts [queryPlanes]Mem // bits of a nibble, weighted
@@ -205,6 +244,12 @@ func planeData() {
 			return byte(int8(w * count))
 		})
 	}
+	for w := range spreadPlanes {
+		spreadPlanes[w] = repeated(fmt.Sprintf("spreadPlanes%d", w), func(i int) byte {
+			const planeBytes = 8 * groupWords
+			return byte(max(i%8-4, 0)*planeBytes + 8*w + i/8) // row 7 - b of the matrix gives bit b
+		})
+	}
 	bitOfByte = repeated("bitOfByte", func(i int) byte { return 1 << (i % 8) })
 	byteOfBits = repeated("byteOfBits", func(i int) byte { return byte(i / 8 % 4) })
 	wordOnes = repeated("wordOnes", func(i int) byte { return byte(1 - i%2) })
@@ -223,7 +268,37 @@ func loadConstants(s isa, data ...Mem) (c []Register) {
 func (s avx512) planeConstants(bits int) []Register {
 	data := slices.Clone(byteWeights[:bits])
 	slices.Reverse(data)
-	return loadConstants(s, data...)
+	if bits < 4 {
+		return loadConstants(s, data...)
+	}
+	k, tmp := K(), GP64()
+	MOVQ(U64(0xf0f0f0f0f0f0f0f0), tmp)
+	KMOVQ(tmp, k)
+	return append(loadConstants(s, append(append(data, bitOfByte), spreadPlanes[:]...)...), k)
+}
+
+// planeGroup turns 4 × 256 bits to 256 bytes: a permutation puts the bytes of the four planes that belong to eight
+// coordinates into one matrix, and the multiplication by that takes one column for each byte.
+func (avx512) planeGroup(c []Register, q Mem, planes [rowBlock][]Mem, acc [rowBlock]VecVirtual) {
+	columns, spread, low := c[0], c[1:1+groupWords], c[1+groupWords]
+	var x [groupWords]VecVirtual
+	for w := range x {
+		x[w] = ZMM()
+		VMOVDQU64(q.Offset(w*lineBytes), x[w])
+	}
+	for j := range planes {
+		upper, lower, y := ZMM(), ZMM(), ZMM()
+		VMOVDQU64(planes[j][0], upper.AsY())
+		VINSERTI64X4(U8(1), planes[j][1], upper, upper)
+		VMOVDQU64(planes[j][2], lower.AsY())
+		VINSERTI64X4(U8(1), planes[j][3], lower, lower)
+		for w := range x {
+			VMOVDQA64(spread[w], y)
+			VPERMI2B_Z(lower, upper, low, y)
+			VGF2P8AFFINEQB(U8(0), y, columns, y)
+			VPDPBUSD(x[w], y, acc[j])
+		}
+	}
 }
 
 func (avx512) planeWord(c []Register, q Mem, planes [rowBlock][]Mem, acc [rowBlock]VecVirtual) {
