@@ -3,7 +3,6 @@ package quant
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 	"unsafe"
 
 	"github.com/isobath/isobath/mmapvec/distance"
@@ -37,16 +36,23 @@ func (z *byteCodes) Encode(dst []byte, row []float32) {
 		panic("quant: code buffer of the wrong length")
 	}
 	s := z.frame.scratch.Get().(*scratch)
-	scale, term, _ := z.encode(dst[:z.stride-distance.CodeFactorBytes], row, s.x)
+	scale, term, _ := z.encode(dst[:z.stride-distance.CodeFactorBytes], row, s)
 	z.frame.scratch.Put(s)
 	putFactors(dst, scale, term)
 }
 
 // encode writes the code of row without factors to dst, zeros behind it, and returns the factors and the length of the
-// row in the frame. x is scratch.
-func (z *byteCodes) encode(dst []byte, row, x []float32) (scale, term, length float32) {
+// row in the frame.
+func (z *byteCodes) encode(dst []byte, row []float32, s *scratch) (scale, term, length float32) {
+	x := s.x
 	exponent, cross := z.frame.enter(x, row)
-	xv, xx := round(dst[:len(x)], x, maxCode/z.limit(x)) // the factors start at a multiple of 8 too
+	limit := z.limit(s)
+	if z.quantile < 1 { // so that factors are those of what is left
+		for i, v := range x {
+			x[i] = max(min(v, limit), -limit)
+		}
+	}
+	xv, xx := round(dst[:len(x)], x, maxCode/limit) // the factors start at a multiple of 8 too
 	clear(dst[z.frame.dim:])
 	if !(xv > 0) || !(xx <= math.MaxFloat32) {
 		return 0, z.term(0, 0, cross), 0
@@ -69,27 +75,56 @@ func (z *byteCodes) term(square float32, exponent int, cross float32) float32 {
 }
 
 // limit returns the absolute value that the largest code stands for.
-func (z *byteCodes) limit(x []float32) float32 {
-	most := maxAbs(x)
+func (z *byteCodes) limit(s *scratch) float32 {
+	most := maxAbs(s.x)
 	if !(most > 0) {
 		return 1 // a zero row
 	}
 	if z.quantile < 1 {
-		absolute := make([]float32, z.frame.dim)
+		absolute := s.values[:z.frame.dim]
 		for i := range absolute {
-			absolute[i] = maxAbsGeneric(x[i : i+1])
+			absolute[i] = maxAbsGeneric(s.x[i : i+1])
 		}
-		slices.Sort(absolute)
-		if limit := absolute[rank(z.quantile, z.frame.dim)]; limit > 0 {
+		if limit := ranked(absolute, z.frame.dim-1-cutOff(1-z.quantile, z.frame.dim)); limit > 0 {
 			return limit
 		}
 	}
 	return most
 }
 
-// rank is the index of the quantile among n sorted values.
-func rank(quantile float32, n int) int {
-	return min(max(int(math.Ceil(float64(quantile)*float64(n)))-1, 0), n-1)
+// cutOff is how many of n values are beyond the limit, but never all of them.
+func cutOff(share float32, n int) int {
+	return min(int(float64(share)*float64(n)+0.5), n-1)
+}
+
+// ranked returns the value that v would have at index k if it were sorted, and moves values of v about. NaN has no rank.
+func ranked(v []float32, k int) float32 {
+	for low, high := 0, len(v)-1; low < high; { // quickselect, as Hoare's
+		pivot := v[(low+high)/2]
+		i, j := low, high
+		for i <= j {
+			for i < high && v[i] < pivot {
+				i++
+			}
+			for j > low && v[j] > pivot {
+				j--
+			}
+			if i <= j {
+				v[i], v[j] = v[j], v[i]
+				i++
+				j--
+			}
+		}
+		switch {
+		case k <= j:
+			high = j
+		case k >= i:
+			low = i
+		default:
+			return v[k]
+		}
+	}
+	return v[k]
 }
 
 func putFactors(row []byte, scale, term float32) {
@@ -105,13 +140,13 @@ func factors(row []byte) (scale, term float32) {
 
 // NewQuery implements [Quantizer].
 func (z *byteCodes) NewQuery() Query {
-	return &byteQuery{z: z, code: aligned[int8](z.stride), x: make([]float32, paddedDim(z.frame.dim))}
+	return &byteQuery{z: z, code: aligned[int8](z.stride), scratch: z.frame.newScratch()}
 }
 
 type byteQuery struct {
 	z       *byteCodes
-	code    []int8    // rounded query, zeros behind: also over the factors of the rows
-	x       []float32 // scratch
+	code    []int8 // rounded query, zeros behind: also over the factors of the rows
+	scratch *scratch
 	factors distance.CodeFactors
 	scale   float32
 	length  float32 // in the frame; below 0: not computed yet
@@ -120,7 +155,7 @@ type byteQuery struct {
 
 func (q *byteQuery) Reset(v []float32) {
 	bytes := unsafe.Slice((*byte)(unsafe.Pointer(&q.code[0])), len(q.code))
-	scale, term, length := q.z.encode(bytes[:len(bytes)-distance.CodeFactorBytes], v, q.x)
+	scale, term, length := q.z.encode(bytes[:len(bytes)-distance.CodeFactorBytes], v, q.scratch)
 	q.fromCode(bytes, scale, term)
 	q.length = length
 }

@@ -31,8 +31,9 @@ type frame struct {
 
 // scratch is the memory of one encoding.
 type scratch struct {
-	x []float32 // a row in the frame, paddedDim long
-	u []byte    // codes before they are packed
+	x      []float32 // a row in the frame, paddedDim long
+	values []float32 // as many, to be sorted
+	u      []byte    // codes before they are packed
 }
 
 func newFrame(p Params) *frame {
@@ -51,8 +52,8 @@ func newFrame(p Params) *frame {
 }
 
 func (f *frame) newScratch() *scratch {
-	padded := (paddedDim(f.dim) + 63) &^ 63
-	return &scratch{x: make([]float32, paddedDim(f.dim)), u: make([]byte, padded)}
+	n := paddedDim(f.dim)
+	return &scratch{x: make([]float32, n), values: make([]float32, n), u: make([]byte, (n+63)&^63)}
 }
 
 // rotates tells whether errors of coordinates are spread at random.

@@ -62,9 +62,9 @@ func (z *l1Codes) Encode(dst []byte, row []float32) {
 // limits returns the values that the least and the largest code stand for.
 func (z *l1Codes) limits(row []float32) (least, most float32) {
 	if z.quantile < 1 {
-		sorted := slices.Sorted(slices.Values(row))
-		high := rank(1-(1-z.quantile)/2, z.dim)
-		if least, most = sorted[z.dim-1-high], sorted[high]; least < most {
+		values := slices.Clone(row)
+		cut := cutOff((1-z.quantile)/2, z.dim)
+		if least, most = ranked(values, cut), ranked(values, z.dim-1-cut); least < most {
 			return least, most
 		}
 	}

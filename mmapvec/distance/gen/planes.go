@@ -220,8 +220,8 @@ func repeated(name string, byteAt func(i int) byte) Mem {
 var (
 	byteWeights  [4]Mem // 1, 2, 4, 8 in every byte
 	countWeights [queryPlanes]Mem
-	bitOfByte    Mem // the bit of byte i in its group of eight
-	byteOfBits   Mem // which of four bytes holds bit i
+	bitOfByte    Mem             // the bit of byte i in its group of eight
+	byteOfBits   Mem             // which of four bytes holds bit i
 	spreadPlanes [groupWords]Mem // where the bytes of a matrix come from, for each word
 	wordOnes     Mem
 	lowNibbles   Mem
