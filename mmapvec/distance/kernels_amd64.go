@@ -4,7 +4,7 @@ package distance
 
 import "golang.org/x/sys/cpu"
 
-//go:generate go run -C ../../tools ../mmapvec/distance/gen/main.go ../mmapvec/distance/gen/codel1.go ../mmapvec/distance/gen/isa.go ../mmapvec/distance/gen/pair.go ../mmapvec/distance/gen/planes.go ../mmapvec/distance/gen/rows.go -pkg distance -out ../mmapvec/distance/kernels_amd64.s -stubs ../mmapvec/distance/stubs_amd64.go
+//go:generate go run -C ../../tools ../mmapvec/distance/gen/main.go ../mmapvec/distance/gen/codel1.go ../mmapvec/distance/gen/isa.go ../mmapvec/distance/gen/pair.go ../mmapvec/distance/gen/planeisa.go ../mmapvec/distance/gen/planes.go ../mmapvec/distance/gen/rows.go -pkg distance -out ../mmapvec/distance/kernels_amd64.s -stubs ../mmapvec/distance/stubs_amd64.go
 
 func widestLevel() level {
 	x := &cpu.X86

@@ -34,9 +34,9 @@ func optimalStep(bits int) (step, share float64) {
 	return 1.5958, 1 - 2/math.Pi
 }
 
-// leastSpared is how many bytes a first pass must be able to spare. It costs the misses of the rows that survive it: with
-// 128 bytes spared it pays up to about half of the rows surviving (256 to 1536 dimensions of 4 bits, 768 of 2), with 64
-// hardly ever (BenchmarkGather).
+// leastSpared is how many bytes a first pass must be able to spare. It costs another miss for each row that survives it:
+// with 128 bytes spared it pays up to about a third of the rows surviving (4 bits at 256 dimensions, 2 at 768), with 320
+// up to about two thirds (4 bits at 768), with 64 never (BenchmarkGather).
 const leastSpared = 128
 
 // spreads are the steps tried for a row, relative to the optimal one, which is the last: with more coordinates the best one
