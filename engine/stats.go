@@ -60,9 +60,9 @@ func (db *DB) Stats() Stats {
 	for _, c := range db.allCollections() {
 		s.Memory["filter_deltas"] += c.published().filter.Memory()
 		for _, v := range c.vectors {
-			mapped, read := v.rows.RowsRead()
-			s.RowsResident += mapped
-			s.RowsFromFiles += read
+			reads := v.rows.Reads()
+			s.RowsResident += uint64(reads.Mapped)
+			s.RowsFromFiles += uint64(reads.Read)
 		}
 		s.Memory["slots"] += c.slots.Bytes()
 		for _, v := range c.Info().Vectors {

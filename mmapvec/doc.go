@@ -6,7 +6,7 @@
 //	err = s.Sync()                // durable now
 //	v := s.View()                 // pins the maps
 //	row, err := v.Row(1)          // borrowed until Release; its checksum was verified
-//	err = v.Fetch(slots, func(i int, row []float32) error { ... })
+//	reads, err := v.Fetch(slots, func(i int, row []float32) error { ... })
 //	v.Release()
 //
 // A row carries a CRC-32C over its slot and bytes. After a power cut a row that was written but not

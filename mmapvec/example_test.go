@@ -20,7 +20,7 @@ func Example() {
 		panic(err)
 	}
 	v := s.View()
-	_ = v.Fetch([]uint32{1, 0}, func(i int, row []float32) error {
+	_, _ = v.Fetch([]uint32{1, 0}, func(i int, row []float32) error {
 		fmt.Println(i, row)
 		return nil
 	})

@@ -9,148 +9,161 @@ import (
 )
 
 const (
-	// readers bounds the pread calls that one Fetch has under way; each may hold an OS thread.
-	readers = 16
-	// allReaders bounds those of the process.
-	allReaders = 64
-	// fetchBytes bounds the buffer for rows read from files.
+	// fetchRows bounds the rows, and fetchBytes the bytes, that are under way from the disk for one
+	// Fetch: the device queue takes about as many, and more would only push out other pages.
+	fetchRows  = 256
 	fetchBytes = 4 << 20
 )
 
-var readerSlots = make(chan struct{}, allReaders)
+// Reads counts rows by where they were.
+type Reads struct {
+	Mapped int64 // rows taken from the map, because they were in memory or taken for it
+	Read   int64 // rows read from the file, because they were not
+	Bytes  int64 // of the rows read, padding included
+}
 
 // Fetch calls fn with the row of slots[i] for every i, verified, from the calling goroutine. Rows that
-// are in memory are taken from the map, the others are read in parallel meanwhile, so the order of
-// the calls is free. A row is borrowed until fn returns. The first error, of fn, of a read or of a
-// damaged row, ends it.
-func (v *View) Fetch(slots []uint32, fn func(i int, row []float32) error) error {
-	block := min(max(fetchBytes/v.s.layout.stride, readers), 1024)
-	for from := 0; from < len(slots); from += block {
-		part := slots[from:min(from+block, len(slots))]
-		err := v.fetchBlock(part, func(i int, row []float32) error { return fn(from+i, row) })
-		if err != nil {
+// are in memory are taken from the map; the others are asked for at once before that, so that the
+// disk works on all of them together, and read afterwards. So the order of the calls is free. A row
+// is borrowed until fn returns. The first error, of fn, of a read or of a damaged row, ends it. Fetch
+// allocates nothing.
+func (v *View) Fetch(slots []uint32, fn func(i int, row []float32) error) (r Reads, err error) {
+	b := fetchBuffers.Get().(*fetchBuffer)
+	defer fetchBuffers.Put(b)
+	block := min(max(fetchBytes/v.s.layout.stride, 16), fetchRows)
+	for from := 0; from < len(slots) && err == nil; from += block {
+		f := fetch{v: v, b: b, from: from, slots: slots[from:min(from+block, len(slots))], fn: fn}
+		err = f.run(&r)
+	}
+	v.s.counts.add(r)
+	return r, err
+}
+
+// fetchBuffer is the scratch of a Fetch.
+type fetchBuffer struct {
+	cold []int32  // indexes of rows that are not in memory, ascending
+	row  []uint64 // one row, aligned
+}
+
+var fetchBuffers = sync.Pool{New: func() any { return new(fetchBuffer) }}
+
+// fetch is one block of a Fetch.
+type fetch struct {
+	v     *View
+	b     *fetchBuffer
+	from  int // of slots in those of the caller
+	slots []uint32
+	fn    func(i int, row []float32) error
+}
+
+func (f *fetch) run(r *Reads) error {
+	if err := f.announce(); err != nil {
+		return err
+	}
+	if err := mmap.Guard(f.v.s.dir, func() error { return f.warm(r) }); err != nil {
+		return err
+	}
+	return f.cold(r)
+}
+
+// announce finds the rows that are not in memory and asks the disk for them. It does not wait for it.
+func (f *fetch) announce() error {
+	f.b.cold = f.b.cold[:0]
+	for _, slot := range f.slots {
+		if c, _ := f.v.raw(slot); c == nil {
+			return f.v.absent(slot)
+		}
+	}
+	res := &f.v.s.residency
+	if res.calm() && !f.sampleCold() {
+		return nil
+	}
+	var near []byte // neighbours that are asked for together
+	for i, slot := range f.slots {
+		c, row := f.v.raw(slot)
+		if res.resident(row) {
+			continue
+		}
+		f.b.cold = append(f.b.cold, int32(i))
+		if n := len(near); n == 0 || n+len(row) > cap(near) || &near[:n+1][n] != &row[0] {
+			wanted(near)
+			near = c.data[f.v.offset(slot):][:0]
+		}
+		near = near[:len(near)+len(row)]
+	}
+	wanted(near)
+	return nil
+}
+
+// sampleCold looks at some of the rows, where all have been in memory for long.
+func (f *fetch) sampleCold() bool {
+	res := &f.v.s.residency
+	for i := res.turn() % min(len(f.slots), calmEvery); i < len(f.slots); i += calmEvery {
+		if _, row := f.v.raw(f.slots[i]); !res.resident(row) {
+			return true
+		}
+	}
+	return false
+}
+
+// warm visits the rows that are not in cold, through the map.
+func (f *fetch) warm(r *Reads) error {
+	v, cold := f.v, f.b.cold
+	for i, slot := range f.slots {
+		if len(cold) > 0 && cold[0] == int32(i) {
+			cold = cold[1:]
+			continue
+		}
+		c, row := v.raw(slot)
+		if err := v.verify(c, slot, row); err != nil {
+			return err
+		}
+		r.Mapped++
+		if err := f.fn(f.from+i, v.floats(row)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (v *View) fetchBlock(slots []uint32, fn func(i int, row []float32) error) error {
-	b := blocks.Get().(*blockBuffers)
-	defer b.put()
-	b.cold = b.cold[:0]
-	for i, slot := range slots {
-		c, row := v.raw(slot)
-		if c == nil {
-			return v.absent(slot)
+// cold reads the rows of cold, which the disk was asked for: a read waits, and the processor is free
+// for others meanwhile; at a page fault it would not be.
+func (f *fetch) cold(r *Reads) error {
+	v, stride := f.v, f.v.s.layout.stride
+	if n := stride / 8; cap(f.b.row) < n {
+		f.b.row = make([]uint64, n)
+	}
+	buf := asBytes(f.b.row[:stride/8])
+	for _, i := range f.b.cold {
+		if err := v.readRow(f.slots[i], buf); err != nil {
+			return err
 		}
-		if !v.s.residency.resident(c, row) {
-			b.cold = append(b.cold, int32(i))
+		r.Read++
+		r.Bytes += int64(stride)
+		if err := f.fn(f.from+int(i), v.floats(buf)); err != nil {
+			return err
 		}
 	}
-	var pending *coldRead
-	if len(b.cold) > 0 {
-		pending = v.startCold(slots, b)
-	}
-	err := v.eachWarm(slots, b.cold, fn)
-	if pending == nil {
-		return err
-	}
-	pending.stop.Store(err != nil)
-	pending.wait.Wait()
-	if err != nil {
-		return err
-	}
-	return v.eachCold(slots, b, fn)
-}
-
-// eachWarm visits the rows that are not in cold, which is ascending, through the map.
-func (v *View) eachWarm(slots []uint32, cold []int32, fn func(i int, row []float32) error) error {
-	v.s.counts.mapped.Add(uint64(len(slots) - len(cold)))
-	return mmap.Guard(v.s.dir, func() error {
-		for i, slot := range slots {
-			if len(cold) > 0 && cold[0] == int32(i) {
-				cold = cold[1:]
-				continue
-			}
-			c, row := v.raw(slot)
-			if err := v.verify(c, slot, row); err != nil {
-				return err
-			}
-			if err := fn(i, v.floats(row)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// blockBuffers is the scratch of one block.
-type blockBuffers struct {
-	cold []int32  // indexes of rows that are not in memory
-	errs []error  // of their reads
-	rows []uint64 // their bytes, aligned
-}
-
-var blocks = sync.Pool{New: func() any { return new(blockBuffers) }}
-
-func (b *blockBuffers) put() {
-	clear(b.errs)
-	blocks.Put(b)
-}
-
-// coldRead is the reading of a block's cold rows by a few goroutines.
-type coldRead struct {
-	wait sync.WaitGroup
-	next atomic.Int64
-	stop atomic.Bool
-}
-
-func (v *View) startCold(slots []uint32, b *blockBuffers) *coldRead {
-	n, stride := len(b.cold), v.s.layout.stride
-	v.s.counts.read.Add(uint64(n))
-	if cap(b.rows) < n*stride/8 {
-		b.rows = make([]uint64, n*stride/8)
-	}
-	if cap(b.errs) < n {
-		b.errs = make([]error, n)
-	}
-	b.errs = b.errs[:n]
-	buf := asBytes(b.rows[:n*stride/8])
-	r := &coldRead{}
-	for range min(n, readers) {
-		r.wait.Go(func() {
-			readerSlots <- struct{}{}
-			defer func() { <-readerSlots }()
-			for k := r.next.Add(1) - 1; k < int64(n) && !r.stop.Load(); k = r.next.Add(1) - 1 {
-				b.errs[k] = v.readRow(slots[b.cold[k]], buf[int(k)*stride:int(k+1)*stride])
-			}
-		})
-	}
-	return r
+	return nil
 }
 
 // readRow reads the row of a slot from its file.
 func (v *View) readRow(slot uint32, dst []byte) error {
 	c, _ := v.raw(slot)
-	_, i := v.s.layout.chunkOf(slot)
-	off := rowsOffset + int64(i)*int64(v.s.layout.stride)
+	off := rowsOffset + int64(v.offset(slot))
 	if n, err := c.file.ReadAt(dst, off); n < len(dst) {
 		return &binfmt.CorruptError{File: c.name, Offset: off, Err: err}
 	}
 	return v.verify(c, slot, dst)
 }
 
-func (v *View) eachCold(slots []uint32, b *blockBuffers, fn func(i int, row []float32) error) error {
-	stride := v.s.layout.stride
-	buf := asBytes(b.rows)
-	for k, i := range b.cold {
-		if b.errs[k] != nil {
-			return b.errs[k]
-		}
-		if err := fn(int(i), v.floats(buf[k*stride:(k+1)*stride])); err != nil {
-			return err
-		}
+// counts are the Reads of a store.
+type counts struct{ mapped, read, bytes atomic.Int64 }
+
+func (c *counts) add(r Reads) {
+	c.mapped.Add(r.Mapped)
+	if r.Read > 0 {
+		c.read.Add(r.Read)
+		c.bytes.Add(r.Bytes)
 	}
-	return nil
 }

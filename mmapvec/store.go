@@ -61,8 +61,6 @@ type Store struct {
 	closeAs error
 }
 
-type counts struct{ mapped, read atomic.Uint64 }
-
 // Open opens the rows in o.Dir. An absent or empty directory is an empty store and stays as it is
 // until the first Write. Left-over temporary files are removed.
 func Open(o Options) (*Store, error) {
@@ -75,7 +73,8 @@ func Open(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{fs: o.FS, dir: o.Dir, log: o.Log, layout: newLayout(o.Dim), dirty: map[*chunk]struct{}{}, idle: make(chan struct{})}
+	s := &Store{fs: o.FS, dir: o.Dir, log: o.Log, layout: newLayout(o.Dim), dirty: map[*chunk]struct{}{}, idle: make(chan struct{}),
+		residency: residency{probe: inMemory}}
 	s.pins.Store(1)
 	s.chunks.Store(&[]*chunk{})
 	if err := s.openAll(); err != nil {
@@ -141,8 +140,10 @@ func (s *Store) Slots() (n int64) {
 	return n
 }
 
-// RowsRead returns how many rows Fetch took from maps and how many it read from files.
-func (s *Store) RowsRead() (mapped, read uint64) { return s.counts.mapped.Load(), s.counts.read.Load() }
+// Reads returns how many rows Fetch and Row took from where, since Open.
+func (s *Store) Reads() Reads {
+	return Reads{Mapped: s.counts.mapped.Load(), Read: s.counts.read.Load(), Bytes: s.counts.bytes.Load()}
+}
 
 // Write stores rows[i] in slots[i]; of equal slots the last counts. Runs of consecutive slots are
 // written together. Views made afterwards see the rows. After an error some rows may be written.

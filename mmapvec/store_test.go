@@ -2,7 +2,6 @@ package mmapvec
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -61,12 +60,25 @@ func requireRows(t testing.TB, s *Store, version int, slots ...uint32) {
 		require.Equal(t, row, asFloats(span.Base, s.Dim()))
 	}
 	seen := map[int]bool{}
-	require.NoError(t, v.Fetch(slots, func(i int, row []float32) error {
+	_, err := v.Fetch(slots, func(i int, row []float32) error {
 		require.Equal(t, rowOf(s.Dim(), slots[i], version), row)
 		seen[i] = true
 		return nil
-	}))
+	})
+	require.NoError(t, err)
 	require.Len(t, seen, len(slots))
+}
+
+func always([]byte) bool { return true }
+func never([]byte) bool  { return false }
+
+// probes say where rows are.
+var probes = map[string]func([]byte) bool{"asked": inMemory, "mapped": always, "read": never}
+
+// fetchNothing reads rows and does nothing with them.
+func fetchNothing(v *View, slots ...uint32) error {
+	_, err := v.Fetch(slots, func(int, []float32) error { return nil })
+	return err
 }
 
 func requireCorrupt(t testing.TB, err error) {
@@ -112,11 +124,11 @@ func TestLayoutCoversEverySlotOnce(t *testing.T) {
 
 func TestWriteReadReopen(t *testing.T) {
 	for name, fsys := range map[string]vfs.FS{"os": vfs.OS, "mem": vfs.NewMem()} {
-		for _, force := range []int8{0, 1, -1} {
-			t.Run(fmt.Sprint(name, force), func(t *testing.T) {
+		for where, probe := range probes {
+			t.Run(name+" "+where, func(t *testing.T) {
 				dir := t.TempDir() + "/rows"
 				s := openStore(t, fsys, dir, 100)
-				s.residency.force = force
+				s.residency.probe = probe
 				_, err := fsys.Stat(dir)
 				require.ErrorIs(t, err, os.ErrNotExist, "nothing on disk before the first write")
 				require.Zero(t, s.Bytes())
@@ -136,7 +148,7 @@ func TestWriteReadReopen(t *testing.T) {
 				require.NoError(t, err)
 				require.NoError(t, f.Close())
 				s2 := openStore(t, fsys, dir, 100)
-				s2.residency.force = force
+				s2.residency.probe = probe
 				requireRows(t, s2, 1, slots...)
 				require.Equal(t, s.Bytes(), s2.Bytes())
 				require.Equal(t, s.Slots(), s2.Slots())
@@ -173,14 +185,15 @@ func TestWrongInput(t *testing.T) {
 	_, err := v.Row(0)
 	requireCorrupt(t, err)
 	require.Zero(t, v.Span(0).Count)
-	requireCorrupt(t, v.Fetch([]uint32{0}, nil))
+	requireCorrupt(t, fetchNothing(v, 0))
 	write(t, s, 1, 0)
 	w := s.View()
 	defer w.Release()
 	_, err = w.Row(1) // never written
 	requireCorrupt(t, err)
 	boom := errors.New("boom")
-	require.ErrorIs(t, w.Fetch([]uint32{0}, func(int, []float32) error { return boom }), boom)
+	_, err = w.Fetch([]uint32{0}, func(int, []float32) error { return boom })
+	require.ErrorIs(t, err, boom)
 	nan := []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Copysign(0, -1)), math.SmallestNonzeroFloat32}
 	require.NoError(t, s.Write([]uint32{9}, [][]float32{nan}))
 	row, err := w.Row(9)
@@ -201,11 +214,11 @@ func TestDamageAndFaults(t *testing.T) {
 	require.NoError(t, err)
 	v := s.View()
 	defer v.Release()
-	for _, force := range []int8{1, -1} {
-		s.residency.force = force
+	for _, probe := range []func([]byte) bool{always, never} {
+		s.residency.probe = probe
 		_, err = v.Row(1)
 		requireCorrupt(t, err)
-		requireCorrupt(t, v.Fetch([]uint32{0, 1, 2}, func(int, []float32) error { return nil }))
+		requireCorrupt(t, fetchNothing(v, 0, 1, 2))
 		_, err = v.Row(2)
 		require.NoError(t, err)
 	}
@@ -221,16 +234,16 @@ func TestDamageAndFaults(t *testing.T) {
 	requireCorrupt(t, err)
 
 	require.NoError(t, f.Truncate(rowsOffset))
-	s.residency.force = 1
+	s.residency.probe = always
 	var fault *mmap.FaultError
 	_, err = v.Row(0)
 	if err != nil && errors.As(err, &fault) {
-		require.ErrorAs(t, v.Fetch([]uint32{0}, func(int, []float32) error { return nil }), &fault)
+		require.ErrorAs(t, fetchNothing(v, 0), &fault)
 	} else {
 		requireCorrupt(t, err) // the page was still there, as zeros
 	}
-	s.residency.force = -1
-	requireCorrupt(t, v.Fetch([]uint32{20}, func(int, []float32) error { return nil }))
+	s.residency.probe = never
+	requireCorrupt(t, fetchNothing(v, 20))
 	_, err = Open(Options{FS: vfs.OS, Dir: dir, Dim: 100})
 	requireCorrupt(t, err)
 	requireCorrupt(t, Check(vfs.OS, dir, nil))
@@ -465,13 +478,13 @@ func BenchmarkRow(b *testing.B) {
 			}
 		}
 	})
-	for name, force := range map[string]int8{"resident": 0, "mapped": 1, "pread": -1} {
+	for name, probe := range probes {
 		b.Run("fetch100/"+name, func(b *testing.B) {
-			s.residency.force = force
+			s.residency.probe = probe
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				at := i * 100 % (n - 100)
-				if err := v.Fetch(slots[at:at+100], func(int, []float32) error { return nil }); err != nil {
+				if err := fetchNothing(v, slots[at:at+100]...); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -43,6 +43,12 @@ func (v *View) raw(slot uint32) (c *chunk, row []byte) {
 	return c, c.data[i*stride : (i+1)*stride : (i+1)*stride]
 }
 
+// offset returns where the row of a slot begins in its chunk's data.
+func (v *View) offset(slot uint32) int {
+	_, i := v.s.layout.chunkOf(slot)
+	return i * v.s.layout.stride
+}
+
 func (v *View) floats(row []byte) []float32 { return asFloats(row, v.s.layout.dim) }
 
 // asFloats looks at little-endian bytes as floats. Rows are 64-byte aligned; every platform that
@@ -59,14 +65,24 @@ func floatBytes(row []float32) []byte {
 }
 
 // Row returns the row of a slot, verified. It returns a *binfmt.CorruptError when the row is damaged,
-// torn or was never written, and a *mmap.FaultError when the disk does not deliver it.
+// torn or was never written, and a *mmap.FaultError when the disk does not deliver it. Fetch reads many
+// rows in a fraction of the time where they are not in memory.
 func (v *View) Row(slot uint32) ([]float32, error) {
 	c, row := v.raw(slot)
 	if c == nil {
 		return nil, v.absent(slot)
 	}
-	err := mmap.Guard(c.name, func() error { return v.verify(c, slot, row) })
-	if err != nil {
+	if res := &v.s.residency; !res.calm() && !res.resident(row) {
+		wanted(row)
+		row = asBytes(make([]uint64, len(row)/8))
+		v.s.counts.add(Reads{Read: 1, Bytes: int64(len(row))})
+		if err := v.readRow(slot, row); err != nil {
+			return nil, err
+		}
+		return v.floats(row), nil
+	}
+	v.s.counts.add(Reads{Mapped: 1})
+	if err := mmap.Guard(c.name, func() error { return v.verify(c, slot, row) }); err != nil {
 		return nil, err
 	}
 	return v.floats(row), nil

@@ -68,7 +68,8 @@ type Stats struct {
 	Rescored  int   // exact distances of candidates
 	RowsRead  int   // rows read, exact scans included
 	Coded     int64 // bytes of codes read, an estimate from Distances
-	BytesRead int64 // bytes of rows read from files, not from memory
+	RowsCold  int   // of the candidates' rows, those not in memory, read from files
+	BytesRead int64 // bytes of these
 	// Walk is the time of walks and scans, Rescore that of the exact distances of candidates.
 	Walk, Rescore time.Duration
 }

@@ -43,11 +43,14 @@ func (sc *scratch) finish() error {
 	for i, r := range sc.results {
 		slots[i] = r.Slot
 	}
-	if err := sc.v.rows.Fetch(slots, sc.rescore); err != nil {
+	reads, err := sc.v.rows.Fetch(slots, sc.rescore)
+	if err != nil {
 		return fmt.Errorf("rescore: %w", err)
 	}
 	sc.stats.Rescored += len(slots)
 	sc.stats.RowsRead += len(slots)
+	sc.stats.RowsCold += int(reads.Read)
+	sc.stats.BytesRead += reads.Bytes
 	for i, r := range sc.results {
 		sc.results[i].deviation = 0
 		if r.Distance != r.Distance {

@@ -1,0 +1,94 @@
+package mmapvec
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/isobath/isobath/internal/vfs"
+)
+
+func TestFetchCountsWhatItReads(t *testing.T) {
+	s := openStore(t, vfs.OS, t.TempDir(), 768)
+	slots := make([]uint32, 700) // several blocks
+	for i := range slots {
+		slots[i] = uint32(i)
+	}
+	write(t, s, 1, slots...)
+	v := s.View()
+	defer v.Release()
+	nothing := func(int, []float32) error { return nil }
+
+	s.residency.probe = always
+	r, err := v.Fetch(slots, nothing)
+	require.NoError(t, err)
+	require.Equal(t, Reads{Mapped: 700}, r)
+	s.residency.probe = never
+	r, err = v.Fetch(slots, nothing)
+	require.NoError(t, err)
+	require.Equal(t, Reads{Read: 700, Bytes: 700 * int64(s.layout.stride)}, r)
+	asked := 0
+	s.residency.probe = func([]byte) bool { asked++; return asked%3 != 0 }
+	r, err = v.Fetch(slots[:30], nothing)
+	require.NoError(t, err)
+	require.Equal(t, Reads{Mapped: 20, Read: 10, Bytes: 10 * int64(s.layout.stride)}, r)
+	s.residency.probe = never
+	_, err = v.Row(3)
+	require.NoError(t, err)
+	require.Equal(t, Reads{Mapped: 720, Read: 711, Bytes: 711 * int64(s.layout.stride)}, s.Reads())
+
+	r, err = v.Fetch(nil, nothing)
+	require.NoError(t, err)
+	require.Zero(t, r)
+}
+
+// TestCalm: where all rows were in memory for long, few are looked at, until one is not.
+func TestCalm(t *testing.T) {
+	s := openStore(t, vfs.OS, t.TempDir(), 8)
+	slots := make([]uint32, 20)
+	for i := range slots {
+		slots[i] = uint32(i)
+	}
+	write(t, s, 1, slots...)
+	v := s.View()
+	defer v.Release()
+	asked, there := 0, true
+	s.residency.probe = func([]byte) bool { asked++; return there }
+	for range calmAfter/len(slots) + 1 {
+		require.NoError(t, fetchNothing(v, slots...))
+	}
+	require.Equal(t, (calmAfter/len(slots)+1)*len(slots), asked)
+	asked = 0
+	for range 100 {
+		require.NoError(t, fetchNothing(v, slots...))
+	}
+	require.GreaterOrEqual(t, asked, 100, "each Fetch looks at one row at least")
+	require.LessOrEqual(t, asked, 200)
+	there, asked = false, 0
+	require.NoError(t, fetchNothing(v, slots...))
+	require.Equal(t, 1+len(slots), asked, "one is not in memory: all are looked at")
+	asked = 0
+	require.NoError(t, fetchNothing(v, slots...))
+	require.Equal(t, len(slots), asked)
+}
+
+func TestFetchAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("a sync.Pool drops things in race builds")
+	}
+	s := openStore(t, vfs.OS, t.TempDir(), 768)
+	slots := []uint32{5, 0, 1, 2, 9, 100, 50, 51}
+	write(t, s, 1, slots...)
+	v := s.View()
+	defer v.Release()
+	var sum float32
+	fn := func(_ int, row []float32) error { sum += row[0]; return nil }
+	for where, probe := range probes {
+		s.residency.probe = probe
+		require.Zero(t, testing.AllocsPerRun(100, func() {
+			if _, err := v.Fetch(slots, fn); err != nil {
+				t.Error(err)
+			}
+		}), where)
+	}
+}

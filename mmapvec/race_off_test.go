@@ -1,0 +1,5 @@
+//go:build !race
+
+package mmapvec
+
+const raceEnabled = false

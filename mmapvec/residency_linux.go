@@ -1,0 +1,46 @@
+package mmapvec
+
+import (
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+var pageSize = uintptr(os.Getpagesize())
+
+// inMemory says whether reading mapped bytes would not wait for a disk. A row is at most 256 KiB
+// long; only its first, middle and last page are looked at. Bytes that are not of a mapping (vfs.Mem)
+// count as in memory.
+func inMemory(b []byte) bool {
+	first, n := pagesOf(b)
+	if n <= 2*pageSize {
+		return pagesInMemory(first, n)
+	}
+	return pagesInMemory(first, pageSize) && pagesInMemory(first+n-pageSize, pageSize) &&
+		pagesInMemory(first+n/pageSize/2*pageSize, pageSize)
+}
+
+// pagesOf returns the address of the first page that holds some of b, and the bytes up to the end of
+// the last.
+func pagesOf(b []byte) (first, n uintptr) {
+	start := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	first = start / pageSize * pageSize
+	return first, (start + uintptr(len(b)) - first + pageSize - 1) / pageSize * pageSize
+}
+
+// pagesInMemory looks at one or two pages.
+func pagesInMemory(addr, n uintptr) bool {
+	var vec [2]byte
+	_, _, errno := unix.RawSyscall(unix.SYS_MINCORE, addr, n, uintptr(unsafe.Pointer(&vec[0])))
+	return errno != 0 || vec[0]&1 == 1 && (n == pageSize || vec[1]&1 == 1)
+}
+
+// wanted has the kernel begin to read mapped bytes into memory, without waiting: all that were asked
+// for before the first is needed come from the disk together. It is a hint, an error is no matter.
+func wanted(b []byte) {
+	if len(b) > 0 {
+		first, n := pagesOf(b)
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, first, n, unix.MADV_WILLNEED)
+	}
+}
