@@ -61,11 +61,11 @@ func openTable(fs vfs.FS, dir, name string) (*frozenTable, error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
+	_ = region.Advise(mmap.Random) // a hint, before the first page is read and megabytes behind it
 	t := &frozenTable{name: name, region: region, data: region.Bytes()}
 	if err := mmap.Guard(name, t.readEnds); err != nil {
 		return nil, errors.Join(err, region.Close())
 	}
-	_ = region.Advise(mmap.Random) // a hint
 	runtime.AddCleanup(t, func(r *mmap.Region) { _ = r.Close() }, region)
 	return t, nil
 }

@@ -293,6 +293,7 @@ func (f *pageFile) mapPages(file vfs.File) error {
 	if f.region, err = mmap.Map(file, fileStart, int(f.pages)*pageBytes); err != nil {
 		return err
 	}
+	_ = f.region.Advise(mmap.Random) // hints, here and at a page's first use: otherwise one page reads megabytes
 	// Pages refer to their file: when none is left, nobody reads the mapping.
 	runtime.AddCleanup(f, func(r *mmap.Region) { _ = r.Close() }, f.region)
 	return nil

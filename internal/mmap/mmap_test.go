@@ -25,6 +25,7 @@ func TestMapSeesWrites(t *testing.T) {
 			require.Equal(t, "hello", string(r.Bytes()[3:8]))
 			for a := Normal; a <= DontNeed; a++ {
 				require.NoError(t, r.Advise(a))
+				require.NoError(t, r.AdviseRange(100, 8900, a))
 			}
 			require.NoError(t, r.Close())
 			require.NoError(t, r.Close())
