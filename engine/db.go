@@ -358,7 +358,23 @@ func (db *DB) close() error {
 	db.published.fail(ErrClosed)
 	db.durable.fail(ErrClosed)
 	db.running.Wait()
+	if err == nil && db.Failed() == nil {
+		err = db.dropLog()
+	}
 	return errors.Join(err, db.closeStores())
+}
+
+// dropLog leaves an empty log behind a checkpoint that holds all of it: the next start has nothing to
+// read. A crash in between leaves what the checkpoint has as well.
+func (db *DB) dropLog() error {
+	last := db.wal.Last()
+	if last != db.manifest.get().seq || db.wal.First() > last {
+		return nil
+	}
+	if err := db.wal.Reset(last + 1); err != nil {
+		return fmt.Errorf("engine: log: %w", err)
+	}
+	return nil
 }
 
 func (db *DB) closeStores() error {

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -22,27 +23,39 @@ import (
 // recover brings the database to the state of its last durable record: the manifest names the
 // checkpoint, the log what came after. Replay rewrites every record unconditionally.
 func (db *DB) recover(s stores) (err error) {
-	began := time.Now()
+	st := stages{last: time.Now()}
 	if err := db.manifest.open(db.fs, db.dir); err != nil {
 		return err
 	}
 	if err := db.roomFor(0); err != nil {
 		return err
 	}
-	if db.kv, err = s.kv(); err != nil {
-		return fmt.Errorf("engine: open badger: %w", err)
-	}
+	joinStore := db.openStore(s)
+	defer func() { // closeStores closes it, whatever happens
+		if e := joinStore(); !errors.Is(err, e) {
+			err = errors.Join(err, e)
+		}
+	}()
 	if db.wal, err = wal.Open(wal.Options{FS: db.fs, Dir: path.Join(db.dir, "wal"), FileBytes: db.logFileBytes, Log: db.log}); err != nil {
 		return fmt.Errorf("engine: open log: %w", err)
 	}
+	st.end("log")
 	m := db.manifest.get()
 	db.recovering = true
 	if err := db.loadCheckpoint(m); err != nil {
 		return err
 	}
+	st.end("checkpoint")
+	if db.wal.Last() > m.seq {
+		if err := joinStore(); err != nil {
+			return err
+		}
+		st.end("store")
+	}
 	if err := db.replay(m); err != nil {
 		return err
 	}
+	st.end("replay")
 	db.recovering = false
 	if err := db.removeOrphans(); err != nil {
 		return err
@@ -54,16 +67,53 @@ func (db *DB) recover(s stores) (err error) {
 		}
 		c.nextOperation = c.applied.operation
 	}
+	st.end("indexes")
+	if err := joinStore(); err != nil {
+		return err
+	}
+	if d := db.kv.Damage(); d != nil {
+		db.damage = errors.Join(db.damage, d)
+	}
+	st.end("store")
 	if err := db.startSequencer(); err != nil {
 		return err
 	}
 	if db.damage != nil {
 		db.fail(fmt.Errorf("%w: %w", ErrReadOnly, db.damage))
 	}
-	db.opened.Checkpoint, db.opened.Took = m.seq, time.Since(began)
+	db.opened.Checkpoint, db.opened.Took = m.seq, st.total
 	db.log.Info("database opened", slog.Uint64("checkpoint", m.seq), slog.Int("replayed", db.opened.Replayed),
-		slog.Int("collections", len(db.ap.collections)), slog.Duration("took", db.opened.Took))
+		slog.Int("collections", len(db.ap.collections)), slog.Duration("took", st.total), slog.Group("stages", st.took...))
 	return nil
+}
+
+// openStore opens badger beside the rest of recovery: only a replay needs it. The function returned
+// waits for it, as often as it is called.
+func (db *DB) openStore(s stores) (join func() error) {
+	done := make(chan error, 1)
+	go func() {
+		kv, err := s.kv()
+		if err != nil {
+			err = fmt.Errorf("engine: open badger: %w", err)
+		} else {
+			db.kv = kv
+		}
+		done <- err
+	}()
+	return sync.OnceValue(func() error { return <-done })
+}
+
+// stages are the times that the parts of recovery took.
+type stages struct {
+	last  time.Time
+	total time.Duration
+	took  []any
+}
+
+func (st *stages) end(name string) {
+	now := time.Now()
+	d := now.Sub(st.last)
+	st.took, st.total, st.last = append(st.took, slog.Duration(name, d)), st.total+d, now
 }
 
 // startSequencer lets the sequencer go on where the log ends.
@@ -190,9 +240,6 @@ func (db *DB) replay(m *manifest) (err error) {
 		return &binfmt.CorruptError{File: "wal", Err: fmt.Errorf("log begins at record %d, the checkpoint is at %d", first, m.seq)}
 	}
 	if d := db.wal.Damage(); d != nil {
-		db.damage = errors.Join(db.damage, d)
-	}
-	if d := db.kv.Damage(); d != nil {
 		db.damage = errors.Join(db.damage, d)
 	}
 	if db.wal.Last() <= m.seq {

@@ -48,6 +48,7 @@ type Failing struct {
 	faults []Fault
 	calls  [opCount]int
 	fired  int
+	read   int64
 }
 
 // NewFailing returns inner with the given faults.
@@ -82,6 +83,13 @@ func (f *Failing) Heal() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.faults = nil
+}
+
+// BytesRead returns how many bytes ReadAt has returned so far; what is read through maps is not counted.
+func (f *Failing) BytesRead() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.read
 }
 
 // enter counts a call and returns the error that it has to fail with.
@@ -201,7 +209,11 @@ func (f *failingFile) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.fs.enter(OpRead); err != nil {
 		return 0, err
 	}
-	return f.File.ReadAt(p, off)
+	n, err := f.File.ReadAt(p, off)
+	f.fs.mu.Lock()
+	f.fs.read += int64(n)
+	f.fs.mu.Unlock()
+	return n, err
 }
 
 func (f *failingFile) WriteAt(p []byte, off int64) (int, error) {
