@@ -18,7 +18,9 @@ func TestOpenReadsNoPoints(t *testing.T) {
 		open := func() *DB {
 			db, err := openStores("data", Options{Workers: -1}, stores{
 				fs: d.files(), kv: func() (kvStore, error) { return d.kv, nil },
-				tune: func(o *vectorindex.Options) { o.SealRows, o.IndexFromBytes, o.FullScanBytes, o.SealIdle = 1000, -1, -1, -1 },
+				tune: func(o *vectorindex.Options) {
+					o.SealRows, o.IndexFromBytes, o.FullScanBytes, o.SealIdle = 1000, -1, -1, -1
+				},
 			})
 			require.NoError(t, err)
 			return db

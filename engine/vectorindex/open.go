@@ -11,6 +11,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/isobath/isobath/internal/vfs"
+	"github.com/isobath/isobath/mmapvec"
 )
 
 // Open maps the segments of saved and puts the slots of live that no segment holds into memory, from their rows. live
@@ -122,21 +123,33 @@ func (ix *Index) appendRows(set *roaring.Bitmap) error {
 		for i := range rows[:n] {
 			rows[i] = flat[i*ix.o.Dim : (i+1)*ix.o.Dim]
 		}
-		kept := 0
-		for _, slot := range slots[:n] {
-			row, err := view.Row(slot)
-			if err != nil {
-				ix.report(fmt.Errorf("vectorindex: row of slot %d is not indexed: %w", slot, err))
-				continue
-			}
-			copy(rows[kept], row)
-			slots[kept] = slot
-			kept++
-		}
+		kept := ix.readRows(view, slots[:n], rows)
 		if err := ix.Append(slots[:kept], rows[:kept]); err != nil {
 			return err
 		}
 	}
+}
+
+// readRows copies the rows of slots to rows and returns how many there are; of a damaged one it drops the slot.
+func (ix *Index) readRows(view *mmapvec.View, slots []uint32, rows [][]float32) (kept int) {
+	_, err := view.Fetch(slots, func(i int, row []float32) error {
+		copy(rows[i], row)
+		return nil
+	})
+	if err == nil {
+		return len(slots)
+	}
+	for _, slot := range slots { // one after the other, to find the damage
+		row, err := view.Row(slot)
+		if err != nil {
+			ix.report(fmt.Errorf("vectorindex: row of slot %d is not indexed: %w", slot, err))
+			continue
+		}
+		copy(rows[kept], row)
+		slots[kept] = slot
+		kept++
+	}
+	return kept
 }
 
 func (ix *Index) report(err error) {
