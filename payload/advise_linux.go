@@ -10,14 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// adviseTables turns read-ahead off for the maps of badger's tables, with it one cold value would
-// read megabytes, and gives up the pages through which a table was written: they are in the page
-// cache and count as ours until somebody else needs memory. A table is told twice, because at the
-// first time it may still be written. Told counts it for each table; adviseTables returns the counts
-// of those that are there. Badger does not hand its maps out, so they are found in the process's own
-// list of maps. A map that goes away or is replaced meanwhile costs at most a useless hint.
-func adviseTables(dir string, told map[string]int) map[string]int {
-	all := map[string]int{}
+// adviseMaps turns read-ahead off for the maps of tables, with it one cold value would read megabytes,
+// and gives up the pages through which a table was written: they are in the page cache and count as
+// ours until somebody else needs memory. A table is told twice, because at the first time it may still
+// be written. Told counts it for each table; adviseMaps returns the counts of those in tables. Badger
+// does not hand its maps out, so they are found in the process's own list of maps. None of tables may be
+// unmapped meanwhile: another map in its place would lose its content.
+func adviseMaps(dir string, tables map[string]bool, told map[string]int) map[string]int {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return told
@@ -30,17 +29,20 @@ func adviseTables(dir string, told map[string]int) map[string]int {
 		return told
 	}
 	defer f.Close()
+	all := map[string]int{}
 	for lines := bufio.NewScanner(f); lines.Scan(); {
-		line := lines.Text()
-		if !strings.HasSuffix(line, tableSuffix) || !strings.Contains(line, abs+"/") {
+		fields := strings.SplitN(lines.Text(), " ", 6) // range, mode, offset, device, inode, padded path
+		if len(fields) < 6 {
 			continue
 		}
-		name := filepath.Base(line)
+		name, found := strings.CutPrefix(strings.TrimLeft(fields[5], " "), abs+"/")
+		if !found || !tables[name] {
+			continue
+		}
 		if all[name] = told[name] + 1; all[name] > tellTables {
 			continue
 		}
-		span, _, _ := strings.Cut(line, " ")
-		from, to, _ := strings.Cut(span, "-")
+		from, to, _ := strings.Cut(fields[0], "-")
 		start, err1 := strconv.ParseUint(from, 16, 64)
 		end, err2 := strconv.ParseUint(to, 16, 64)
 		if err1 == nil && err2 == nil && start < end {

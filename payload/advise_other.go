@@ -2,4 +2,4 @@
 
 package payload
 
-func adviseTables(_ string, told map[string]int) map[string]int { return told }
+func adviseMaps(_ string, _ map[string]bool, told map[string]int) map[string]int { return told }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/table"
 
 	"github.com/isobath/isobath/internal/binfmt"
 )
@@ -121,7 +122,8 @@ func (s *Store) adviseTables() {
 			}
 		}
 		if due > 0 {
-			told, due = adviseTables(s.o.Dir, told), due-1
+			s.withTables(func(tables map[string]bool) { told = adviseMaps(s.o.Dir, tables, told) })
+			due--
 		}
 		select {
 		case <-s.stop:
@@ -129,6 +131,26 @@ func (s *Store) adviseTables() {
 		case <-tick.C:
 		}
 	}
+}
+
+// withTables calls fn with the base names of tables that stay mapped until it returns: those that were
+// there before and after an iterator was made, which holds all that are there when it is made.
+func (s *Store) withTables(fn func(tables map[string]bool)) {
+	before := map[string]bool{}
+	for _, t := range s.db.Tables() {
+		before[table.IDToFilename(t.ID)] = true
+	}
+	txn := s.db.NewTransactionAt(^uint64(0), false)
+	defer txn.Discard()
+	it := txn.NewIterator(badger.IteratorOptions{})
+	defer it.Close()
+	held := map[string]bool{}
+	for _, t := range s.db.Tables() {
+		if name := table.IDToFilename(t.ID); before[name] {
+			held[name] = true
+		}
+	}
+	fn(held)
 }
 
 const (
