@@ -86,12 +86,12 @@ func (f *fetch) announce() error {
 		}
 		f.b.cold = append(f.b.cold, int32(i))
 		if n := len(near); n == 0 || n+len(row) > cap(near) || &near[:n+1][n] != &row[0] {
-			wanted(near)
+			mmap.Prefetch(near)
 			near = c.data[f.v.offset(slot):][:0]
 		}
 		near = near[:len(near)+len(row)]
 	}
-	wanted(near)
+	mmap.Prefetch(near)
 	return nil
 }
 

@@ -20,7 +20,7 @@ const (
 type residency struct {
 	streak atomic.Int64
 	turns  atomic.Uint32
-	probe  func(row []byte) bool // inMemory, except in tests
+	probe  func(row []byte) bool // mmap.Resident, except in tests
 }
 
 func (r *residency) calm() bool { return r.streak.Load() >= calmAfter }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/isobath/isobath/internal/mmap"
 	"github.com/isobath/isobath/internal/vfs"
 )
 
@@ -74,7 +75,7 @@ func Open(o Options) (*Store, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{fs: o.FS, dir: o.Dir, log: o.Log, layout: newLayout(o.Dim), dirty: map[*chunk]struct{}{}, idle: make(chan struct{}),
-		residency: residency{probe: inMemory}}
+		residency: residency{probe: mmap.Resident}}
 	s.pins.Store(1)
 	s.chunks.Store(&[]*chunk{})
 	if err := s.openAll(); err != nil {

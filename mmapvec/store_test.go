@@ -73,7 +73,7 @@ func always([]byte) bool { return true }
 func never([]byte) bool  { return false }
 
 // probes say where rows are.
-var probes = map[string]func([]byte) bool{"asked": inMemory, "mapped": always, "read": never}
+var probes = map[string]func([]byte) bool{"asked": mmap.Resident, "mapped": always, "read": never}
 
 // fetchNothing reads rows and does nothing with them.
 func fetchNothing(v *View, slots ...uint32) error {

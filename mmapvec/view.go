@@ -73,7 +73,7 @@ func (v *View) Row(slot uint32) ([]float32, error) {
 		return nil, v.absent(slot)
 	}
 	if res := &v.s.residency; !res.calm() && !res.resident(row) {
-		wanted(row)
+		mmap.Prefetch(row)
 		row = asBytes(make([]uint64, len(row)/8))
 		v.s.counts.add(Reads{Read: 1, Bytes: int64(len(row))})
 		if err := v.readRow(slot, row); err != nil {

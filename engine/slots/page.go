@@ -94,7 +94,7 @@ func pageChecksum(fileID uint64, n, index uint32, data []byte) uint32 {
 // verify checks a mapped page against its checksum. Faults of the mapping count as damage.
 func (p *page) verify() *binfmt.CorruptError {
 	at := p.from
-	_ = at.file.region.AdviseRange(int(at.n)*pageBytes, pageBytes, mmap.WillNeed)
+	mmap.Prefetch(at.file.bytes(at.n))
 	err := mmap.Guard(at.file.name, func() error {
 		if pageChecksum(at.file.id, at.n, p.index, bytesOf(p.data)) != at.crc {
 			return binfmt.ErrChecksum

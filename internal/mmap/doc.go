@@ -6,6 +6,9 @@
 //
 //	err := mmap.Guard(name, func() error { return sum(region.Bytes()) })
 //
+// Reading a mapping whose pages are not in memory holds a processor of the Go runtime while the disk
+// works; Resident tells beforehand, and Prefetch has the disk begin.
+//
 // Memory is anonymous, zeroed, page aligned and backed only where it was touched.
 //
 // Region and Memory may be read by many goroutines. Nobody may use their bytes after Close or Free.

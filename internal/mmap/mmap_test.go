@@ -23,6 +23,10 @@ func TestMapSeesWrites(t *testing.T) {
 			_, err = f.WriteAt([]byte("hello"), 5003)
 			require.NoError(t, err)
 			require.Equal(t, "hello", string(r.Bytes()[3:8]))
+			Prefetch(r.Bytes())
+			Prefetch(nil)
+			require.True(t, Resident(r.Bytes()[3:8]))
+			require.True(t, Resident(nil))
 			for a := Normal; a <= DontNeed; a++ {
 				require.NoError(t, r.Advise(a))
 				require.NoError(t, r.AdviseRange(100, 8900, a))
