@@ -260,11 +260,11 @@ func (sc *scratch) walkGraph(g hnsw.Reader, book *codebook, slots []uint32, code
 	case dead > 0:
 		o.Ef = int(float64(o.Ef)/(1-dead)) + 1
 	}
-	found, err := sc.walked(g, o)
-	if err == nil && o.Accept == nil && o.Bits == nil && len(found) < min(sc.r.K, len(slots)) {
+	found, beaten, err := sc.walked(g, o)
+	if err == nil && o.Accept == nil && o.Bits == nil && !beaten && len(found) < min(sc.r.K, len(slots)) {
 		o.Accept, o.Want = sc.accept, sc.near.limit // all near ones are dead: look for live ones
 		o.MaxVisits = 2 * len(slots) / scansPerStep
-		found, err = sc.walked(g, o)
+		found, _, err = sc.walked(g, o)
 	}
 	if err != nil {
 		return false, err
@@ -280,20 +280,21 @@ func (sc *scratch) walkGraph(g hnsw.Reader, book *codebook, slots []uint32, code
 	return sc.graph.Stats.Exhausted, nil
 }
 
-// walked searches one graph and returns what of the answer may be a result. Borrowed until the next walk.
-func (sc *scratch) walked(g hnsw.Reader, o hnsw.SearchOptions) ([]hnsw.Candidate, error) {
+// walked searches one graph and returns what of the answer may be a result, borrowed until the next walk, and whether
+// more was there that other sources beat.
+func (sc *scratch) walked(g hnsw.Reader, o hnsw.SearchOptions) (kept []hnsw.Candidate, beaten bool, err error) {
 	found := g.Search(sc.scorer(), o, sc.graph)
 	st := &sc.graph.Stats
 	sc.stats.Visited += st.Visited
 	sc.stats.Hops += st.Hops
 	sc.count(st.Distances, sc.codes.stride)
 	if sc.graph.Err != nil {
-		return nil, fmt.Errorf("graph: %w", sc.graph.Err)
+		return nil, false, fmt.Errorf("graph: %w", sc.graph.Err)
 	}
-	kept := found[:0]
+	kept = found[:0]
 	for _, c := range found {
 		if !sc.near.takes(c.Distance) { // the others are farther
-			break
+			return kept, true, nil
 		}
 		if len(kept) == sc.near.limit {
 			break
@@ -302,7 +303,7 @@ func (sc *scratch) walked(g hnsw.Reader, o hnsw.SearchOptions) ([]hnsw.Candidate
 			kept = append(kept, c)
 		}
 	}
-	return kept, nil
+	return kept, false, nil
 }
 
 // matchBits gives the filter's matches in one source: as bits over ords where few matches make these cheap, otherwise

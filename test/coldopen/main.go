@@ -181,8 +181,8 @@ func once(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("open %v, answer %v (processor time %v and %v); read %s + %s; %d replayed; %s, %d sources\n",
-		opened.Round(time.Millisecond), answered.Round(time.Millisecond), openCPU.Round(time.Millisecond), cpu.Round(time.Millisecond), bytes(atOpen-before), bytes(read-atOpen), db.Stats().Open.Replayed, res.Stats.Plan, res.Stats.Sources)
+	fmt.Printf("open %v, answer %v (processor time %v and %v); read %s + %s; %d replayed; %s, %d sources, %d distances, fallback %t\n",
+		opened.Round(time.Millisecond), answered.Round(time.Millisecond), openCPU.Round(time.Millisecond), cpu.Round(time.Millisecond), bytes(atOpen-before), bytes(read-atOpen), db.Stats().Open.Replayed, res.Stats.Plan, res.Stats.Sources, res.Stats.Distances, res.Stats.Fallback)
 	for _, dir := range slices.Sorted(maps.Keys(in)) {
 		fmt.Printf("    %-30s %s\n", dir, bytes(int64(in[dir])))
 	}
