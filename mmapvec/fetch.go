@@ -78,21 +78,44 @@ func (f *fetch) announce() error {
 	if res.calm() && !f.sampleCold() {
 		return nil
 	}
-	var near []byte // neighbours that are asked for together
+	ask := asker{v: f.v}
 	for i, slot := range f.slots {
-		c, row := f.v.raw(slot)
-		if res.resident(row) {
-			continue
+		if _, row := f.v.raw(slot); !res.resident(row) {
+			f.b.cold = append(f.b.cold, int32(i))
+			ask.add(slot)
 		}
-		f.b.cold = append(f.b.cold, int32(i))
-		if n := len(near); n == 0 || n+len(row) > cap(near) || &near[:n+1][n] != &row[0] {
-			mmap.Prefetch(near)
-			near = c.data[f.v.offset(slot):][:0]
-		}
-		near = near[:len(near)+len(row)]
 	}
-	mmap.Prefetch(near)
+	ask.flush()
 	return nil
+}
+
+// asker asks the disk for rows, for neighbours together.
+type asker struct {
+	v    *View
+	near []byte
+}
+
+func (a *asker) add(slot uint32) {
+	c, row := a.v.raw(slot)
+	if n := len(a.near); n == 0 || n+len(row) > cap(a.near) || &a.near[:n+1][n] != &row[0] {
+		a.flush()
+		a.near = c.data[a.v.offset(slot):][:0]
+	}
+	a.near = a.near[:len(a.near)+len(row)]
+}
+
+func (a *asker) flush() { mmap.Prefetch(a.near) }
+
+// Prefetch has the disk begin to read rows that a later Fetch will want, without waiting; rows that are in
+// memory cost as much. It is for bulk reads, a few megabytes ahead.
+func (v *View) Prefetch(slots []uint32) {
+	ask := asker{v: v}
+	for _, slot := range slots {
+		if c, _ := v.raw(slot); c != nil {
+			ask.add(slot)
+		}
+	}
+	ask.flush()
 }
 
 // sampleCold looks at some of the rows, where all have been in memory for long.

@@ -37,6 +37,8 @@ func TestFetchCountsWhatItReads(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Reads{Mapped: 720, Read: 711, Bytes: 711 * int64(s.layout.stride)}, s.Reads())
 
+	v.Prefetch(append(slots, 1<<31)) // no chunk holds the last one
+	require.Equal(t, int64(711), s.Reads().Read)
 	r, err = v.Fetch(nil, nothing)
 	require.NoError(t, err)
 	require.Zero(t, r)

@@ -106,20 +106,21 @@ func (ix *Index) appendRows(set *roaring.Bitmap) error {
 	if set.IsEmpty() {
 		return nil
 	}
-	const chunk = 4096
+	const chunk = 2048
 	view := ix.o.Rows.View()
 	if view == nil {
 		return ErrClosed
 	}
 	defer view.Release()
-	slots := make([]uint32, chunk)
+	slots, ahead := make([]uint32, chunk), make([]uint32, chunk)
 	flat := make([]float32, chunk*ix.o.Dim)
 	rows := make([][]float32, chunk)
-	for it := set.ManyIterator(); ; {
-		n := it.NextMany(slots)
-		if n == 0 {
-			return nil
-		}
+	it := set.ManyIterator()
+	for next := it.NextMany(ahead); next > 0; {
+		n := next
+		slots, ahead = ahead, slots
+		next = it.NextMany(ahead)
+		view.Prefetch(ahead[:next])
 		for i := range rows[:n] {
 			rows[i] = flat[i*ix.o.Dim : (i+1)*ix.o.Dim]
 		}
@@ -128,6 +129,7 @@ func (ix *Index) appendRows(set *roaring.Bitmap) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // readRows copies the rows of slots to rows and returns how many there are; of a damaged one it drops the slot.
