@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/isobath/isobath/internal/mmap"
 	"github.com/isobath/isobath/internal/vfs"
 )
@@ -92,6 +94,7 @@ func (s *Store) openAll() error {
 	if err != nil {
 		return err
 	}
+	var numbers []int
 	for _, base := range names {
 		if of, ok := strings.CutSuffix(base, vfs.TempSuffix); ok {
 			if _, ours := chunkNumber(of); ours {
@@ -106,13 +109,31 @@ func (s *Store) openAll() error {
 			s.log.Warn("unknown file among vector rows", "dir", s.dir, "file", base)
 			continue
 		}
-		c, err := openChunk(s.fs, s.dir, s.layout, number)
-		if err != nil {
-			return err
-		}
-		s.publish(c)
+		numbers = append(numbers, number)
 	}
-	return nil
+	return s.openChunks(numbers)
+}
+
+// openers is how many chunk files are opened at once: each waits for its inode and its header.
+const openers = 16
+
+func (s *Store) openChunks(numbers []int) error {
+	chunks := make([]*chunk, len(numbers))
+	var group errgroup.Group
+	group.SetLimit(openers)
+	for i, number := range numbers {
+		group.Go(func() (err error) {
+			chunks[i], err = openChunk(s.fs, s.dir, s.layout, number)
+			return err
+		})
+	}
+	err := group.Wait()
+	for _, c := range chunks {
+		if c != nil { // after an error too: the caller closes what is published
+			s.publish(c)
+		}
+	}
+	return err
 }
 
 // publish adds a chunk to the table that new views see.
