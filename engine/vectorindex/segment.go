@@ -69,6 +69,7 @@ func openSegment(fsys vfs.FS, dir string, ref SegmentRef) (*segment, error) {
 		return nil, fmt.Errorf("vectorindex: open segment: %w", err)
 	}
 	sg := &segment{ref: ref, fs: fsys, name: name, region: region}
+	_ = region.Advise(mmap.Random) // only a hint; ordinary read-ahead would read megabytes of codes
 	err = mmap.Guard(name, func() error {
 		if err := sg.parse(region.Bytes()); err != nil {
 			return err
@@ -81,7 +82,6 @@ func openSegment(fsys vfs.FS, dir string, ref SegmentRef) (*segment, error) {
 	if err != nil {
 		return nil, errors.Join(err, sg.close())
 	}
-	_ = region.Advise(mmap.Random) // only a hint
 	sg.onFree = sg.free
 	return sg, nil
 }
@@ -104,7 +104,11 @@ func (sg *segment) parse(b []byte) error {
 	if sums := head.section(sectionSums); binfmt.Checksum(part(sectionSums)) != sums.crc {
 		return corrupt(sums.off, binfmt.ErrChecksum)
 	}
-	for _, kind := range []sectionKind{sectionSlots, sectionBitmap, sectionBySlot, sectionCentre} {
+	needed := []sectionKind{sectionSlots, sectionBitmap, sectionBySlot, sectionCentre}
+	for _, kind := range needed {
+		mmap.Prefetch(part(kind))
+	}
+	for _, kind := range needed {
 		s := head.section(kind)
 		if err := sg.checkBlocks(b, int((s.off-headPage)/blockBytes), int((s.off+s.len-headPage+blockBytes-1)/blockBytes)); err != nil {
 			return err
@@ -150,13 +154,13 @@ func (sg *segment) hold(where placed, n int64, budget *Budget) error {
 	err = mmap.Guard(sg.name, func() (err error) {
 		free := m.Bytes()
 		if where.codes {
-			k := copy(free, sg.codes)
+			k := copyMapped(free, sg.codes)
 			sg.letGo(sectionCodes)
 			sg.codes, free = free[:k:k], free[k:]
 		}
 		if where.links && sg.graph != nil {
 			off := sg.head.section(sectionGraph).off
-			copy(free, sg.region.Bytes()[off:off+sg.linkBytes()])
+			copyMapped(free, sg.region.Bytes()[off:off+sg.linkBytes()])
 			sg.letGo(sectionGraph)
 			sg.graph, err = hnsw.OpenMapped(free)
 		}
@@ -166,6 +170,18 @@ func (sg *segment) hold(where placed, n int64, budget *Budget) error {
 		return errors.Join(err, sg.close())
 	}
 	return nil
+}
+
+// copyMapped copies mapped bytes, which the disk is asked for some megabytes ahead.
+func copyMapped(dst, src []byte) int {
+	const step = 4 << 20
+	mmap.Prefetch(src[:min(step, len(src))])
+	for at := 0; at < len(src); at += step {
+		next := min(at+step, len(src))
+		mmap.Prefetch(src[next:min(next+step, len(src))])
+		copy(dst[at:], src[at:next])
+	}
+	return len(src)
 }
 
 // letGo unmaps the pages of a section that is held in memory; the file keeps them.
@@ -191,7 +207,9 @@ func (sg *segment) checkBlocks(b []byte, from, to int) error {
 
 // checkSome verifies up to n blocks more and tells whether all are done.
 func (sg *segment) checkSome(n int) (done bool, err error) {
-	err = mmap.Guard(sg.name, func() error { return sg.checkBlocks(sg.region.Bytes(), sg.checked, sg.checked+n) })
+	b := sg.region.Bytes()
+	mmap.Prefetch(b[min(headPage+sg.checked*blockBytes, len(b)):min(headPage+(sg.checked+n)*blockBytes, len(b))])
+	err = mmap.Guard(sg.name, func() error { return sg.checkBlocks(b, sg.checked, sg.checked+n) })
 	sg.checked += n
 	return sg.checked >= sg.blocks(), err
 }
