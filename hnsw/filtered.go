@@ -42,6 +42,7 @@ type filtered struct {
 	limit    int // visits
 	visits   int
 	pooled   int
+	logged   int
 	accepted int
 	bound    uint64 // keys from here on are of no use
 }
@@ -68,6 +69,7 @@ func (w *filtered) begin(near uint64) {
 	s.queue = s.queue[:0]
 	w.pooled, w.accepted, w.bound = 0, 0, worstKey
 	s.begin(keyOrd(near))
+	w.logged = 1
 	w.visits++
 	s.queue = push(s.queue, near)
 	w.note(near)
@@ -103,7 +105,9 @@ func (w *filtered) run() {
 		if hops++; hops == hopsBeforeCount && w.accepted < w.want {
 			w.want = min(w.want, w.match.count(w.g.limit))
 		}
-		n := s.gather(w.g.row(keyOrd(k), 0), w.g.limit)
+		end := s.gather(w.g.row(keyOrd(k), 0), w.logged, w.g.limit)
+		n := copy(s.ids, s.log[w.logged:end])
+		w.logged = end
 		w.visits += n
 		w.score(n)
 		if w.visits >= w.limit {
@@ -111,7 +115,7 @@ func (w *filtered) run() {
 			break
 		}
 	}
-	s.forget()
+	s.forget(w.logged)
 	s.Stats.Hops += hops
 	s.Stats.Visited += w.visits
 }

@@ -43,6 +43,10 @@ type Scorer interface {
 	Distances(ids []uint32, out []float32, bound float32)
 }
 
+// Prefetcher is a Scorer that can ask for the codes of nodes ahead of time. Walks call it for the nodes that the call
+// of Distances after the next one is about.
+type Prefetcher interface{ Prefetch(ids []uint32) }
+
 // Space makes probes; a builder takes one per worker.
 type Space interface{ NewProbe() Probe }
 

@@ -31,8 +31,7 @@ type Scratch struct {
 	pool    []uint64 // sorted packed candidates; see key
 	pooled  int      // how many the last walk left there
 	seen    []uint64 // bit by ord
-	touched []uint32 // words of seen that are not zero
-	marked  int      // how many of these
+	log     []uint32 // nodes seen by the walk, in order
 	busy    bool     // a walk is under way, or was ended by a panic
 	ids     []uint32 // unseen neighbours of one hop
 	out     []float32
@@ -51,10 +50,12 @@ func NewScratch() *Scratch { return &Scratch{} }
 func (s *Scratch) fit(g *links, ef int) {
 	if n := (int(g.limit) + 63) / 64; len(s.seen) < n {
 		s.seen = make([]uint64, n)
-		s.touched = make([]uint32, n+2*maxM+8)
 	}
 	if cap(s.pool) < ef+1 {
 		s.pool = make([]uint64, 0, ef+1)
+	}
+	if len(s.log) == 0 {
+		s.log = make([]uint32, 1<<12)
 	}
 	if n := g.m0 + 8; len(s.ids) < n {
 		s.ids = make([]uint32, n)
@@ -130,49 +131,53 @@ func (s *Scratch) take(keys []uint64) []Candidate {
 func (s *Scratch) begin(ord uint32) {
 	if s.busy {
 		clear(s.seen)
-		s.marked = 0
 	}
 	s.busy = true
-	s.mark(ord)
+	s.log[0] = ord
+	s.seen[ord>>6] |= 1 << (ord & 63)
 }
 
-// mark sets the seen bit of a node and tells whether it was clear.
-func (s *Scratch) mark(ord uint32) bool {
-	word := s.seen[ord>>6]
-	if word>>(ord&63)&1 != 0 {
-		return false
+// gather appends the unseen neighbours of a row to the n of the log, marks them and returns the new length. No branch
+// depends on what was seen.
+func (s *Scratch) gather(row []uint32, n int, limit uint32) int {
+	if n+len(row) >= len(s.log) {
+		s.log = append(s.log, make([]uint32, len(s.log)+len(row))...) // kept for later searches
 	}
-	s.touched[s.marked] = ord >> 6
-	s.marked += int(((word - 1) &^ word) >> 63)
-	s.seen[ord>>6] = word | 1<<(ord&63)
-	return true
-}
-
-// gather puts the unseen neighbours of a row into ids, marks them and returns their number. No branch depends on what
-// was seen.
-func (s *Scratch) gather(row []uint32, limit uint32) int {
-	seen, touched, t := s.seen, s.touched, s.marked
-	ids, n := s.ids[:len(row)+1], 0
+	seen := s.seen
+	log := s.log[n:][:len(row)+1]
+	c := 0
 	for i := range row {
 		v := atomic.LoadUint32(&row[i])&linkMask - 1
 		if v >= limit {
 			break
 		}
 		word := seen[v>>6]
-		ids[n] = v
-		n += int(^(word >> (v & 63)) & 1)
+		log[c] = v
+		c += int(^(word >> (v & 63)) & 1)
 		seen[v>>6] = word | 1<<(v&63)
-		touched[t] = v >> 6
-		t += int(((word - 1) &^ word) >> 63)
 	}
-	s.marked = t
-	return n
+	return n + c
 }
 
-// forget clears the seen bits in time proportional to the words touched.
-func (s *Scratch) forget() {
-	for _, w := range s.touched[:s.marked] {
-		s.seen[w] = 0
+// score returns the keys of log[lo:hi] that are below worst. Valid until the next call.
+func (s *Scratch) score(q Scorer, lo, hi int, worst uint64) []uint64 {
+	ids := s.log[lo:hi]
+	out, near := s.out[:len(ids)], s.near[:len(ids)]
+	q.Distances(ids, out, boundOf(worst))
+	n := 0
+	for i, d := range out {
+		k := key(d, ids[i])
+		near[n] = k
+		_, below := bits.Sub64(k, worst, 0) // no branch: most are not, but which ones nobody can tell
+		n += int(below)
 	}
-	s.marked, s.busy = 0, false
+	return near[:n]
+}
+
+// forget clears the seen bits of the first n nodes of the log.
+func (s *Scratch) forget(n int) {
+	for _, v := range s.log[:n] {
+		s.seen[v>>6] = 0
+	}
+	s.busy = false
 }

@@ -1,8 +1,10 @@
 package hnsw
 
 import (
-	"math/bits"
 	"sync/atomic"
+	"unsafe"
+
+	"github.com/isobath/isobath/internal/prefetch"
 )
 
 // SearchOptions say how wide a search is and which nodes it may return.
@@ -77,69 +79,68 @@ func (g *links) descend(q Scorer, entry uint32, top, bottom int, s *Scratch) uin
 
 // walk is the search of one level: it expands the nearest node that is not expanded yet until the ef nearest nodes
 // seen all are. It returns their keys, sorted. This loop is where a query spends its time.
+//
+// Three nodes are under way at a time, so that nothing waits for memory: one is chosen and its links are asked for, one
+// has its links read and the codes behind them asked for, the neighbours of the third are scored. A node is chosen
+// before the distances of the two before it are known: at equal Ef that costs 1 to 8 % more distances and earns as much
+// in recall.
 func (g *links) walk(q Scorer, start uint64, level, ef int, s *Scratch) []uint64 {
-	pool, ids, out, near := s.pool[:ef+1], s.ids, s.out, s.near
-	pool[0] = start
+	pool := s.pool[:ef+1]
+	pool[0] = start | 1
 	s.begin(keyOrd(start))
-	n, hops, scored := 1, 0, 0
+	ahead, _ := q.(Prefetcher)
+	n, at, hops := 1, 0, 0 // nothing before pool[at] is left to expand
 	worst := worstKey
 	if n == ef {
 		worst = pool[0]
 	}
-	for at := 0; at < n; {
-		k := pool[at]
-		if k&1 != 0 {
-			at++
-			continue
+	lo, hi := 1, 1 // log[lo:hi] waits to be scored
+	for chosen := start; ; {
+		end := hi
+		if chosen != worstKey {
+			hops++
+			end = s.gather(g.row(keyOrd(chosen), level), hi, g.limit)
+			if ahead != nil {
+				ahead.Prefetch(s.log[hi:end])
+			}
 		}
-		pool[at] = k | 1
-		hops++
-		m := s.gather(g.row(keyOrd(k), level), g.limit)
-		next := at + 1
-		if m > 0 {
-			for next < n && pool[next]&1 != 0 {
-				next++
+		chosen = worstKey
+		for ; at < n; at++ {
+			if k := pool[at]; k&1 == 0 {
+				chosen, pool[at] = k, k|1
+				if level == 0 {
+					g.touch(keyOrd(k))
+				}
+				break
 			}
-			if next < n && level == 0 {
-				g.touch(keyOrd(pool[next])) // its links arrive while the distances are computed
-			}
-			q.Distances(ids[:m], out[:m], boundOf(worst))
-			scored += m
-			c := 0
-			for i, d := range out[:m] {
-				k := key(d, ids[i])
-				near[c] = k
-				_, nearer := bits.Sub64(k, worst, 0)
-				c += int(nearer)
-			}
-			for _, k := range near[:c] {
+		}
+		if chosen == worstKey && lo == end {
+			break
+		}
+		if lo < hi {
+			for _, k := range s.score(q, lo, hi, worst) {
 				if k >= worst {
 					continue
 				}
 				var p int
 				p, n = insertKey(pool, n, ef, k)
-				if p < next {
-					next = p
-					if level == 0 {
-						g.touch(keyOrd(k))
-					}
-				}
+				at = min(at, p)
 				if n == ef {
 					worst = pool[ef-1]
 				}
 			}
 		}
-		at = next
+		lo, hi = hi, end
 	}
-	s.forget()
+	s.forget(hi)
 	s.pooled = n
 	s.Stats.Hops += hops
-	s.Stats.Distances += scored
-	s.Stats.Visited += scored + 1
+	s.Stats.Distances += hi - 1
+	s.Stats.Visited += hi
 	return pool[:n]
 }
 
 // touch loads the row of a node without using it.
 func (g *links) touch(ord uint32) {
-	prefetch(&g.level0[int(ord)*g.stride])
+	prefetch.Row(unsafe.Pointer(&g.level0[int(ord)*g.stride]), 2)
 }
