@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/isobath/isobath/hnsw"
+	"github.com/isobath/isobath/internal/prefetch"
 	"github.com/isobath/isobath/mmapvec/quant"
 )
 
@@ -43,6 +44,22 @@ type codeScorer struct {
 
 func (cs *codeScorer) Distances(ords []uint32, out []float32, bound float32) {
 	cs.query.Distances(cs.codes, ords, out, bound)
+}
+
+// prefetchLines is the longest code row, in cache lines, that walks ask for ahead of time. More at once would stall;
+// the kernels ask for longer rows while they score.
+const prefetchLines = 4
+
+// Prefetch implements hnsw.Prefetcher.
+func (cp *codeProbe) Prefetch(ords []uint32) { prefetchCodes(cp.space.codes, cp.book.stride, ords) }
+
+// Prefetch implements hnsw.Prefetcher.
+func (cs *codeScorer) Prefetch(ords []uint32) { prefetchCodes(cs.codes, cs.stride, ords) }
+
+func prefetchCodes(codes []byte, stride int, ords []uint32) {
+	if lines := (stride + 63) / 64; lines <= prefetchLines {
+		prefetch.Rows(codes, stride, lines, ords)
+	}
 }
 
 // bytesOf returns the memory of v. All platforms that we build for are little-endian, as our files are.
