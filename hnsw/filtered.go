@@ -2,8 +2,10 @@ package hnsw
 
 import "math/bits"
 
-// hopsBeforeCount: a filtered walk this long counts the matches, so that it can stop when it has them all.
-const hopsBeforeCount = 64
+const (
+	hopsBeforeCount = 64   // a filtered walk this long counts the matches, so that it can stop when it has them all
+	mostPooled      = 1024 // widest pool of a filtered walk: a wider one takes longer to sort into than a heap
+)
 
 // matcher is the filter of a search.
 type matcher struct {
@@ -31,26 +33,38 @@ func (f *matcher) count(limit uint32) int {
 	return n
 }
 
-// filtered is the state of a filtered walk. The queue holds what may be expanded, pool the ef nearest of all seen,
-// results the ef nearest accepted.
+// share estimates from some words of the bitset how many nodes match, 1 if it cannot tell.
+func (f *matcher) share() float64 {
+	const samples = 64
+	if len(f.bits) == 0 {
+		return 1
+	}
+	n, step := 0, (len(f.bits)+samples-1)/samples
+	seen := 0
+	for i := 0; i < len(f.bits); i += step {
+		n += bits.OnesCount64(f.bits[i])
+		seen += 64
+	}
+	return max(float64(n), 1) / float64(seen)
+}
+
+// filtered is the state of a filtered walk. The pool holds the nearest of all seen, as in an unfiltered walk, but may be
+// wider than ef; the queue what the pool has no room for; results the ef nearest accepted.
 type filtered struct {
 	g        *links
 	q        Scorer
 	s        *Scratch
 	match    matcher
 	ef, want int
+	width    int // of the pool
 	limit    int // visits
-	visits   int
 	pooled   int
-	logged   int
+	at       int // nothing before pool[at] is left to expand
 	accepted int
 	bound    uint64 // keys from here on are of no use
 }
 
 func (g *links) searchFiltered(q Scorer, near uint64, o SearchOptions, s *Scratch) []Candidate {
-	if cap(s.results) < o.Ef+1 {
-		s.results = make([]uint64, 0, o.Ef+1)
-	}
 	w := filtered{g: g, q: q, s: s, match: matcher{o.Bits, o.Accept}, ef: o.Ef, want: o.Ef, limit: int(^uint(0) >> 1)}
 	if o.Want > 0 {
 		w.want = min(o.Want, o.Ef)
@@ -58,127 +72,116 @@ func (g *links) searchFiltered(q Scorer, near uint64, o SearchOptions, s *Scratc
 	if o.MaxVisits > 0 {
 		w.limit = o.MaxVisits
 	}
-	w.begin(near)
-	w.run()
+	w.width = max(o.Ef, int(min(1.25*float64(w.want)/w.match.share(), mostPooled)))
+	s.fit(g, w.width)
+	if cap(s.results) < o.Ef+1 {
+		s.results = make([]uint64, 0, o.Ef+1)
+	}
+	w.run(near)
 	return s.take(s.results[:w.accepted])
 }
 
-// begin empties the state and puts the first node into it.
-func (w *filtered) begin(near uint64) {
+// run expands the nearest node that is not expanded yet until nothing nearer than the bound is left. It works on three
+// nodes at a time, see walk.
+func (w *filtered) run(near uint64) {
 	s := w.s
 	s.queue = s.queue[:0]
-	w.pooled, w.accepted, w.bound = 0, 0, worstKey
+	w.pooled, w.at, w.accepted, w.bound = 0, 0, 0, worstKey
 	s.begin(keyOrd(near))
-	w.logged = 1
-	w.visits++
-	s.queue = push(s.queue, near)
+	ahead, _ := w.q.(Prefetcher)
 	w.note(near)
+	lo, hi, hops := 1, 1, 0
+	for chosen := w.choose(hops); ; {
+		end := hi
+		if chosen != worstKey {
+			if hops++; hops == hopsBeforeCount && w.accepted < w.want {
+				w.want = min(w.want, w.match.count(w.g.limit))
+				w.tighten()
+			}
+			end = s.gather(w.g.row(keyOrd(chosen), 0), hi, w.g.limit)
+			if ahead != nil {
+				ahead.Prefetch(s.log[hi:end])
+			}
+		}
+		chosen = w.choose(hops)
+		if chosen == worstKey && lo == end {
+			break
+		}
+		if lo < hi {
+			for _, k := range s.score(w.q, lo, hi, w.bound) {
+				if k < w.bound {
+					w.note(k)
+				}
+			}
+		}
+		if hi >= w.limit {
+			s.Stats.Exhausted = true
+			hi = end
+			break
+		}
+		lo, hi = hi, end
+	}
+	s.forget(hi)
+	s.Stats.Hops += hops
+	s.Stats.Distances += lo - 1
+	s.Stats.Visited += hi
+}
+
+// choose takes the nearest node to expand, worstKey if there is none.
+func (w *filtered) choose(hops int) uint64 {
+	s := w.s
+	pool := s.pool[:w.width+1]
+	for ; w.at < w.pooled; w.at++ {
+		k := pool[w.at]
+		if k&1 != 0 {
+			continue
+		}
+		if k >= w.bound && hops > 0 {
+			return worstKey
+		}
+		pool[w.at] = k | 1
+		w.g.touch(keyOrd(k))
+		return k
+	}
+	if len(s.queue) == 0 || s.queue[0] >= w.bound {
+		return worstKey
+	}
+	var k uint64
+	k, s.queue = pop(s.queue)
+	w.g.touch(keyOrd(k))
+	return k
 }
 
 // note counts a key among the seen ones and, if its node matches, among the results, and moves the bound.
 func (w *filtered) note(k uint64) {
 	s := w.s
-	pool, results := s.pool[:w.ef+1], s.results[:w.ef+1]
-	if w.pooled < w.ef || k < pool[w.ef-1] {
-		_, w.pooled = insertKey(pool, w.pooled, w.ef, k)
+	pool := s.pool[:w.width+1]
+	switch full := w.pooled == w.width; {
+	case full && k >= pool[w.width-1]:
+		s.queue = push(s.queue, k)
+	default:
+		if last := pool[w.width-1]; full && last&1 == 0 && last < w.bound {
+			s.queue = push(s.queue, last)
+		}
+		var p int
+		p, w.pooled = insertKey(pool, w.pooled, w.width, k)
+		w.at = min(w.at, p)
 	}
+	results := s.results[:w.ef+1]
 	if (w.accepted < w.ef || k < results[w.ef-1]) && w.match.ok(keyOrd(k)) {
 		_, w.accepted = insertKey(results, w.accepted, w.ef, k)
 	}
-	if w.pooled == w.ef && w.accepted >= w.want {
-		w.bound = pool[w.ef-1]
-		if w.want > 0 {
-			w.bound = max(w.bound, results[w.want-1])
-		}
-	}
+	w.tighten()
 }
 
-// run expands the nearest node of the queue until nothing nearer than the bound is left.
-func (w *filtered) run() {
-	s := w.s
-	hops := 0
-	for len(s.queue) > 0 {
-		var k uint64
-		if k, s.queue = pop(s.queue); k >= w.bound && hops > 0 {
-			break
-		}
-		if hops++; hops == hopsBeforeCount && w.accepted < w.want {
-			w.want = min(w.want, w.match.count(w.g.limit))
-		}
-		end := s.gather(w.g.row(keyOrd(k), 0), w.logged, w.g.limit)
-		n := copy(s.ids, s.log[w.logged:end])
-		w.logged = end
-		w.visits += n
-		w.score(n)
-		if w.visits >= w.limit {
-			s.Stats.Exhausted = true
-			break
-		}
-	}
-	s.forget(w.logged)
-	s.Stats.Hops += hops
-	s.Stats.Visited += w.visits
-}
-
-// score asks for the distances of the first n ids and queues what is near enough.
-func (w *filtered) score(n int) {
-	if n == 0 {
+// tighten moves the bound to where both the pool of ef and the wanted results are nearer.
+func (w *filtered) tighten() {
+	if w.pooled < w.ef || w.accepted < w.want {
 		return
 	}
-	s := w.s
-	if len(s.queue) > 0 {
-		w.g.touch(keyOrd(s.queue[0]))
+	w.bound = w.s.pool[:w.ef][w.ef-1] &^ 1
+	if w.want > 0 {
+		w.bound = max(w.bound, w.s.results[:w.want][w.want-1])
 	}
-	w.q.Distances(s.ids[:n], s.out[:n], boundOf(w.bound))
-	s.Stats.Distances += n
-	for i, v := range s.ids[:n] {
-		k := key(s.out[i], v)
-		if k >= w.bound {
-			continue
-		}
-		s.queue = push(s.queue, k)
-		w.note(k)
-	}
-}
-
-// push adds k to a binary heap with the least key on top.
-func push(h []uint64, k uint64) []uint64 {
-	h = append(h, k)
-	i := len(h) - 1
-	for i > 0 {
-		p := (i - 1) / 2
-		if h[p] <= k {
-			break
-		}
-		h[i] = h[p]
-		i = p
-	}
-	h[i] = k
-	return h
-}
-
-// pop takes the least key of a heap that is not empty.
-func pop(h []uint64) (uint64, []uint64) {
-	least, last := h[0], h[len(h)-1]
-	h = h[:len(h)-1]
-	if len(h) == 0 {
-		return least, h
-	}
-	i := 0
-	for {
-		c := 2*i + 1
-		if c >= len(h) {
-			break
-		}
-		if c+1 < len(h) && h[c+1] < h[c] {
-			c++
-		}
-		if h[c] >= last {
-			break
-		}
-		h[i] = h[c]
-		i = c
-	}
-	h[i] = last
-	return least, h
+	w.bound |= 1 // the last one itself may be expanded
 }

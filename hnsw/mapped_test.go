@@ -161,3 +161,11 @@ func (constant) Distances(ids []uint32, out []float32, _ float32) {
 		out[i] = float32(id % 7)
 	}
 }
+
+func upTo(n int) []uint32 {
+	ids := make([]uint32, n)
+	for i := range ids {
+		ids[i] = uint32(i)
+	}
+	return ids
+}

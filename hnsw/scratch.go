@@ -32,6 +32,7 @@ type Scratch struct {
 	pooled  int      // how many the last walk left there
 	seen    []uint64 // bit by ord
 	log     []uint32 // nodes seen by the walk, in order
+	passed  []uint32 // refused nodes whose links a two-hop walk has read
 	busy    bool     // a walk is under way, or was ended by a panic
 	ids     []uint32 // unseen neighbours of one hop
 	out     []float32
@@ -137,12 +138,17 @@ func (s *Scratch) begin(ord uint32) {
 	s.seen[ord>>6] |= 1 << (ord & 63)
 }
 
+// grow makes room for a log of more than n nodes, which later searches use again.
+func (s *Scratch) grow(n int) {
+	if n >= len(s.log) {
+		s.log = append(s.log, make([]uint32, n)...)
+	}
+}
+
 // gather appends the unseen neighbours of a row to the n of the log, marks them and returns the new length. No branch
 // depends on what was seen.
 func (s *Scratch) gather(row []uint32, n int, limit uint32) int {
-	if n+len(row) >= len(s.log) {
-		s.log = append(s.log, make([]uint32, len(s.log)+len(row))...) // kept for later searches
-	}
+	s.grow(n + len(row))
 	seen := s.seen
 	log := s.log[n:][:len(row)+1]
 	c := 0

@@ -19,6 +19,9 @@ type SearchOptions struct {
 	// Want-th accepted node is nearer than all that is left. 0 means Ef; a caller that needs k results passes a
 	// little more than k.
 	Want int
+	// TwoHop asks for a walk over matching nodes that looks through refused ones at their neighbours. Ef is the number
+	// of matching nodes it keeps, Want has no meaning. It needs Bits and is ignored without.
+	TwoHop bool
 	// MaxVisits ends a filtered search after so many nodes were visited (Stats.Exhausted); 0 is no bound.
 	MaxVisits int
 }
@@ -35,6 +38,9 @@ func (g *links) search(q Scorer, o SearchOptions, s *Scratch) []Candidate {
 		return nil
 	}
 	near := g.descend(q, entry, top, 0, s)
+	if o.TwoHop && o.Bits != nil {
+		return g.searchTwoHop(q, near, o, s)
+	}
 	if o.Bits != nil || o.Accept != nil {
 		return g.searchFiltered(q, near, o, s)
 	}
