@@ -17,7 +17,7 @@ const (
 // of matches are met.
 //
 // Where the matches lie far from the query it gets stuck and would miss most of them. So the two-hop neighbourhood of the
-// node nearest to the query is looked at first: if it holds less than a quarter of the matches that their share of all
+// node nearest to the query is looked at first: if it holds less than half of the matches that their share of all
 // nodes lets expect, the walk ends there, exhausted.
 func (g *links) searchTwoHop(q Scorer, near uint64, o SearchOptions, s *Scratch) []Candidate {
 	w := twoHop{links: g, s: s, match: matcher{bits: o.Bits}, most: 2 * g.m0}
@@ -102,7 +102,7 @@ type twoHop struct {
 
 // worthwhile tells whether matches are about as frequent around a node as everywhere.
 func (w *twoHop) worthwhile(ord uint32) bool {
-	const leastShare = 0.25
+	const leastShare = 0.5
 	links, matches := 0, 0
 	count := func(row []uint32) {
 		for i := range row {

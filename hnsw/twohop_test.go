@@ -40,7 +40,7 @@ func TestTwoHopRecall(t *testing.T) {
 				require.Zero(t, f.short)
 				require.GreaterOrEqual(t, f.recall, c.floor)
 				if times > 0 {
-					require.LessOrEqual(t, times, queries.len()/5)
+					require.LessOrEqual(t, times, queries.len()/2)
 					return
 				}
 				cost := EstimateTwoHop(80, c.share, 16, base.len())
