@@ -9,13 +9,20 @@ const (
 
 // matcher is the filter of a search.
 type matcher struct {
-	bits []uint64
-	fn   func(ord uint32) bool
+	bits  []uint64
+	slots []uint32 // bits are over slots[ord]
+	fn    func(ord uint32) bool
 }
 
 func (f *matcher) ok(ord uint32) bool {
 	if f.bits == nil {
 		return f.fn(ord)
+	}
+	if f.slots != nil {
+		if int(ord) >= len(f.slots) {
+			return false
+		}
+		ord = f.slots[ord]
 	}
 	w := int(ord >> 6)
 	return w < len(f.bits) && f.bits[w]>>(ord&63)&1 != 0
@@ -65,7 +72,7 @@ type filtered struct {
 }
 
 func (g *links) searchFiltered(q Scorer, near uint64, o SearchOptions, s *Scratch) []Candidate {
-	w := filtered{g: g, q: q, s: s, match: matcher{o.Bits, o.Accept}, ef: o.Ef, want: o.Ef, limit: int(^uint(0) >> 1)}
+	w := filtered{g: g, q: q, s: s, match: matcher{bits: o.Bits, slots: o.Slots, fn: o.Accept}, ef: o.Ef, want: o.Ef, limit: int(^uint(0) >> 1)}
 	if o.Want > 0 {
 		w.want = min(o.Want, o.Ef)
 	}

@@ -15,12 +15,15 @@ type SearchOptions struct {
 	Accept func(ord uint32) bool
 	// Bits is the same as a dense bitset over ords (bit ord%64 of word ord/64), faster. It wins over Accept.
 	Bits []uint64
+	// Slots, with Bits, has Bits range over Slots[ord] instead of ord: a bitset that several graphs share. Ords beyond do
+	// not match.
+	Slots []uint32
 	// Want is how many accepted nodes a filtered walk must find before it may stop: it goes on past Ef until the
 	// Want-th accepted node is nearer than all that is left. 0 means Ef; a caller that needs k results passes a
 	// little more than k.
 	Want int
 	// TwoHop asks for a walk over matching nodes that looks through refused ones at their neighbours. Ef is the number
-	// of matching nodes it keeps, Want has no meaning. It needs Bits and is ignored without.
+	// of matching nodes it keeps, Want has no meaning. It needs Bits over ords and is ignored without.
 	TwoHop bool
 	// MaxVisits ends a filtered search after so many nodes were visited (Stats.Exhausted); 0 is no bound.
 	MaxVisits int
@@ -38,7 +41,7 @@ func (g *links) search(q Scorer, o SearchOptions, s *Scratch) []Candidate {
 		return nil
 	}
 	near := g.descend(q, entry, top, 0, s)
-	if o.TwoHop && o.Bits != nil {
+	if o.TwoHop && o.Bits != nil && o.Slots == nil {
 		return g.searchTwoHop(q, near, o, s)
 	}
 	if o.Bits != nil || o.Accept != nil {

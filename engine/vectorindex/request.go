@@ -53,6 +53,7 @@ const (
 	PlanCodes    Plan = "scan of codes"   // of all codes
 	PlanWalk     Plan = "walk"            // of graphs, and a scan of the tail
 	PlanFiltered Plan = "filtered walk"   // results are matches only
+	PlanTwoHop   Plan = "two-hop walk"    // over matches only, through what does not match
 )
 
 // Stats explain one search.

@@ -12,11 +12,10 @@ import (
 const (
 	defaultEf = 100
 	scanBatch = 256 // rows or codes of one kernel call
-	// evalsPerEf is the number of distances that a walk computes for each unit of ef at M = 16.
-	evalsPerEf = 17
-	// scansPerStep is the number of matches that are scanned in the time of one node of a filtered walk (measured: 13 ns
-	// against 50 to 60 ns at 100 dimensions).
-	scansPerStep = 4
+	// scansPerDistance is the number of matches that are scanned in the time of one distance of a walk.
+	scansPerDistance = 2.5
+	// passBytes is the length of the codes that are scored in the time in which a two-hop walk looks through one row.
+	passBytes = 3 * 128
 	// Above this share of dead rows a walk refuses them while it goes, not afterwards.
 	walkDeadShare = 0.25
 )
@@ -43,7 +42,8 @@ type scratch struct {
 	ords    []uint32
 	slots   []uint32
 	out     []float32
-	bits    []uint64
+	bits    []uint64 // matches by ord, see ordBits
+	dense   []uint64 // matches by slot, see slotBits
 	diffs   []float32
 	run     func() error
 	accept  func(ord uint32) bool
@@ -78,6 +78,7 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 	sc.ctx, sc.v, sc.r = ctx, v, r
 	sc.forgetQueries()
 	sc.stats, sc.results, sc.deadline = Stats{}, sc.results[:0], 0
+	sc.dense = sc.dense[:0]
 	sc.near.before = r.Before
 }
 
@@ -165,20 +166,60 @@ func (sc *scratch) plan() Plan {
 		return PlanWalk
 	}
 	switch {
+	case graphs == 0 || ix.conf().rawBytes(sc.matches) < ix.conf().FullScanBytes:
+		return PlanMatches
 	case forcedPlan != "":
 		return forcedPlan
-	case graphs == 0 || ix.conf().rawBytes(sc.matches) < ix.conf().FullScanBytes || sc.matches <= scansPerStep*graphs*sc.steps(live):
-		return PlanMatches
 	}
-	// No two-hop walk: at shares of 0.5 to 10 % it took longer than a plain filtered walk and found less (70 000 rows of
-	// 100 dimensions, recall 0.98 against 0.99 at 10 %, 0.75 against 1 at 1 %).
+	cost := sc.costs(graphs, live)
+	switch min(cost.scan, cost.walk, cost.twoHop) {
+	case cost.scan:
+		return PlanMatches
+	case cost.twoHop:
+		return PlanTwoHop
+	}
 	return PlanFiltered
 }
 
-// steps estimates the nodes that a filtered walk visits in one graph of an index with so many live rows.
-func (sc *scratch) steps(live int) int {
+// costs are what the plans of a filtered search cost, in distances of a walk.
+type costs struct{ scan, walk, twoHop float64 }
+
+func (sc *scratch) costs(graphs, live int) (c costs) {
+	n, m := live/graphs, sc.v.ix.conf().M
 	share := min(float64(sc.matches)/float64(max(live, 1)), 1)
-	return int(float64(sc.r.Ef*evalsPerEf) / math.Sqrt(max(share, 1e-6)))
+	o := sc.filteredOptions()
+	c.scan = float64(sc.matches) / scansPerDistance
+	c.walk = float64(graphs) * hnsw.EstimateWalk(o.Ef, o.Want, share, m, n).Distances
+	two := hnsw.EstimateTwoHop(sc.r.Ef, share, m, n)
+	c.twoHop = float64(graphs) * (two.Distances + two.Rows*passBytes/float64(sc.stride()))
+	if share < twoHopLeast || share > twoHopMost {
+		c.twoHop = math.Inf(1)
+	}
+	return c
+}
+
+// A two-hop walk finds as much as a filtered walk where the share of matches lies between these.
+const twoHopLeast, twoHopMost = 0.03, 0.15
+
+// stride is the length of the longest codes.
+func (sc *scratch) stride() (n int) {
+	for _, b := range sc.v.s.codebooks {
+		n = max(n, b.stride)
+	}
+	return max(n, 1)
+}
+
+// filteredOptions are those of a filtered walk.
+func (sc *scratch) filteredOptions() hnsw.SearchOptions {
+	ef := sc.r.Ef + sc.r.Ef/2 // part of the width goes to nodes that are refused
+	return hnsw.SearchOptions{Ef: ef, Want: min(ef, 3*sc.r.K+20)}
+}
+
+// visits bounds a filtered walk: one that goes on for much longer than expected has its matches far from the query, and
+// a scan of them is cheaper.
+func (sc *scratch) visits(expected float64) int {
+	scan := float64(sc.matches) / scansPerDistance
+	return int(max(1.5*expected, min(3*expected, scan/4), 64))
 }
 
 // depth is the number of candidates that may be rescored: as many as the request asks for, else what its codes need.
@@ -250,10 +291,7 @@ func (sc *scratch) walkGraph(g hnsw.Reader, book *codebook, slots []uint32, code
 	o := hnsw.SearchOptions{Ef: sc.r.Ef}
 	switch {
 	case sc.r.Filter != nil:
-		o.Ef += o.Ef / 2 // part of the width goes to nodes that are refused
-		o.Want = min(o.Ef, 3*sc.near.limit)
-		o.MaxVisits = max(2*sc.matches/scansPerStep, 4*sc.r.Ef) // beyond, a scan of the matches would have been cheaper
-		o.Bits, o.Accept = sc.matchBits(x, len(slots))
+		sc.filterWalk(&o, x, slots)
 	case dead > walkDeadShare:
 		o.Accept = sc.accept
 		o.Want = min(sc.r.Ef, sc.near.limit)
@@ -263,7 +301,7 @@ func (sc *scratch) walkGraph(g hnsw.Reader, book *codebook, slots []uint32, code
 	found, beaten, err := sc.walked(g, o)
 	if err == nil && o.Accept == nil && o.Bits == nil && !beaten && len(found) < min(sc.r.K, len(slots)) {
 		o.Accept, o.Want = sc.accept, sc.near.limit // all near ones are dead: look for live ones
-		o.MaxVisits = 2 * len(slots) / scansPerStep
+		o.MaxVisits = len(slots) / 2
 		found, _, err = sc.walked(g, o)
 	}
 	if err != nil {
@@ -299,20 +337,46 @@ func (sc *scratch) walked(g hnsw.Reader, o hnsw.SearchOptions) (kept []hnsw.Cand
 		if len(kept) == sc.near.limit {
 			break
 		}
-		if o.Bits != nil || sc.accept(c.Ord) {
+		if sc.accept(c.Ord) {
 			kept = append(kept, c)
 		}
 	}
 	return kept, false, nil
 }
 
-// matchBits gives the filter's matches in one source: as bits over ords where few matches make these cheap, otherwise
-// as a function that asks the filter for the nodes visited.
-func (sc *scratch) matchBits(x *slotIndex, n int) ([]uint64, func(uint32) bool) {
-	const bitPerLookup = 6 // bits set in the time of one lookup in the filter
-	if sc.matches > bitPerLookup*evalsPerEf*sc.r.Ef || x == nil {
-		return nil, sc.accept
+// filterWalk makes o a walk of one source that admits matches only.
+func (sc *scratch) filterWalk(o *hnsw.SearchOptions, x *slotIndex, slots []uint32) {
+	n, m := len(slots), sc.v.ix.conf().M
+	share := min(float64(sc.matches)/float64(max(sc.v.rowCount(), 1)), 1)
+	if sc.stats.Plan == PlanTwoHop && x != nil {
+		o.TwoHop = true
+		o.Bits = sc.ordBits(x, n)
+		e := hnsw.EstimateTwoHop(o.Ef, share, m, n)
+		o.MaxVisits = sc.visits(e.Distances + e.Rows)
+		return
 	}
+	*o = sc.filteredOptions()
+	o.Bits, o.Slots = sc.slotBits(), slots
+	o.MaxVisits = sc.visits(hnsw.EstimateWalk(o.Ef, o.Want, share, m, n).Distances)
+}
+
+// slotBits gives the filter's matches as bits over slots. They are made once a search.
+func (sc *scratch) slotBits() []uint64 {
+	if len(sc.dense) > 0 {
+		return sc.dense
+	}
+	words := int(sc.r.Filter.DenseSize())
+	if cap(sc.dense) < words {
+		sc.dense = make([]uint64, words)
+	}
+	sc.dense = sc.dense[:words]
+	clear(sc.dense)
+	sc.r.Filter.WriteDenseTo(sc.dense)
+	return sc.dense
+}
+
+// ordBits gives the filter's matches in one segment of n rows as bits over ords.
+func (sc *scratch) ordBits(x *slotIndex, n int) []uint64 {
 	words := (n + 63) / 64
 	if cap(sc.bits) < words {
 		sc.bits = make([]uint64, words)
@@ -323,10 +387,10 @@ func (sc *scratch) matchBits(x *slotIndex, n int) ([]uint64, func(uint32) bool) 
 	for it := sc.r.Filter.ManyIterator(); ; {
 		k := it.NextMany(sc.slots)
 		if k == 0 {
-			return sc.bits, nil
+			return sc.bits
 		}
 		for _, slot := range sc.slots[:k] {
-			if ord, ok := x.find(slot, &hint); ok && (sc.r.Visible == nil || sc.r.Visible(slot)) {
+			if ord, ok := x.find(slot, &hint); ok {
 				sc.bits[ord/64] |= 1 << (ord % 64)
 			}
 		}
