@@ -66,6 +66,7 @@ type collectionState struct {
 type vectorStore struct {
 	rows  *mmapvec.Store
 	index *vectorindex.Index
+	warm  int64 // how far its rows were asked for, see warmRows; -1: as far as they are to be
 }
 
 func (db *DB) newCollection(num uint32, name string, schema Schema) *Collection {

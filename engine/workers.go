@@ -86,7 +86,29 @@ func (c *Collection) workSlice(ctx context.Context) bool {
 	for _, name := range c.names {
 		step(c.vectors[name].index.Work)
 	}
+	if !did { // first what searches need more
+		for _, name := range c.names {
+			did = c.warmRows(name) || did
+		}
+	}
 	return did
+}
+
+const warmStep = 16 << 20 // bytes
+
+// warmRows asks for the next rows of a vector that is not kept on disk only, once after the start, and says whether
+// there were any. Rows that would take more than half of the memory limit are left to what searches read.
+func (c *Collection) warmRows(name string) bool {
+	v := c.vectors[name]
+	if v.warm < 0 {
+		return false
+	}
+	limit := c.db.opts.MemoryLimit
+	if c.published().schema.Vectors[name].OnDisk || (limit > 0 && v.rows.Bytes() > limit/2) {
+		return false
+	}
+	v.warm = v.rows.Warm(v.warm, warmStep)
+	return v.warm >= 0
 }
 
 // due says whether the collection may have work; it is asked often and answers cheaply.

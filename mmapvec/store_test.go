@@ -497,3 +497,26 @@ func BenchmarkRow(b *testing.B) {
 		}
 	})
 }
+
+func TestWarmAsksForEveryByteOnce(t *testing.T) {
+	s, err := Open(Options{FS: vfs.NewMem(), Dir: "rows", Dim: 100})
+	require.NoError(t, err)
+	require.EqualValues(t, -1, s.Warm(0, 1000), "nothing there")
+	row := make([]float32, 100)
+	for slot := range uint32(300) {
+		require.NoError(t, s.Write([]uint32{slot}, [][]float32{row}))
+	}
+	var at, total int64
+	for step := 0; ; step++ {
+		next := s.Warm(at, 10_000)
+		if next < 0 {
+			break
+		}
+		require.Greater(t, next, at)
+		require.LessOrEqual(t, next-at, int64(10_000))
+		total, at = total+next-at, next
+	}
+	require.GreaterOrEqual(t, total, int64(300*100*4))
+	require.NoError(t, s.Close())
+	require.EqualValues(t, -1, s.Warm(0, 1000))
+}

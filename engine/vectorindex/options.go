@@ -33,7 +33,7 @@ type Config struct {
 	// IndexFromBytes is the size of all live raw vectors from which graphs are built. Default FullScanBytes's default;
 	// negative: from the first.
 	IndexFromBytes int64
-	// SealRows is the number of rows of a full part. Default: 256 MiB of raw vectors, within 65 536 to 262 144 rows.
+	// SealRows is the number of rows of a full part. Default: 1 GiB of raw vectors, within 65 536 to 262 144 rows.
 	SealRows int
 
 	Codes CodeConfig // what codes graphs are built and walked on
@@ -111,7 +111,7 @@ type SegmentRef struct {
 
 const (
 	defaultThresholdBytes = 10_000 << 10
-	sealRawBytes          = 256 << 20
+	sealRawBytes          = 1 << 30
 	minSealRows           = 64 << 10
 	maxSealRows           = 256 << 10
 	maxDim                = 1 << 16
