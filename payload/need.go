@@ -10,7 +10,7 @@ import (
 const (
 	// compactionBytes bounds what compactions have on disk twice for a time: the tables of level 0 and
 	// those below them, one after the other.
-	compactionBytes = 96 << 20
+	compactionBytes = 112 << 20
 	// freshBytes is what badger writes to the new files of an open.
 	freshBytes = 2 << 20
 )
