@@ -288,6 +288,7 @@ func (ap *applier) keys(seq uint64, o *opKeys) error {
 			continue
 		}
 		d.count(c)
+		fresh := c.doc.Number > ap.keyNum // numbers are given out in order and once: no index has a point of this one
 		ap.keyNum = max(ap.keyNum, c.doc.Number)
 		op := payload.Op{Key: storeKey(nil, prefixDocument, c.generation, c.key), Seq: seq, Delete: c.kind == keyDelete}
 		if c.kind == keyPut {
@@ -298,7 +299,7 @@ func (ap *applier) keys(seq uint64, o *opKeys) error {
 			if feed := f.applied.feed; feed.generation != c.generation || feed.def.Database != c.database {
 				continue
 			}
-			if err := ap.batch(f.num).feed(seq, c); err != nil {
+			if err := ap.batch(f.num).feed(seq, c, fresh); err != nil {
 				return err
 			}
 		}

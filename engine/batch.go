@@ -114,15 +114,26 @@ func (b *batch) put(seq, version uint64, row *pointRow) error {
 	if err != nil {
 		return err
 	}
+	if !exists {
+		b.insert(seq, version, row)
+		return nil
+	}
 	slot := old
-	if exists && b.sameVectors(old, row.vectors) {
+	if b.sameVectors(old, row.vectors) {
 		b.c.slots.SetVersion(slot, version)
 	} else {
-		slot = b.move(seq, version, row.id, old, exists, row.vectors)
+		slot = b.move(seq, version, row.id, old, true, row.vectors)
 	}
 	b.putPayload(seq, row.id, row.payload, row.hasPayload)
 	b.index(slot, row)
 	return nil
+}
+
+// insert stores a point that is known to be absent.
+func (b *batch) insert(seq, version uint64, row *pointRow) {
+	slot := b.move(seq, version, row.id, 0, false, row.vectors)
+	b.putPayload(seq, row.id, row.payload, row.hasPayload)
+	b.index(slot, row)
 }
 
 // changeVectors gives the point a new slot that holds the changed vectors and the others.
@@ -216,11 +227,15 @@ func (b *batch) index(slot uint32, row *pointRow) {
 	}
 }
 
-// feed applies the change of a key to an FT collection.
-func (b *batch) feed(seq uint64, c *keyChange) error {
+// feed applies the change of a key to an FT collection. With fresh the collection has no point of the key's number.
+func (b *batch) feed(seq uint64, c *keyChange, fresh bool) error {
 	feed := b.state().feed
 	if c.kind == keyPut && feed.covers(c.key, c.doc.Kind) {
 		row := b.feedOwn().row(c.key, c.doc)
+		if fresh {
+			b.insert(seq, seq, &row)
+			return nil
+		}
 		return b.put(seq, seq, &row)
 	}
 	if !c.existed {
