@@ -48,22 +48,23 @@ func (b *batch) reset() {
 }
 
 // outbox is the queue between the goroutine that executes and the one that writes. Its methods
-// are safe for concurrent use; run is called once.
+// are safe for concurrent use; run is called once, sendDirect by the goroutine that executes.
 type outbox struct {
 	nc       net.Conn
+	direct   *directWriter // nil: replies go through the writer only
 	stall    time.Duration // without progress for so long an overfull outbox fails
 	progress chan struct{} // a chunk went out
 	wake     chan struct{} // there is something to take
 
 	mu      sync.Mutex
 	next    batch
-	pending int // bytes queued and not yet written to the network
-	sent    uint64
+	busy    bool // replies taken out of next are being written
+	pending int  // bytes queued and not yet written to the network
 	closed  bool
 }
 
 func newOutbox(nc net.Conn, stall time.Duration) *outbox {
-	return &outbox{nc: nc, stall: stall, progress: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
+	return &outbox{nc: nc, direct: newDirectWriter(nc), stall: stall, progress: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
 }
 
 // put queues a reply, with t nil or the write it depends on. It says whether so much waits
@@ -89,6 +90,30 @@ func (o *outbox) flush() {
 	case o.wake <- struct{}{}:
 	default:
 	}
+}
+
+// directBytes is the most that sendDirect writes itself.
+const directBytes = 16 << 10
+
+// sendDirect is flush for a goroutine that is about to wait for its client: a reply that the system takes at once needs no
+// other goroutine. What depends on a write, or does not fit, is left to the writer.
+func (o *outbox) sendDirect() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := len(o.next.buf)
+	switch {
+	case n == 0 || o.busy: // the writer looks again when it is done
+		return
+	case n <= directBytes && o.direct != nil && len(o.next.marks) == 0:
+		sent := o.direct.write(o.next.buf)
+		o.pending -= sent
+		if sent == n {
+			o.next.reset()
+			return
+		}
+		o.next.buf = o.next.buf[:copy(o.next.buf, o.next.buf[sent:])]
+	}
+	o.flush()
 }
 
 // close lets run return once everything queued was written.
@@ -155,6 +180,7 @@ func (o *outbox) take(b *batch) (closed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	*b, o.next = o.next, *b
+	o.busy = len(b.buf) > 0
 	return o.closed
 }
 
@@ -196,7 +222,6 @@ func (o *outbox) write(p []byte) error {
 		n, err := o.nc.Write(p[:min(len(p), chunkBytes)])
 		o.mu.Lock()
 		o.pending -= n
-		o.sent += uint64(n)
 		o.mu.Unlock()
 		if err != nil {
 			return err

@@ -16,7 +16,7 @@ const (
 	authTime = 10 * time.Second
 )
 
-// source is what the Reader of a connection reads from. It wakes the writer before it waits
+// source is what the Reader of a connection reads from. It sends what is queued before it waits
 // and gives slow senders a deadline.
 type source struct {
 	nc          net.Conn
@@ -32,7 +32,7 @@ type source struct {
 }
 
 func (s *source) Read(p []byte) (int, error) {
-	s.out.flush()
+	s.out.sendDirect()
 	if deadline := s.deadline(); !deadline.IsZero() || s.hasDeadline {
 		if err := s.nc.SetReadDeadline(deadline); err != nil {
 			return 0, err

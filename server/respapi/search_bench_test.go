@@ -1,0 +1,145 @@
+package respapi
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"runtime"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/isobath/isobath/engine"
+)
+
+// BenchmarkSearchOverhead asks FT.SEARCH for the 10 nearest of 30 000 vectors of 100 dimensions, one request in flight, and
+// takes turns with the same search in the engine. It reports medians in microseconds: what the engine takes, and what a round
+// trip takes longer: of a bare connection with a request made before (added), with documents without the vector (added-return),
+// and of go-redis (added-client).
+//
+//	go test ./server/respapi -run - -bench SearchOverhead -benchtime 5000x
+func BenchmarkSearchOverhead(b *testing.B) {
+	const rows, dim, k = 30_000, 100, 10
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 1))
+	f, blobs := indexed(b, rows, dim)
+	index, err := f.db.Index(0, "i")
+	require.NoError(b, err)
+	nc, err := net.Dial("tcp", f.addr)
+	require.NoError(b, err)
+	defer func() { _ = nc.Close() }()
+	in := bufio.NewReaderSize(nc, 64<<10)
+	rdb := redis.NewClient(&redis.Options{Addr: f.addr, Protocol: 2})
+	defer func() { _ = rdb.Close() }()
+	var own, bare, fields, client []time.Duration
+	timed := func(list *[]time.Duration, fn func() error) {
+		began := time.Now()
+		err := fn()
+		*list = append(*list, time.Since(began))
+		require.NoError(b, err)
+	}
+	trip := func(args ...string) func() error {
+		request, line := encode(args...), []byte(nil)
+		return func() (err error) {
+			if _, err = nc.Write(request); err == nil {
+				line, err = skipReply(in, line)
+			}
+			return err
+		}
+	}
+	i := 0
+	blob := func() []byte { // another one each time, so that nobody finds the caches warm
+		i += 7
+		return blobs[i%len(blobs)]
+	}
+	text := func() []string {
+		return []string{"FT.SEARCH", "i", "*=>[KNN 10 @v $q EF_RUNTIME 64]", "PARAMS", "2", "q", string(blob())}
+	}
+	query := make([]float32, dim)
+	for b.Loop() {
+		v := blob()
+		for j := range query {
+			query[j] = math.Float32frombits(binary.LittleEndian.Uint32(v[4*j:]))
+		}
+		timed(&own, func() error {
+			_, err := index.Search(ctx, engine.SearchRequest{Vector: "v", Query: query, K: k, Ef: 64, Fetch: engine.Fetch{Document: true}})
+			return err
+		})
+		timed(&bare, trip(append(text(), "NOCONTENT", "DIALECT", "2")...))
+		timed(&fields, trip(append(text(), "RETURN", "1", "__v_score", "DIALECT", "2")...))
+		v = blob()
+		timed(&client, func() error {
+			return rdb.Do(ctx, "FT.SEARCH", "i", "*=>[KNN 10 @v $q EF_RUNTIME 64]", "PARAMS", 2, "q", v, "NOCONTENT", "DIALECT", 2).Err()
+		})
+	}
+	base := median(own)
+	b.ReportMetric(base, "engine-µs")
+	b.ReportMetric(median(bare)-base, "added-µs")
+	b.ReportMetric(median(fields)-base, "added-return-µs")
+	b.ReportMetric(median(client)-base, "added-client-µs")
+}
+
+func median(list []time.Duration) float64 {
+	slices.Sort(list)
+	return float64(list[len(list)/2]) / 1e3
+}
+
+// skipReply reads one reply of version 2.
+func skipReply(in *bufio.Reader, line []byte) ([]byte, error) {
+	line, err := in.ReadSlice('\n')
+	if err != nil {
+		return line, err
+	}
+	switch line[0] {
+	case '-':
+		return line, fmt.Errorf("answer %q", line)
+	case '*', '$':
+		n, err := strconv.Atoi(string(bytes.TrimSpace(line[1:])))
+		if err != nil {
+			return line, err
+		}
+		if line[0] == '$' {
+			_, err = io.CopyN(io.Discard, in, int64(n)+2)
+			return line, err
+		}
+		for range n {
+			if line, err = skipReply(in, line); err != nil {
+				return line, err
+			}
+		}
+	}
+	return line, nil
+}
+
+// indexed returns a server with an index i over rows of the field v, all in graphs, and their blobs.
+func indexed(b *testing.B, rows, dim int) (*fixture, [][]byte) {
+	f := start(b, Options{})
+	require.Equal(b, "+OK|", f.raw().do(fmt.Sprintf("FT.CREATE i ON HASH PREFIX 1 row: SCHEMA v VECTOR HNSW 6 TYPE FLOAT32 DIM %d "+
+		"DISTANCE_METRIC COSINE", dim)))
+	blobs := clusteredBlobs(rows, dim)
+	rdb := f.client()
+	for from := 0; from < rows; from += 1000 {
+		_, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i := from; i < from+1000; i++ {
+				p.HSet(ctx, fmt.Sprint("row:", i), "v", blobs[i])
+			}
+			return nil
+		})
+		require.NoError(b, err)
+	}
+	index, err := f.db.Index(0, "i")
+	require.NoError(b, err)
+	for {
+		if v := index.Info().Vectors["v"]; v.Tail == 0 && v.Vectors == rows {
+			return f, blobs
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
