@@ -3,10 +3,8 @@ package httpapi
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strconv"
@@ -41,7 +39,7 @@ func BenchmarkIngest(b *testing.B) {
 		require.NoError(b, err)
 		defer func() { _ = nc.Close() }()
 		wg.Go(func() {
-			var body []byte
+			var body, request []byte
 			in := bufio.NewReaderSize(nc, 64<<10)
 			for {
 				from := int(next.Add(1)-1) * batch
@@ -54,7 +52,9 @@ func BenchmarkIngest(b *testing.B) {
 					body = append(append(append(body, `,"vector":`...), vectors[i%len(vectors)]...), "},"...)
 				}
 				body = append(body[:len(body)-1], "]}"...)
-				if errs[client] = post(nc, in, "PUT", "/collections/c/points?wait=true", body); errs[client] != nil {
+				request = append(fmt.Appendf(request[:0], "PUT /collections/c/points?wait=true HTTP/1.1\r\nHost: localhost\r\n"+
+					"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body)), body...)
+				if errs[client] = roundTrip(nc, in, request); errs[client] != nil {
 					return
 				}
 			}
@@ -66,25 +66,6 @@ func BenchmarkIngest(b *testing.B) {
 		require.NoError(b, err)
 	}
 	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "rows/s")
-}
-
-// post sends one request on an open connection and reads the answer.
-func post(nc net.Conn, in *bufio.Reader, method, path string, body []byte) error {
-	head := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", method, path, len(body))
-	bufs := net.Buffers{head, body}
-	if _, err := bufs.WriteTo(nc); err != nil {
-		return err
-	}
-	answer, err := http.ReadResponse(in, nil)
-	if err != nil {
-		return err
-	}
-	if answer.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(answer.Body)
-		return fmt.Errorf("%s: %.200s", answer.Status, text)
-	}
-	_, err = io.Copy(io.Discard, answer.Body)
-	return err
 }
 
 // clusteredVectors returns the JSON of vectors around common centres, as embeddings lie.
