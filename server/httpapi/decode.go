@@ -28,6 +28,9 @@ func decode(body []byte, v any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return formatError("EOF while parsing a value at line 1 column 0")
 	}
+	if plain, ok := v.(scannable); ok && plain.scan(body) {
+		return validated(v)
+	}
 	if err := json.Unmarshal(body, v, bodyOptions); err != nil {
 		var api *apiError
 		if errors.As(err, &api) {
@@ -35,6 +38,10 @@ func decode(body []byte, v any) error {
 		}
 		return formatError("%s", describe(err))
 	}
+	return validated(v)
+}
+
+func validated(v any) error {
 	if d, ok := v.(validator); ok {
 		var found violations
 		d.validate(&found)

@@ -90,8 +90,8 @@ func parseFloatSlow(text []byte, next int) (float32, int, error) {
 	if len(text) == 0 || text[0] != '-' && !isDigit(text[0]) || !isDigit(text[len(text)-1]) {
 		return 0, 0, fmt.Errorf("invalid type: %s, expected a number", typeOf(text))
 	}
-	for _, c := range text { // no hexadecimal, no underscores, no names of infinity
-		if !isDigit(c) && c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' {
+	for i, c := range text { // no hexadecimal, no underscores, no names of infinity, a digit behind the point
+		if !isDigit(c) && c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' || c == '.' && !isDigit(text[i+1]) {
 			return 0, 0, fmt.Errorf("invalid number")
 		}
 	}

@@ -187,7 +187,7 @@ func (b *upsertBody) validate(v *violations) { b.check(v, "") }
 
 func (b *upsertBody) check(v *violations, at string) {
 	for i := range b.Points {
-		b.Points[i].Vector.check(v, fmt.Sprintf("%spoints[%d].vector", at, i))
+		b.Points[i].Vector.check(v, at, i)
 	}
 	if b.Batch != nil {
 		b.Batch.check(v, at+"batch")

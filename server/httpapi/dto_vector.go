@@ -109,11 +109,11 @@ func mismatch(dec *jsontext.Decoder, what, want string) error {
 	return errors.New(text)
 }
 
-// check looks at what the form of vectors leaves open.
-func (b *vectorsBody) check(v *violations, field string) {
+// check looks at what the form of vectors leaves open, of the i-th point of the list below at.
+func (b *vectorsBody) check(v *violations, at string, i int) {
 	for _, vec := range b.named {
 		if len(vec) == 0 {
-			v.add(field, "Validation error: dense vector must not be empty [{}]")
+			v.add(fmt.Sprintf("%spoints[%d].vector", at, i), "Validation error: dense vector must not be empty [{}]")
 		}
 	}
 }

@@ -47,11 +47,10 @@ func (b *vectorsUpdateBody) validate(v *violations) { b.check(v, "") }
 
 func (b *vectorsUpdateBody) check(v *violations, at string) {
 	for i := range b.Points {
-		field := fmt.Sprintf("%spoints[%d].vector", at, i)
 		if len(b.Points[i].Vector.named) == 0 {
-			v.add(field, "must specify vectors to update for point")
+			v.add(fmt.Sprintf("%spoints[%d].vector", at, i), "must specify vectors to update for point")
 		}
-		b.Points[i].Vector.check(v, field)
+		b.Points[i].Vector.check(v, at, i)
 	}
 }
 
