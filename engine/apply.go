@@ -174,6 +174,7 @@ func (ap *applier) publish() error {
 func (ap *applier) createCollection(num uint32, name string, schema Schema, feed *feedState) error {
 	db := ap.db
 	c := db.newCollection(num, name, schema)
+	c.used.whole = true
 	ap.nums = max(ap.nums, num)
 	c.applied.feed = feed
 	if feed != nil {

@@ -110,6 +110,10 @@ func (b *batch) change(seq, version uint64, c *pointChange) error {
 
 // put stores a whole point. Vectors that equal the stored ones byte for byte keep the slot.
 func (b *batch) put(seq, version uint64, row *pointRow) error {
+	if b.c.used.never(row.id) {
+		b.insert(seq, version, row)
+		return nil
+	}
 	old, exists, err := b.slotOf(seq, row.id)
 	if err != nil {
 		return err
@@ -131,6 +135,7 @@ func (b *batch) put(seq, version uint64, row *pointRow) error {
 
 // insert stores a point that is known to be absent.
 func (b *batch) insert(seq, version uint64, row *pointRow) {
+	b.c.used.add(row.id)
 	slot := b.move(seq, version, row.id, 0, false, row.vectors)
 	b.putPayload(seq, row.id, row.payload, row.hasPayload)
 	b.index(slot, row)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -40,6 +41,7 @@ type Collection struct {
 	dirty bool            // changed since the last checkpoint
 	saved collectionEntry // files of the last checkpoint
 	dead  *roaring.Bitmap // slots that are dead and not yet free
+	used  numbersUsed
 
 	freed     *Ticket // newest record that frees slots; guarded by the checkpoint's lock
 	broken    error   // its files could not be opened: every call returns this
@@ -61,6 +63,27 @@ type collectionState struct {
 	feed      *feedState // FT collections
 	dropped   bool
 }
+
+// numbersUsed knows from which number on no point was ever stored, of a collection whose whole life it has seen: a load by
+// ascending number need not ask for each point whether it exists. The zero value knows nothing.
+type numbersUsed struct {
+	whole bool   // everything since the collection was made
+	next  uint64 // above every number stored
+}
+
+// add notes that a point with this id is stored.
+func (u *numbersUsed) add(id PointID) {
+	switch n := id.Num(); {
+	case id.IsUUID():
+	case n == math.MaxUint64:
+		u.whole = false
+	default:
+		u.next = max(u.next, n+1)
+	}
+}
+
+// never says that no point with this id was ever stored.
+func (u *numbersUsed) never(id PointID) bool { return u.whole && !id.IsUUID() && id.Num() >= u.next }
 
 // vectorStore is one named vector: its rows and, once recovery is done, its index.
 type vectorStore struct {
