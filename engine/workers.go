@@ -27,7 +27,7 @@ func (db *DB) wakeWorkers() {
 
 func (db *DB) workLoop(ctx context.Context) {
 	for ctx.Err() == nil {
-		did := false
+		did, began := false, time.Now()
 		for _, c := range db.allCollections() {
 			if ctx.Err() != nil {
 				return
@@ -35,6 +35,7 @@ func (db *DB) workLoop(ctx context.Context) {
 			did = c.workSlice(ctx) || did
 		}
 		if did {
+			db.yield(ctx, time.Since(began))
 			continue
 		}
 		select {
@@ -43,6 +44,42 @@ func (db *DB) workLoop(ctx context.Context) {
 		case <-time.After(workIdle):
 		}
 	}
+}
+
+// While a load runs, workers pause until nothing waits to be applied, for up to yieldSlices times as long as they have
+// worked. Searches pay for rows without a graph, so this ends with a tail that takes longer to scan than about a millisecond.
+const (
+	yieldSlices = 3
+	yieldTail   = 16 << 20
+	yieldLook   = 2 * time.Millisecond
+)
+
+// yield leaves the processors to writers after so much work.
+func (db *DB) yield(ctx context.Context, worked time.Duration) {
+	for until := time.Now().Add(yieldSlices * worked); time.Now().Before(until) && db.yields(); {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(yieldLook):
+		}
+	}
+}
+
+// yields says whether writers come before graphs.
+func (db *DB) yields() bool { return db.seq.queueLen() > 0 && db.tailBytes() <= yieldTail }
+
+// tailBytes is the size of all rows that wait for a graph.
+func (db *DB) tailBytes() (n int64) {
+	for _, c := range db.allCollections() {
+		if c.broken != nil || c.published().schema.NoBackground || !c.life.enter() {
+			continue
+		}
+		for _, name := range c.names {
+			n += c.vectors[name].index.TailBytes()
+		}
+		c.life.leave()
+	}
+	return n
 }
 
 // allCollections returns every collection, by number.
