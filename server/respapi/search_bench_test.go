@@ -86,6 +86,72 @@ func BenchmarkSearchOverhead(b *testing.B) {
 	b.ReportMetric(median(client)-base, "added-client-µs")
 }
 
+// BenchmarkSearchUnderLoad asks FT.SEARCH for the 10 nearest of 30 000 vectors, one request in flight: first alone, then while
+// another connection loads rows as fast as it can. It reports percentiles of both in microseconds and the rows loaded.
+//
+//	go test ./server/respapi -run - -bench SearchUnderLoad -benchtime 3000x
+func BenchmarkSearchUnderLoad(b *testing.B) {
+	const rows, dim = 30_000, 100
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 1))
+	f, blobs := indexed(b, rows, dim)
+	nc, err := net.Dial("tcp", f.addr)
+	require.NoError(b, err)
+	defer func() { _ = nc.Close() }()
+	in := bufio.NewReaderSize(nc, 64<<10)
+	search := func(i int) time.Duration {
+		request := encode("FT.SEARCH", "i", "*=>[KNN 10 @v $q EF_RUNTIME 64]", "PARAMS", "2", "q", string(blobs[7*i%len(blobs)]), "NOCONTENT", "DIALECT", "2")
+		began := time.Now()
+		_, err := nc.Write(request)
+		require.NoError(b, err)
+		_, err = skipReply(in, nil)
+		require.NoError(b, err)
+		return time.Since(began)
+	}
+	var idle, busy []time.Duration
+	for i := range b.N {
+		idle = append(idle, search(i))
+	}
+	loader, err := net.Dial("tcp", f.addr)
+	require.NoError(b, err)
+	var loaded int
+	ended := make(chan error, 1)
+	go func() {
+		var out []byte
+		answer := make([]byte, 4*1000)
+		for {
+			out = out[:0]
+			for i := range 1000 {
+				out = appendHSet(out, rows+loaded+i, blobs[i])
+			}
+			_, err := loader.Write(out)
+			if err == nil {
+				_, err = io.ReadFull(loader, answer)
+			}
+			if err != nil {
+				ended <- err
+				return
+			}
+			loaded += 1000
+		}
+	}()
+	b.ResetTimer()
+	for i := range b.N {
+		busy = append(busy, search(i))
+	}
+	b.StopTimer()
+	require.NoError(b, loader.Close())
+	require.ErrorIs(b, <-ended, net.ErrClosed)
+	took := b.Elapsed().Seconds()
+	report := func(name string, list []time.Duration) {
+		b.ReportMetric(median(list), name+"-p50-µs")
+		b.ReportMetric(float64(list[len(list)*99/100])/1e3, name+"-p99-µs")
+	}
+	report("idle", idle)
+	report("busy", busy)
+	b.ReportMetric(float64(loaded)/took, "rows/s")
+	b.ReportMetric(float64(loaded), "rows")
+}
+
 func median(list []time.Duration) float64 {
 	slices.Sort(list)
 	return float64(list[len(list)/2]) / 1e3
