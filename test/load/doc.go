@@ -4,7 +4,7 @@
 //	go run ./test/load -mode resp  -base base.fvecs
 //	go run ./test/load -mode empty
 //
-// http and resp load all rows in requests of 1 000 (batches, pipelines) and ask for some rows of a
+// http and resp load all rows in requests of 1 000 (batches, pipelines), encoded before the clock starts, and ask for some rows of a
 // request by their own vector as soon as it is acknowledged: each must be found at once, whether
 // a graph exists or not. Then they wait for the graphs and print memory by component and disk.
 // With -kill the server is killed right after the last acknowledgement, and again when the graphs

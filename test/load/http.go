@@ -59,8 +59,12 @@ func (d *httpDoor) create(ctx context.Context) error {
 	return d.do(ctx, "PUT", "/collections/"+collection, []byte(body), nil)
 }
 
-func (d *httpDoor) put(ctx context.Context, _, from, to int) error {
-	return d.do(ctx, "PUT", "/collections/"+collection+"/points?wait=true", d.rows.UpsertBody(from, to), nil)
+func (d *httpDoor) encode(from, to int) request {
+	return request{d.rows.UpsertBody(from, to), to - from}
+}
+
+func (d *httpDoor) put(ctx context.Context, _ int, r request) error {
+	return d.do(ctx, "PUT", "/collections/"+collection+"/points?wait=true", r.body, nil)
 }
 
 func (d *httpDoor) nearest(ctx context.Context, v []float32, k int, exact bool) ([]int, error) {

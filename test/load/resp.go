@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 
@@ -16,10 +18,19 @@ type respDoor struct {
 	s      *server
 	rows   *dataset.Rows
 	client *redis.Client
+
+	loaders []loader // by client
+}
+
+// loader is a connection that sends requests as they are.
+type loader struct {
+	nc net.Conn
+	in *bufio.Reader
 }
 
 func (d *respDoor) open() error {
 	d.client = redis.NewClient(&redis.Options{Addr: d.s.proc.RESP, Protocol: 2, MaxRetries: -1, ReadTimeout: -1, WriteTimeout: -1})
+	d.loaders = make([]loader, d.s.clients)
 	return nil
 }
 
@@ -28,13 +39,38 @@ func (d *respDoor) create(ctx context.Context) error {
 		"TYPE", "FLOAT32", "DIM", d.rows.Dim, "DISTANCE_METRIC", "COSINE", "M", 16, "EF_CONSTRUCTION", 200).Err()
 }
 
-func (d *respDoor) put(ctx context.Context, _, from, to int) error {
-	pipe := d.client.Pipeline()
+func (d *respDoor) encode(from, to int) request {
+	var b []byte
 	for i := from; i < to; i++ {
-		pipe.Do(ctx, "HSET", "row:"+strconv.Itoa(i), "v", dataset.Blob(d.rows.Row(i)))
+		key, blob := "row:"+strconv.Itoa(i), dataset.Blob(d.rows.Row(i))
+		b = fmt.Appendf(b, "*4\r\n$4\r\nHSET\r\n$%d\r\n%s\r\n$1\r\nv\r\n$%d\r\n", len(key), key, len(blob))
+		b = append(append(b, blob...), "\r\n"...)
 	}
-	_, err := pipe.Exec(ctx)
-	return err
+	return request{b, to - from}
+}
+
+// put sends a pipeline over the client's own connection and reads all replies.
+func (d *respDoor) put(ctx context.Context, client int, r request) (err error) {
+	c := &d.loaders[client]
+	if c.nc == nil {
+		if c.nc, err = new(net.Dialer).DialContext(ctx, "tcp", d.s.proc.RESP); err != nil {
+			return err
+		}
+		c.in = bufio.NewReader(c.nc)
+	}
+	if _, err := c.nc.Write(r.body); err != nil {
+		return err
+	}
+	for range r.rows {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if string(line) != ":1\r\n" {
+			return fmt.Errorf("HSET is answered by %q", line)
+		}
+	}
+	return nil
 }
 
 // nearest asks for the k nearest. There is no exact search over a graph: a wide beam stands for it.
