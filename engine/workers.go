@@ -47,16 +47,18 @@ func (db *DB) workLoop(ctx context.Context) {
 }
 
 // While a load runs, workers pause until nothing waits to be applied, for up to yieldSlices times as long as they have
-// worked. Searches pay for rows without a graph, so this ends with a tail that takes longer to scan than about a millisecond.
+// worked and yieldMost at once. Searches pay for rows without a graph, so this ends with a tail that takes longer to scan
+// than about a millisecond.
 const (
 	yieldSlices = 3
+	yieldMost   = 100 * time.Millisecond
 	yieldTail   = 16 << 20
 	yieldLook   = 2 * time.Millisecond
 )
 
 // yield leaves the processors to writers after so much work.
 func (db *DB) yield(ctx context.Context, worked time.Duration) {
-	for until := time.Now().Add(yieldSlices * worked); time.Now().Before(until) && db.yields(); {
+	for until := time.Now().Add(min(yieldSlices*worked, yieldMost)); time.Now().Before(until) && db.yields(); {
 		select {
 		case <-ctx.Done():
 			return
