@@ -137,7 +137,11 @@ func (b *batch) put(seq, version uint64, row *pointRow) error {
 func (b *batch) insert(seq, version uint64, row *pointRow) {
 	b.c.used.add(row.id)
 	slot := b.move(seq, version, row.id, 0, false, row.vectors)
-	b.putPayload(seq, row.id, row.payload, row.hasPayload)
+	if row.hasPayload {
+		b.putPayload(seq, row.id, row.payload, true)
+	} else {
+		b.payloads[row.id] = nil // whatever ended an earlier life of the point has deleted its payload
+	}
 	b.index(slot, row)
 }
 
