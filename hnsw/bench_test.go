@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/isobath/isobath/internal/mmap"
+	"github.com/isobath/isobath/internal/prefetch"
 	"github.com/isobath/isobath/mmapvec/distance"
 	"github.com/isobath/isobath/mmapvec/quant"
 )
@@ -53,6 +54,62 @@ func skewed(b *testing.B, n, dim int) (*codes, []float32) {
 		q.Encode(c.data[i*q.Stride():][:q.Stride()], row)
 	}
 	return c, all
+}
+
+func (p *codeProbe) Prefetch(ids []uint32) { prefetch.Rows(p.data, p.q.Stride(), p.q.Stride()/64, ids) }
+
+// tracer notes the ids of each call.
+type tracer struct {
+	Scorer
+	ids  []uint32
+	ends []int
+}
+
+func (t *tracer) Distances(ids []uint32, out []float32, bound float32) {
+	t.ids = append(t.ids, ids...)
+	t.ends = append(t.ends, len(t.ids))
+	t.Scorer.Distances(ids, out, bound)
+}
+
+// BenchmarkReplay scores what searches score, in the same calls, without a graph: the limit that a search is measured by.
+func BenchmarkReplay(b *testing.B) {
+	const n, dim, ef, queries = 20000, 100, 160, 500
+	c, all := skewed(b, n, dim)
+	g, err := New(n, Params{EfConstruction: 100})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer g.Free()
+	pr, s := c.NewProbe(), NewScratch()
+	for i := range n {
+		if err := g.Insert(uint32(i), pr, s); err != nil {
+			b.Fatal(err)
+		}
+	}
+	q := &codeProbe{c, c.q.NewQuery()}
+	traces := make([]tracer, queries)
+	for i := range traces {
+		q.Reset(all[i*dim:][:dim])
+		traces[i].Scorer = q
+		g.Search(&traces[i], SearchOptions{Ef: ef}, s)
+	}
+	b.Run("search", func(b *testing.B) {
+		for i := range b.N {
+			q.Reset(all[i%queries*dim:][:dim])
+			g.Search(q, SearchOptions{Ef: ef}, s)
+		}
+	})
+	out := make([]float32, 2*maxM)
+	b.Run("replay", func(b *testing.B) {
+		for i := range b.N {
+			q.Reset(all[i%queries*dim:][:dim])
+			t, lo := &traces[i%queries], 0
+			for _, hi := range t.ends {
+				q.Distances(t.ids[lo:hi], out[:hi-lo], anyDistance)
+				lo = hi
+			}
+		}
+	})
 }
 
 func BenchmarkInsert(b *testing.B) {

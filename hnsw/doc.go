@@ -17,6 +17,8 @@
 //     data look like; they are about two of a node's M0 links.
 //   - Nodes at the distance of a node to itself (twins) reject each other in the neighbour selection, so that a heap
 //     of equal vectors does not fill all lists.
+//   - A candidate is rejected when it is 1.1 times nearer to a chosen neighbour, and a full row is pruned to four fifths.
+//   - Walks have three nodes under way, so that memory is asked for before it is needed; see walk.
 //   - A new node chooses up to 3/2*M links on level 0 instead of M: its row has room for M0.
 //   - The heuristic compares in batches, the chosen against all later candidates, and links carry no cached
 //     distances: one batch recomputes those of a full row.

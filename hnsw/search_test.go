@@ -15,7 +15,7 @@ func TestRecall(t *testing.T) {
 		recall, distances   float64 // floor, ceiling
 	}{
 		{5000, 8, 50, 40, 0.3, 0.99, 300},
-		{5000, 32, 100, 60, 0.5, 0.99, 500},
+		{5000, 32, 100, 60, 0.5, 0.99, 540},
 		{5000, 64, 400, 80, 1, 0.98, 1700},
 		{5000, 24, 5000, 40, 1, 0.93, 1200},
 		{5000, 100, 20, 100, 0.2, 0.99, 500},
@@ -31,6 +31,45 @@ func TestRecall(t *testing.T) {
 			require.LessOrEqual(t, f.distances, c.distances)
 		})
 	}
+}
+
+// Counters at a fixed seed: a change that makes walks longer shows here.
+func TestWorkOfASearch(t *testing.T) {
+	base, queries := clustered(14, 20060, 24, 20000, 1).split(60)
+	g := build(t, base, Params{EfConstruction: 80, Seed: 5}, 1)
+	for _, c := range []struct {
+		o                       SearchOptions
+		recall, distances, hops float64
+	}{
+		{SearchOptions{Ef: 40}, 0.95, 1016, 43.3},
+		{SearchOptions{Ef: 80}, 0.993, 1680, 81.5},
+		{SearchOptions{Ef: 400, Want: 10, Patience: 30}, 0.987, 1394, 65.6},
+		{SearchOptions{Ef: 80, Want: 30, Bits: some(1, base.len(), 0.5)}, 0.987, 1680, 81.5},
+		{SearchOptions{Ef: 80, Want: 30, Bits: some(1, base.len(), 0.1)}, 0.998, 4315, 296.4},
+		{SearchOptions{Ef: 80, TwoHop: true, Bits: some(1, base.len(), 0.1)}, 1, 1502, 81.3},
+	} {
+		var accept func(uint32) bool
+		if c.o.Bits != nil {
+			accept = func(v uint32) bool { return c.o.Bits[v>>6]>>(v&63)&1 != 0 }
+		}
+		f := measure(t, g, base, queries, 10, c.o, accept)
+		t.Logf("%+v", f)
+		require.GreaterOrEqual(t, f.recall, c.recall-0.01)
+		require.InEpsilon(t, c.distances, f.distances, 0.04)
+		require.InEpsilon(t, c.hops, f.hops, 0.04)
+	}
+}
+
+func TestPatienceEndsAWalk(t *testing.T) {
+	base := clustered(14, 3000, 24, 3000, 1)
+	g := build(t, base, Params{EfConstruction: 80, Seed: 5}, 1)
+	s, q := NewScratch(), base.query(base.row(9))
+	full := slices.Clone(g.Search(q, SearchOptions{Ef: 300}, s))
+	hops := s.Stats.Hops
+	got := slices.Clone(g.Search(q, SearchOptions{Ef: 300, Want: 10, Patience: 20}, s))
+	require.Less(t, s.Stats.Hops, hops/2)
+	require.Equal(t, full[:5], got[:5])
+	require.Equal(t, full, g.Search(q, SearchOptions{Ef: 300, Want: 10, Patience: 10000}, s), "and nothing is left marked")
 }
 
 // broken panics at its n-th call, as a faulting map does.

