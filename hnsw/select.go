@@ -22,9 +22,10 @@ type selection struct {
 }
 
 // relax is how much nearer to a chosen neighbour than to the node a candidate must be to be rejected. More links stay,
-// so that walks take fewer steps. With rows that are pruned to four fifths of their words (spare) 30 000 x 100 at M 16
-// take 10 to 12 % fewer distances and 11 to 16 % fewer hops at recall 0.90, 0.95 and 0.98 than at 1 with full rows, and
-// building takes 7 % longer; without spare it would take twice the distances, as every link back would prune.
+// so that walks take fewer steps. Against 1 with full rows, at M 16 and EfConstruction 200, distances a query change by
+// -5, -3 and +1.5 % at recall 0.90, 0.95 and 0.98 on 331 479 x 100, by -9, -7 and -6 % at 0.95, 0.98 and 0.99 on clustered
+// 100 000 x 768, and distances a row built by +1.4 and -12 %. Rows are pruned to four fifths of their words (spare): with
+// full ones every link back prunes, and building takes twice the distances.
 const relax = 1.1
 
 // spare is how many words of a row of that width stay free when it is pruned.
