@@ -178,6 +178,18 @@ func dumpDB(t testing.TB, db *DB) string {
 	return b.String()
 }
 
+// requireNoStrays makes sure that an id leads to every slot that counts as alive.
+func requireNoStrays(t testing.TB, db *DB) {
+	t.Helper()
+	for _, name := range db.Collections() {
+		c, err := db.Collection(name)
+		require.NoError(t, err)
+		points := 0
+		require.NoError(t, c.Each(context.Background(), nil, Fetch{}, func(*Hit) error { points++; return nil }))
+		require.Equal(t, points, c.Info().Points, "points of %q", name)
+	}
+}
+
 // requireSound runs Verify and makes sure that every vector finds its own point again.
 func requireSound(t testing.TB, db *DB) {
 	t.Helper()
@@ -185,6 +197,7 @@ func requireSound(t testing.TB, db *DB) {
 	r, err := db.Verify(ctx)
 	require.NoError(t, err)
 	require.Empty(t, r.Problems)
+	requireNoStrays(t, db)
 	for _, name := range db.Collections() {
 		c, err := db.Collection(name)
 		require.NoError(t, err)

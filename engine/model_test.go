@@ -35,14 +35,22 @@ func randomOperations(t *testing.T, seed uint64, n int) {
 	for i := range n {
 		c, err := db.Collection("c")
 		require.NoError(t, err)
-		switch rng.IntN(13) {
+		kind := rng.IntN(13)
+		if rng.IntN(40) == 0 { // what begins anew is worth more when something was there
+			kind = 13 + rng.IntN(2)
+		}
+		switch kind {
 		case 0, 1, 2:
 			var batch []Point
 			for range 1 + rng.IntN(30) {
 				id := rng.Uint64N(80)
-				p := modelPoint{testVector(id, i), fmt.Sprintf(`{"tag":"t%d"}`, rng.IntN(5))}
+				p, doc := modelPoint{vector: testVector(id, i)}, []byte(nil)
+				if rng.IntN(3) > 0 {
+					p.payload = fmt.Sprintf(`{"tag":"t%d"}`, rng.IntN(5))
+					doc = []byte(p.payload)
+				}
 				points[id] = p
-				batch = append(batch, Point{NumID(id), Vectors{"": slices.Clone(p.vector)}, []byte(p.payload)})
+				batch = append(batch, Point{NumID(id), Vectors{"": slices.Clone(p.vector)}, doc})
 			}
 			_, err = c.Upsert(ctx, batch, UpsertOptions{})
 		case 3:
@@ -74,7 +82,17 @@ func randomOperations(t *testing.T, seed uint64, n int) {
 		case 8:
 			key := "doc:" + strconv.Itoa(rng.IntN(40))
 			delete(m.keys, key)
-			err = updateAndWait(ctx, db, func(tx *KeyTx) error { _, err := tx.Delete(0, []byte(key)); return err })
+			var again map[string]string // written anew by the same record
+			if rng.IntN(2) == 0 {
+				again = map[string]string{"v": blobOf(testVector(uint64(i), 1))}
+				m.keys[key] = again
+			}
+			err = updateAndWait(ctx, db, func(tx *KeyTx) error {
+				if _, err := tx.Delete(0, []byte(key)); err != nil || again == nil {
+					return err
+				}
+				return putHash(tx, key, again)
+			})
 		case 9:
 			db.work(ctx)
 		case 10:
@@ -85,10 +103,23 @@ func randomOperations(t *testing.T, seed uint64, n int) {
 		case 12:
 			m.schemas["c"] = changedSchema(i)
 			err = updateTo(ctx, db, "c", changedSchema(i))
+		case 13: // old points must not come back under the old ids
+			_, err = db.DropCollection(ctx, "c")
+			require.NoError(t, err)
+			clear(points)
+			m.schemas["c"] = testSchema()
+			err = db.CreateCollection(ctx, "c", testSchema())
+		case 14:
+			clear(m.keys)
+			require.NoError(t, updateAndWait(ctx, db, func(tx *KeyTx) error { tx.FlushAll(); return nil }))
+			if _, gone := db.Index(0, "ft"); gone != nil { // nothing is flushed where nothing was written
+				err = db.CreateIndex(ctx, testIndexDef())
+			}
 		}
 		require.NoError(t, err)
 		if i%20 == 0 {
 			require.Equal(t, m.dump(), dumpDB(t, db), "after operation %d", i)
+			requireNoStrays(t, db)
 		}
 	}
 	require.Equal(t, m.dump(), dumpDB(t, db))
