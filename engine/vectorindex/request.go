@@ -24,8 +24,8 @@ type Request struct {
 	Visible func(slot uint32) bool
 	// Before orders the results at one distance; nil means by slot. A scan keeps the first of them.
 	Before func(a, b uint32) bool
-	// Oversampling raises the number of candidates that are rescored to Oversampling*K. Default and least: what the
-	// codes need.
+	// Oversampling above 1 sets the number of candidates that are rescored to Oversampling*K, rounded down, at most
+	// 1<<20 or K. Default: what the codes need.
 	Oversampling float64
 	// Approximate leaves out rescoring: distances are those of the codes, sorted by these. Where sources hold
 	// different codes, and on an exact search, it is ignored.

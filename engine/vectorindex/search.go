@@ -225,7 +225,7 @@ func (sc *scratch) visits(expected float64) int {
 // depth is the number of candidates that may be rescored: as many as the request asks for, else what its codes need.
 func (sc *scratch) depth() int {
 	if over := sc.r.Oversampling * float64(sc.r.K); sc.r.Oversampling > 1 {
-		return int(min(over, 1<<20))
+		return max(int(min(over, 1<<20)), sc.r.K)
 	}
 	n := 0
 	for _, b := range sc.v.s.codebooks {
