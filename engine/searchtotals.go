@@ -73,7 +73,7 @@ func (sc *searchCounter) get() SearchTotals {
 	return t
 }
 
-// add puts another pass of one search on top; plan and matches are those of the newest.
+// add puts another pass of one search on top; plan, matches and sources are those of the newest.
 func (s *SearchStats) add(pass vectorindex.Stats) {
 	old := s.Stats
 	s.Stats = pass
@@ -84,6 +84,7 @@ func (s *SearchStats) add(pass vectorindex.Stats) {
 	s.Scanned += old.Scanned
 	s.Rescored += old.Rescored
 	s.RowsRead += old.RowsRead
+	s.RowsCold += old.RowsCold
 	s.Coded += old.Coded
 	s.BytesRead += old.BytesRead
 	s.Walk += old.Walk

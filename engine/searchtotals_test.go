@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"testing"
 
 	"github.com/isobath/isobath/engine/vectorindex"
@@ -54,4 +55,28 @@ func TestSearchTotals(t *testing.T) {
 	require.Equal(t, uint64(1), got.Plans[vectorindex.PlanEmpty])
 	require.Equal(t, uint64(1), got.Plans[vectorindex.PlanExact])
 	require.Zero(t, got.Failed)
+}
+
+// Every counter of a search with several passes is a sum.
+func TestPassesOfASearchAddUp(t *testing.T) {
+	var pass vectorindex.Stats
+	fields := reflect.ValueOf(&pass).Elem()
+	for i := range fields.NumField() {
+		if f := fields.Field(i); f.CanInt() {
+			f.SetInt(int64(i + 1))
+		}
+	}
+	var sum SearchStats
+	sum.add(pass)
+	require.Equal(t, pass, sum.Stats)
+	sum.add(pass)
+	for i := range fields.NumField() {
+		f, name := reflect.ValueOf(sum.Stats).Field(i), fields.Type().Field(i).Name
+		switch {
+		case name == "Matches" || name == "Sources": // those of the newest pass
+			require.EqualValues(t, i+1, f.Int(), name)
+		case f.CanInt():
+			require.EqualValues(t, 2*(i+1), f.Int(), name)
+		}
+	}
 }
