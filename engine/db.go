@@ -77,6 +77,7 @@ type DB struct {
 	admitted     chan struct{}       // searches that run, at most one a processor
 	budget       *vectorindex.Budget // of codes and links; nil: no bound
 	spillDir     string
+	warmed       atomic.Int64 // bytes of rows that workers ask for, see Collection.warmRows
 
 	mu           sync.RWMutex // publication: a reader pins under RLock, the applier publishes under Lock
 	catalog      catalog

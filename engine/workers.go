@@ -136,15 +136,19 @@ func (c *Collection) workSlice(ctx context.Context) bool {
 const warmStep = 16 << 20 // bytes
 
 // warmRows asks for the next rows of a vector that is not kept on disk only, once after the start, and says whether
-// there were any. Rows that would take more than half of the memory limit are left to what searches read.
+// there were any. What would make more than half of the memory limit of the rows of all collections is left to what
+// searches read.
 func (c *Collection) warmRows(name string) bool {
 	v := c.vectors[name]
-	if v.warm < 0 {
+	if v.warm < 0 || c.published().schema.Vectors[name].OnDisk {
 		return false
 	}
-	limit := c.db.opts.MemoryLimit
-	if c.published().schema.Vectors[name].OnDisk || (limit > 0 && v.rows.Bytes() > limit/2) {
-		return false
+	if v.warm == 0 {
+		size, limit := v.rows.Bytes(), c.db.opts.MemoryLimit
+		if limit > 0 && c.db.warmed.Add(size) > limit/2 {
+			c.db.warmed.Add(-size)
+			return false
+		}
 	}
 	v.warm = v.rows.Warm(v.warm, warmStep)
 	return v.warm >= 0

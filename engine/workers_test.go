@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"math"
 	"testing"
 
@@ -22,4 +23,34 @@ func TestWorkersYieldWhileWritesWait(t *testing.T) {
 	require.True(t, db.yields())
 	queue(nil)
 	require.False(t, db.yields())
+}
+
+// All collections together are warmed up to half of the memory limit, not each of them.
+func TestWarmRowsOfManyCollections(t *testing.T) {
+	ctx := context.Background()
+	d := newDisk()
+	db, err := d.open()
+	require.NoError(t, err)
+	var size int64
+	for _, name := range []string{"a", "b", "c", "d"} {
+		c := testCollection(t, db, name)
+		upsertOne(t, c, 1, 0, "", UpsertOptions{})
+		size = c.Info().Vectors[""].RowBytes
+	}
+	require.NoError(t, db.Close())
+	require.Positive(t, size)
+
+	db, err = d.openWith(Options{Workers: -1, MemoryLimit: 4*size + 2})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	for range 2 {
+		db.work(ctx)
+		warm := 0
+		for _, c := range db.allCollections() {
+			if c.vectors[""].warm < 0 {
+				warm++
+			}
+		}
+		require.Equal(t, 2, warm)
+	}
 }
