@@ -195,4 +195,5 @@ func TestApproximateAndRows(t *testing.T) {
 	require.Less(t, exact, 10)
 	s := w.wantRecall("rows", 0.95, Request{Rows: true})
 	require.Greater(t, s.RowsRead, 100, "the walk reads rows")
+	require.Equal(t, s.Scanned, s.Distances, "and no codes")
 }

@@ -325,7 +325,9 @@ func (sc *scratch) walked(g hnsw.Reader, o hnsw.SearchOptions) (kept []hnsw.Cand
 	st := &sc.graph.Stats
 	sc.stats.Visited += st.Visited
 	sc.stats.Hops += st.Hops
-	sc.count(st.Distances, sc.codes.stride)
+	if !sc.r.Rows { // the scorer of rows counts what it reads
+		sc.count(st.Distances, sc.codes.stride)
+	}
 	if sc.graph.Err != nil {
 		return nil, false, fmt.Errorf("graph: %w", sc.graph.Err)
 	}
