@@ -75,6 +75,46 @@ func BenchmarkRowsF32(b *testing.B) {
 	}
 }
 
+func BenchmarkRowsF16(b *testing.B) {
+	q, out := make([]float32, 768), make([]float32, benchHop)
+	benchmarkGather(b, 768*2, func(base []byte, ids []uint32) { RowsF16(L2, q, base, 768*2, ids, out) })
+}
+
+func BenchmarkRowsU8(b *testing.B) {
+	q, out := make([]uint8, 768), make([]float32, benchHop)
+	for _, m := range metrics {
+		b.Run(m.String(), func(b *testing.B) {
+			benchmarkGather(b, 768, func(base []byte, ids []uint32) { RowsU8(m, q, base, 768, ids, out) })
+		})
+	}
+}
+
+// BenchmarkTypedPair scores vectors of each element type in the first cache level.
+func BenchmarkTypedPair(b *testing.B) {
+	const dim = 768
+	x, y := floatsAt(dim, 0, rand.Float32), floatsAt(dim, 0, rand.Float32)
+	halves, bytes := make([]uint16, dim), make([]uint8, dim)
+	ToF16(halves, x)
+	for _, level := range Levels() {
+		run := func(name string, score func()) {
+			b.Run(name+"/"+level, func(b *testing.B) {
+				force(b, level)
+				for b.Loop() {
+					score()
+				}
+			})
+		}
+		for _, m := range metrics {
+			run("float32/"+m.String(), func() { m.Distance(x, y) })
+			run("float16/"+m.String(), func() { m.DistanceF16(x, halves) })
+			run("uint8/"+m.String(), func() { m.DistanceU8(bytes, bytes) })
+		}
+		run("FromF16", func() { FromF16(y, halves) })
+		run("ToF16", func() { ToF16(halves, x) })
+		run("FromU8", func() { FromU8(y, bytes) })
+	}
+}
+
 func BenchmarkPair(b *testing.B) {
 	for _, dim := range []int{100, 768} {
 		for _, level := range Levels() {

@@ -343,6 +343,13 @@ func TestKernelsDoNotAllocate(t *testing.T) {
 		CodeDistances(q[:], base, 128, ids[:3], &CodeFactors{Mul: 1}, out[:])
 		RowsF32(L2, v[:], base, 128, ids[:], out[:])
 		_ = DotF32(v[:], v[:])
+		var halves [16]uint16
+		var bytes [64]uint8
+		ToF16(halves[:], v[:])
+		RowsF16(L2, v[:], base, 128, ids[:3], out[:])
+		_ = L2.DistanceF16(v[:], halves[:])
+		RowsU8(L2, bytes[:], base, 128, ids[:3], out[:])
+		_ = L2.DistanceU8(bytes[:], bytes[:])
 	}))
 }
 

@@ -33,6 +33,21 @@ func TestKernelsDoNotReadBeyondTheirInput(t *testing.T) {
 				m.Distance(q, rowF32(rows, 4*dim, 4, dim))
 			}
 		}
+		for dim := 1; dim <= 140; dim++ {
+			rows, vector, codes := beforeGuard(t, 5*2*dim), beforeGuard(t, 4*dim), beforeGuard(t, 5*dim)
+			q := unsafe.Slice((*float32)(unsafe.Pointer(&vector[0])), dim)
+			half := unsafe.Slice((*uint16)(unsafe.Pointer(&rows[4*2*dim])), dim)
+			var out [6]float32
+			for _, m := range metrics {
+				RowsF16(m, q, rows, 2*dim, []uint32{4, 3, 2, 1, 0, 4}, out[:])
+				m.DistanceF16(q, half)
+				RowsU8(m, codes[4*dim:], codes, dim, []uint32{4, 3, 2, 1, 0, 4}, out[:])
+				m.DistanceU8(codes[4*dim:], codes[4*dim:])
+			}
+			ToF16(half, q)
+			FromF16(q, half)
+			FromU8(q, codes[4*dim:])
+		}
 		for _, dim := range []int{1, 16, 17, 100, 112} {
 			padded := (dim + CodeGroup - 1) &^ (CodeGroup - 1)
 			rows, query := beforeGuard(t, 5*(padded+CodeFactorBytes)), beforeGuard(t, 4*padded)

@@ -4,12 +4,12 @@ package distance
 
 import "golang.org/x/sys/cpu"
 
-//go:generate go run -C ../../tools ../mmapvec/distance/gen/main.go ../mmapvec/distance/gen/codel1.go ../mmapvec/distance/gen/isa.go ../mmapvec/distance/gen/pair.go ../mmapvec/distance/gen/planeisa.go ../mmapvec/distance/gen/planes.go ../mmapvec/distance/gen/rows.go -pkg distance -out ../mmapvec/distance/kernels_amd64.s -stubs ../mmapvec/distance/stubs_amd64.go
+//go:generate go run -C ../../tools ../mmapvec/distance/gen/main.go ../mmapvec/distance/gen/codel1.go ../mmapvec/distance/gen/isa.go ../mmapvec/distance/gen/pair.go ../mmapvec/distance/gen/planeisa.go ../mmapvec/distance/gen/planes.go ../mmapvec/distance/gen/rows.go ../mmapvec/distance/gen/typed.go ../mmapvec/distance/gen/typedisa.go -pkg distance -out ../mmapvec/distance/kernels_amd64.s -stubs ../mmapvec/distance/stubs_amd64.go
 
 func widestLevel() level {
 	x := &cpu.X86
 	switch {
-	case !x.HasAVX2 || !x.HasFMA:
+	case !x.HasAVX2 || !x.HasFMA || !x.HasF16C:
 		return levelGeneric
 	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512VBMI && x.HasAVX512VNNI &&
 		x.HasAVX512VPOPCNTDQ && x.HasAVX512GFNI:

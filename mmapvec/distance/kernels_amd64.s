@@ -5701,3 +5701,3623 @@ line:
 done:
 	VZEROUPPER
 	RET
+
+DATA endMask<>+0(SB)/1, $0x00
+DATA endMask<>+1(SB)/1, $0x00
+DATA endMask<>+2(SB)/1, $0x00
+DATA endMask<>+3(SB)/1, $0x00
+DATA endMask<>+4(SB)/1, $0x00
+DATA endMask<>+5(SB)/1, $0x00
+DATA endMask<>+6(SB)/1, $0x00
+DATA endMask<>+7(SB)/1, $0x00
+DATA endMask<>+8(SB)/1, $0x00
+DATA endMask<>+9(SB)/1, $0x00
+DATA endMask<>+10(SB)/1, $0x00
+DATA endMask<>+11(SB)/1, $0x00
+DATA endMask<>+12(SB)/1, $0x00
+DATA endMask<>+13(SB)/1, $0x00
+DATA endMask<>+14(SB)/1, $0x00
+DATA endMask<>+15(SB)/1, $0x00
+DATA endMask<>+16(SB)/1, $0x00
+DATA endMask<>+17(SB)/1, $0x00
+DATA endMask<>+18(SB)/1, $0x00
+DATA endMask<>+19(SB)/1, $0x00
+DATA endMask<>+20(SB)/1, $0x00
+DATA endMask<>+21(SB)/1, $0x00
+DATA endMask<>+22(SB)/1, $0x00
+DATA endMask<>+23(SB)/1, $0x00
+DATA endMask<>+24(SB)/1, $0x00
+DATA endMask<>+25(SB)/1, $0x00
+DATA endMask<>+26(SB)/1, $0x00
+DATA endMask<>+27(SB)/1, $0x00
+DATA endMask<>+28(SB)/1, $0x00
+DATA endMask<>+29(SB)/1, $0x00
+DATA endMask<>+30(SB)/1, $0x00
+DATA endMask<>+31(SB)/1, $0x00
+DATA endMask<>+32(SB)/1, $0xff
+DATA endMask<>+33(SB)/1, $0xff
+DATA endMask<>+34(SB)/1, $0xff
+DATA endMask<>+35(SB)/1, $0xff
+DATA endMask<>+36(SB)/1, $0xff
+DATA endMask<>+37(SB)/1, $0xff
+DATA endMask<>+38(SB)/1, $0xff
+DATA endMask<>+39(SB)/1, $0xff
+DATA endMask<>+40(SB)/1, $0xff
+DATA endMask<>+41(SB)/1, $0xff
+DATA endMask<>+42(SB)/1, $0xff
+DATA endMask<>+43(SB)/1, $0xff
+DATA endMask<>+44(SB)/1, $0xff
+DATA endMask<>+45(SB)/1, $0xff
+DATA endMask<>+46(SB)/1, $0xff
+DATA endMask<>+47(SB)/1, $0xff
+DATA endMask<>+48(SB)/1, $0xff
+DATA endMask<>+49(SB)/1, $0xff
+DATA endMask<>+50(SB)/1, $0xff
+DATA endMask<>+51(SB)/1, $0xff
+DATA endMask<>+52(SB)/1, $0xff
+DATA endMask<>+53(SB)/1, $0xff
+DATA endMask<>+54(SB)/1, $0xff
+DATA endMask<>+55(SB)/1, $0xff
+DATA endMask<>+56(SB)/1, $0xff
+DATA endMask<>+57(SB)/1, $0xff
+DATA endMask<>+58(SB)/1, $0xff
+DATA endMask<>+59(SB)/1, $0xff
+DATA endMask<>+60(SB)/1, $0xff
+DATA endMask<>+61(SB)/1, $0xff
+DATA endMask<>+62(SB)/1, $0xff
+DATA endMask<>+63(SB)/1, $0xff
+GLOBL endMask<>(SB), RODATA|NOPTR, $64
+
+DATA highBit<>+0(SB)/1, $0x80
+DATA highBit<>+1(SB)/1, $0x80
+DATA highBit<>+2(SB)/1, $0x80
+DATA highBit<>+3(SB)/1, $0x80
+DATA highBit<>+4(SB)/1, $0x80
+DATA highBit<>+5(SB)/1, $0x80
+DATA highBit<>+6(SB)/1, $0x80
+DATA highBit<>+7(SB)/1, $0x80
+DATA highBit<>+8(SB)/1, $0x80
+DATA highBit<>+9(SB)/1, $0x80
+DATA highBit<>+10(SB)/1, $0x80
+DATA highBit<>+11(SB)/1, $0x80
+DATA highBit<>+12(SB)/1, $0x80
+DATA highBit<>+13(SB)/1, $0x80
+DATA highBit<>+14(SB)/1, $0x80
+DATA highBit<>+15(SB)/1, $0x80
+DATA highBit<>+16(SB)/1, $0x80
+DATA highBit<>+17(SB)/1, $0x80
+DATA highBit<>+18(SB)/1, $0x80
+DATA highBit<>+19(SB)/1, $0x80
+DATA highBit<>+20(SB)/1, $0x80
+DATA highBit<>+21(SB)/1, $0x80
+DATA highBit<>+22(SB)/1, $0x80
+DATA highBit<>+23(SB)/1, $0x80
+DATA highBit<>+24(SB)/1, $0x80
+DATA highBit<>+25(SB)/1, $0x80
+DATA highBit<>+26(SB)/1, $0x80
+DATA highBit<>+27(SB)/1, $0x80
+DATA highBit<>+28(SB)/1, $0x80
+DATA highBit<>+29(SB)/1, $0x80
+DATA highBit<>+30(SB)/1, $0x80
+DATA highBit<>+31(SB)/1, $0x80
+DATA highBit<>+32(SB)/1, $0x80
+DATA highBit<>+33(SB)/1, $0x80
+DATA highBit<>+34(SB)/1, $0x80
+DATA highBit<>+35(SB)/1, $0x80
+DATA highBit<>+36(SB)/1, $0x80
+DATA highBit<>+37(SB)/1, $0x80
+DATA highBit<>+38(SB)/1, $0x80
+DATA highBit<>+39(SB)/1, $0x80
+DATA highBit<>+40(SB)/1, $0x80
+DATA highBit<>+41(SB)/1, $0x80
+DATA highBit<>+42(SB)/1, $0x80
+DATA highBit<>+43(SB)/1, $0x80
+DATA highBit<>+44(SB)/1, $0x80
+DATA highBit<>+45(SB)/1, $0x80
+DATA highBit<>+46(SB)/1, $0x80
+DATA highBit<>+47(SB)/1, $0x80
+DATA highBit<>+48(SB)/1, $0x80
+DATA highBit<>+49(SB)/1, $0x80
+DATA highBit<>+50(SB)/1, $0x80
+DATA highBit<>+51(SB)/1, $0x80
+DATA highBit<>+52(SB)/1, $0x80
+DATA highBit<>+53(SB)/1, $0x80
+DATA highBit<>+54(SB)/1, $0x80
+DATA highBit<>+55(SB)/1, $0x80
+DATA highBit<>+56(SB)/1, $0x80
+DATA highBit<>+57(SB)/1, $0x80
+DATA highBit<>+58(SB)/1, $0x80
+DATA highBit<>+59(SB)/1, $0x80
+DATA highBit<>+60(SB)/1, $0x80
+DATA highBit<>+61(SB)/1, $0x80
+DATA highBit<>+62(SB)/1, $0x80
+DATA highBit<>+63(SB)/1, $0x80
+GLOBL highBit<>(SB), RODATA|NOPTR, $64
+
+// func dotF16AVX512(q []float32, row []uint16) float32
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, SSE
+TEXT ·dotF16AVX512(SB), NOSPLIT, $0-52
+	MOVQ   q_base+0(FP), AX
+	MOVQ   row_base+24(FP), CX
+	MOVQ   q_len+8(FP), BX
+	SHLQ   $0x01, BX
+	SHRQ   $0x01, BX
+	ANDQ   $0x0f, BX
+	XORQ   DX, DX
+	BTSQ   BX, DX
+	DECQ   DX
+	KMOVQ  DX, K1
+	MOVQ   q_len+8(FP), BX
+	SHLQ   $0x01, BX
+	ANDQ   $-64, BX
+	XORQ   DX, DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	CMPQ   DX, BX
+	JGE    vectors
+
+line:
+	VMOVUPS     (AX)(DX*2), Z4
+	VCVTPH2PS   (CX)(DX*1), Z5
+	VFMADD231PS Z5, Z4, Z0
+	VMOVUPS     64(AX)(DX*2), Z4
+	VCVTPH2PS   32(CX)(DX*1), Z5
+	VFMADD231PS Z5, Z4, Z1
+	ADDQ        $0x40, DX
+	CMPQ        DX, BX
+	JL          line
+
+vectors:
+	MOVQ q_len+8(FP), BX
+	SHLQ $0x01, BX
+	CMPQ DX, BX
+	JE   sum
+	ANDQ $-32, BX
+
+vector:
+	CMPQ        DX, BX
+	JGE         rest
+	VMOVUPS     (AX)(DX*2), Z4
+	VCVTPH2PS   (CX)(DX*1), Z5
+	VFMADD231PS Z5, Z4, Z0
+	ADDQ        $0x20, DX
+	JMP         vector
+
+rest:
+	MOVQ        q_len+8(FP), BX
+	SHLQ        $0x01, BX
+	CMPQ        DX, BX
+	JE          sum
+	VMOVUPS.Z   (AX)(DX*2), K1, Z4
+	VMOVDQU16.Z (CX)(DX*1), K1, Y5
+	VCVTPH2PS   Y5, Z5
+	VFMADD231PS Z5, Z4, Z0
+
+sum:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPS        Y4, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VHADDPS       Y1, Y0, Y0
+	VHADDPS       Y3, Y2, Y2
+	VHADDPS       Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VHADDPS       X0, X0, X0
+	VHADDPS       X0, X0, X0
+	MOVSS         X0, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func dotF16RowsAVX512(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
+TEXT ·dotF16RowsAVX512(SB), NOSPLIT, $0-112
+	MOVQ  q_base+0(FP), AX
+	MOVQ  ids_base+56(FP), CX
+	MOVQ  q_len+8(FP), DX
+	SHLQ  $0x01, DX
+	SHRQ  $0x01, DX
+	ANDQ  $0x0f, DX
+	XORQ  BX, BX
+	BTSQ  DX, BX
+	DECQ  BX
+	KMOVQ BX, K1
+	MOVQ  q_len+8(FP), R15
+	SHLQ  $0x01, R15
+	XORQ  BX, BX
+
+first:
+	CMPQ  BX, ahead+104(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ BX, BX
+	ANDQ $-64, R15
+
+block:
+	MOVL    (CX)(BX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVL    4(CX)(BX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVL    8(CX)(BX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVL    12(CX)(BX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	MOVQ    BX, DX
+	ADDQ    ahead+104(FP), DX
+	MOVQ    ids_len+64(FP), SI
+	SUBQ    $0x04, SI
+	CMPQ    DX, SI
+	CMOVQGT SI, DX
+	MOVL    (CX)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVL    4(CX)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVL    8(CX)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVL    12(CX)(DX*4), R14
+	IMULQ   stride+48(FP), R14
+	ADDQ    base_base+24(FP), R14
+	XORQ    SI, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	CMPQ    SI, R15
+	JGE     vectors
+
+line:
+	PREFETCHT0  (R8)(SI*1)
+	PREFETCHT0  (R10)(SI*1)
+	PREFETCHT0  (R12)(SI*1)
+	PREFETCHT0  (R14)(SI*1)
+	VMOVUPS     (AX)(SI*2), Z4
+	VCVTPH2PS   (DI)(SI*1), Z5
+	VFMADD231PS Z5, Z4, Z0
+	VCVTPH2PS   (R9)(SI*1), Z5
+	VFMADD231PS Z5, Z4, Z1
+	VCVTPH2PS   (R11)(SI*1), Z5
+	VFMADD231PS Z5, Z4, Z2
+	VCVTPH2PS   (R13)(SI*1), Z5
+	VFMADD231PS Z5, Z4, Z3
+	VMOVUPS     64(AX)(SI*2), Z4
+	VCVTPH2PS   32(DI)(SI*1), Z5
+	VFMADD231PS Z5, Z4, Z0
+	VCVTPH2PS   32(R9)(SI*1), Z5
+	VFMADD231PS Z5, Z4, Z1
+	VCVTPH2PS   32(R11)(SI*1), Z5
+	VFMADD231PS Z5, Z4, Z2
+	VCVTPH2PS   32(R13)(SI*1), Z5
+	VFMADD231PS Z5, Z4, Z3
+	ADDQ        $0x40, SI
+	CMPQ        SI, R15
+	JL          line
+
+vectors:
+	MOVQ       q_len+8(FP), DX
+	SHLQ       $0x01, DX
+	CMPQ       SI, DX
+	JE         sum
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	ANDQ       $-32, DX
+
+vector:
+	CMPQ        SI, DX
+	JGE         rest
+	VMOVUPS     (AX)(SI*2), Z4
+	VCVTPH2PS   (DI)(SI*1), Z5
+	VFMADD231PS Z5, Z4, Z0
+	VCVTPH2PS   (R9)(SI*1), Z5
+	VFMADD231PS Z5, Z4, Z1
+	VCVTPH2PS   (R11)(SI*1), Z5
+	VFMADD231PS Z5, Z4, Z2
+	VCVTPH2PS   (R13)(SI*1), Z5
+	VFMADD231PS Z5, Z4, Z3
+	ADDQ        $0x20, SI
+	JMP         vector
+
+rest:
+	MOVQ        q_len+8(FP), DX
+	SHLQ        $0x01, DX
+	CMPQ        SI, DX
+	JE          sum
+	VMOVUPS.Z   (AX)(SI*2), K1, Z4
+	VMOVDQU16.Z (DI)(SI*1), K1, Y5
+	VCVTPH2PS   Y5, Z5
+	VFMADD231PS Z5, Z4, Z0
+	VMOVDQU16.Z (R9)(SI*1), K1, Y5
+	VCVTPH2PS   Y5, Z5
+	VFMADD231PS Z5, Z4, Z1
+	VMOVDQU16.Z (R11)(SI*1), K1, Y5
+	VCVTPH2PS   Y5, Z5
+	VFMADD231PS Z5, Z4, Z2
+	VMOVDQU16.Z (R13)(SI*1), K1, Y5
+	VCVTPH2PS   Y5, Z5
+	VFMADD231PS Z5, Z4, Z3
+
+sum:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPS        Y4, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VHADDPS       Y1, Y0, Y0
+	VHADDPS       Y3, Y2, Y2
+	VHADDPS       Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X4
+	VADDPS        X4, X0, X0
+	MOVQ          out_base+80(FP), DX
+	VMOVUPS       X0, (DX)(BX*4)
+	MOVQ          ids_len+64(FP), SI
+	SUBQ          $0x04, SI
+	CMPQ          BX, SI
+	JGE           done
+	ADDQ          $0x04, BX
+	CMPQ          BX, SI
+	CMOVQGT       SI, BX
+	JMP           block
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotF16AVX2(q []float32, row []uint16) float32
+// Requires: AVX, AVX2, F16C, FMA3, SSE
+TEXT ·dotF16AVX2(SB), NOSPLIT, $0-52
+	MOVQ    q_base+0(FP), AX
+	MOVQ    row_base+24(FP), CX
+	MOVQ    q_len+8(FP), BX
+	SHLQ    $0x01, BX
+	ANDQ    $0x0f, BX
+	LEAQ    endMask<>+0(SB), DX
+	VMOVDQU (DX)(BX*2), Y6
+	MOVQ    q_len+8(FP), BX
+	SHLQ    $0x01, BX
+	ANDQ    $-64, BX
+	XORQ    DX, DX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	CMPQ    DX, BX
+	JGE     vectors
+
+line:
+	VMOVUPS     (AX)(DX*2), Y4
+	VCVTPH2PS   (CX)(DX*1), Y5
+	VFMADD231PS Y5, Y4, Y0
+	VMOVUPS     32(AX)(DX*2), Y4
+	VCVTPH2PS   16(CX)(DX*1), Y5
+	VFMADD231PS Y5, Y4, Y1
+	VMOVUPS     64(AX)(DX*2), Y4
+	VCVTPH2PS   32(CX)(DX*1), Y5
+	VFMADD231PS Y5, Y4, Y2
+	VMOVUPS     96(AX)(DX*2), Y4
+	VCVTPH2PS   48(CX)(DX*1), Y5
+	VFMADD231PS Y5, Y4, Y3
+	ADDQ        $0x40, DX
+	CMPQ        DX, BX
+	JL          line
+
+vectors:
+	MOVQ q_len+8(FP), BX
+	SHLQ $0x01, BX
+	CMPQ DX, BX
+	JE   sum
+	ANDQ $-16, BX
+
+vector:
+	CMPQ        DX, BX
+	JGE         rest
+	VMOVUPS     (AX)(DX*2), Y4
+	VCVTPH2PS   (CX)(DX*1), Y5
+	VFMADD231PS Y5, Y4, Y0
+	ADDQ        $0x10, DX
+	JMP         vector
+
+rest:
+	MOVQ        q_len+8(FP), BX
+	SHLQ        $0x01, BX
+	CMPQ        DX, BX
+	JE          sum
+	LEAQ        -16(BX), DX
+	VANDPS      (AX)(DX*2), Y6, Y4
+	VCVTPH2PS   (CX)(DX*1), Y5
+	VANDPS      Y6, Y5, Y5
+	VFMADD231PS Y5, Y4, Y0
+
+sum:
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	MOVSS        X0, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func dotF16RowsAVX2(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+// Requires: AVX, AVX2, CMOV, F16C, FMA3, MMX+
+TEXT ·dotF16RowsAVX2(SB), NOSPLIT, $0-112
+	MOVQ    q_base+0(FP), AX
+	MOVQ    ids_base+56(FP), CX
+	MOVQ    q_len+8(FP), DX
+	SHLQ    $0x01, DX
+	ANDQ    $0x0f, DX
+	LEAQ    endMask<>+0(SB), BX
+	VMOVDQU (BX)(DX*2), Y6
+	MOVQ    q_len+8(FP), R15
+	SHLQ    $0x01, R15
+	XORQ    BX, BX
+
+first:
+	CMPQ  BX, ahead+104(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ BX, BX
+	ANDQ $-64, R15
+
+block:
+	MOVL    (CX)(BX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVL    4(CX)(BX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVL    8(CX)(BX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVL    12(CX)(BX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	MOVQ    BX, DX
+	ADDQ    ahead+104(FP), DX
+	MOVQ    ids_len+64(FP), SI
+	SUBQ    $0x04, SI
+	CMPQ    DX, SI
+	CMOVQGT SI, DX
+	MOVL    (CX)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVL    4(CX)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVL    8(CX)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVL    12(CX)(DX*4), R14
+	IMULQ   stride+48(FP), R14
+	ADDQ    base_base+24(FP), R14
+	XORQ    SI, SI
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	CMPQ    SI, R15
+	JGE     vectors
+
+line:
+	PREFETCHT0  (R8)(SI*1)
+	PREFETCHT0  (R10)(SI*1)
+	PREFETCHT0  (R12)(SI*1)
+	PREFETCHT0  (R14)(SI*1)
+	VMOVUPS     (AX)(SI*2), Y4
+	VCVTPH2PS   (DI)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y0
+	VCVTPH2PS   (R9)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y1
+	VCVTPH2PS   (R11)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y2
+	VCVTPH2PS   (R13)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y3
+	VMOVUPS     32(AX)(SI*2), Y4
+	VCVTPH2PS   16(DI)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y0
+	VCVTPH2PS   16(R9)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y1
+	VCVTPH2PS   16(R11)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y2
+	VCVTPH2PS   16(R13)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y3
+	VMOVUPS     64(AX)(SI*2), Y4
+	VCVTPH2PS   32(DI)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y0
+	VCVTPH2PS   32(R9)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y1
+	VCVTPH2PS   32(R11)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y2
+	VCVTPH2PS   32(R13)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y3
+	VMOVUPS     96(AX)(SI*2), Y4
+	VCVTPH2PS   48(DI)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y0
+	VCVTPH2PS   48(R9)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y1
+	VCVTPH2PS   48(R11)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y2
+	VCVTPH2PS   48(R13)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y3
+	ADDQ        $0x40, SI
+	CMPQ        SI, R15
+	JL          line
+
+vectors:
+	MOVQ       q_len+8(FP), DX
+	SHLQ       $0x01, DX
+	CMPQ       SI, DX
+	JE         sum
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	ANDQ       $-16, DX
+
+vector:
+	CMPQ        SI, DX
+	JGE         rest
+	VMOVUPS     (AX)(SI*2), Y4
+	VCVTPH2PS   (DI)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y0
+	VCVTPH2PS   (R9)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y1
+	VCVTPH2PS   (R11)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y2
+	VCVTPH2PS   (R13)(SI*1), Y5
+	VFMADD231PS Y5, Y4, Y3
+	ADDQ        $0x10, SI
+	JMP         vector
+
+rest:
+	MOVQ        q_len+8(FP), DX
+	SHLQ        $0x01, DX
+	CMPQ        SI, DX
+	JE          sum
+	LEAQ        -16(DX), SI
+	VANDPS      (AX)(SI*2), Y6, Y4
+	VCVTPH2PS   (DI)(SI*1), Y5
+	VANDPS      Y6, Y5, Y5
+	VFMADD231PS Y5, Y4, Y0
+	VCVTPH2PS   (R9)(SI*1), Y5
+	VANDPS      Y6, Y5, Y5
+	VFMADD231PS Y5, Y4, Y1
+	VCVTPH2PS   (R11)(SI*1), Y5
+	VANDPS      Y6, Y5, Y5
+	VFMADD231PS Y5, Y4, Y2
+	VCVTPH2PS   (R13)(SI*1), Y5
+	VANDPS      Y6, Y5, Y5
+	VFMADD231PS Y5, Y4, Y3
+
+sum:
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	MOVQ         out_base+80(FP), DX
+	VMOVUPS      X0, (DX)(BX*4)
+	MOVQ         ids_len+64(FP), SI
+	SUBQ         $0x04, SI
+	CMPQ         BX, SI
+	JGE          done
+	ADDQ         $0x04, BX
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func l2F16AVX512(q []float32, row []uint16) float32
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, SSE
+TEXT ·l2F16AVX512(SB), NOSPLIT, $0-52
+	MOVQ   q_base+0(FP), AX
+	MOVQ   row_base+24(FP), CX
+	MOVQ   q_len+8(FP), BX
+	SHLQ   $0x01, BX
+	SHRQ   $0x01, BX
+	ANDQ   $0x0f, BX
+	XORQ   DX, DX
+	BTSQ   BX, DX
+	DECQ   DX
+	KMOVQ  DX, K1
+	MOVQ   q_len+8(FP), BX
+	SHLQ   $0x01, BX
+	ANDQ   $-64, BX
+	XORQ   DX, DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	CMPQ   DX, BX
+	JGE    vectors
+
+line:
+	VMOVUPS     (AX)(DX*2), Z4
+	VCVTPH2PS   (CX)(DX*1), Z5
+	VSUBPS      Z5, Z4, Z4
+	VFMADD231PS Z4, Z4, Z0
+	VMOVUPS     64(AX)(DX*2), Z4
+	VCVTPH2PS   32(CX)(DX*1), Z5
+	VSUBPS      Z5, Z4, Z4
+	VFMADD231PS Z4, Z4, Z1
+	ADDQ        $0x40, DX
+	CMPQ        DX, BX
+	JL          line
+
+vectors:
+	MOVQ q_len+8(FP), BX
+	SHLQ $0x01, BX
+	CMPQ DX, BX
+	JE   sum
+	ANDQ $-32, BX
+
+vector:
+	CMPQ        DX, BX
+	JGE         rest
+	VMOVUPS     (AX)(DX*2), Z4
+	VCVTPH2PS   (CX)(DX*1), Z5
+	VSUBPS      Z5, Z4, Z4
+	VFMADD231PS Z4, Z4, Z0
+	ADDQ        $0x20, DX
+	JMP         vector
+
+rest:
+	MOVQ        q_len+8(FP), BX
+	SHLQ        $0x01, BX
+	CMPQ        DX, BX
+	JE          sum
+	VMOVUPS.Z   (AX)(DX*2), K1, Z4
+	VMOVDQU16.Z (CX)(DX*1), K1, Y5
+	VCVTPH2PS   Y5, Z5
+	VSUBPS      Z5, Z4, Z4
+	VFMADD231PS Z4, Z4, Z0
+
+sum:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPS        Y4, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VHADDPS       Y1, Y0, Y0
+	VHADDPS       Y3, Y2, Y2
+	VHADDPS       Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VHADDPS       X0, X0, X0
+	VHADDPS       X0, X0, X0
+	MOVSS         X0, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func l2F16RowsAVX512(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
+TEXT ·l2F16RowsAVX512(SB), NOSPLIT, $0-112
+	MOVQ  q_base+0(FP), AX
+	MOVQ  ids_base+56(FP), CX
+	MOVQ  q_len+8(FP), DX
+	SHLQ  $0x01, DX
+	SHRQ  $0x01, DX
+	ANDQ  $0x0f, DX
+	XORQ  BX, BX
+	BTSQ  DX, BX
+	DECQ  BX
+	KMOVQ BX, K1
+	MOVQ  q_len+8(FP), R15
+	SHLQ  $0x01, R15
+	XORQ  BX, BX
+
+first:
+	CMPQ  BX, ahead+104(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ BX, BX
+	ANDQ $-64, R15
+
+block:
+	MOVL    (CX)(BX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVL    4(CX)(BX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVL    8(CX)(BX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVL    12(CX)(BX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	MOVQ    BX, DX
+	ADDQ    ahead+104(FP), DX
+	MOVQ    ids_len+64(FP), SI
+	SUBQ    $0x04, SI
+	CMPQ    DX, SI
+	CMOVQGT SI, DX
+	MOVL    (CX)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVL    4(CX)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVL    8(CX)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVL    12(CX)(DX*4), R14
+	IMULQ   stride+48(FP), R14
+	ADDQ    base_base+24(FP), R14
+	XORQ    SI, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	CMPQ    SI, R15
+	JGE     vectors
+
+line:
+	PREFETCHT0  (R8)(SI*1)
+	PREFETCHT0  (R10)(SI*1)
+	PREFETCHT0  (R12)(SI*1)
+	PREFETCHT0  (R14)(SI*1)
+	VMOVUPS     (AX)(SI*2), Z4
+	VCVTPH2PS   (DI)(SI*1), Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z0
+	VCVTPH2PS   (R9)(SI*1), Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z1
+	VCVTPH2PS   (R11)(SI*1), Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z2
+	VCVTPH2PS   (R13)(SI*1), Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z3
+	VMOVUPS     64(AX)(SI*2), Z4
+	VCVTPH2PS   32(DI)(SI*1), Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z0
+	VCVTPH2PS   32(R9)(SI*1), Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z1
+	VCVTPH2PS   32(R11)(SI*1), Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z2
+	VCVTPH2PS   32(R13)(SI*1), Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z3
+	ADDQ        $0x40, SI
+	CMPQ        SI, R15
+	JL          line
+
+vectors:
+	MOVQ       q_len+8(FP), DX
+	SHLQ       $0x01, DX
+	CMPQ       SI, DX
+	JE         sum
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	ANDQ       $-32, DX
+
+vector:
+	CMPQ        SI, DX
+	JGE         rest
+	VMOVUPS     (AX)(SI*2), Z4
+	VCVTPH2PS   (DI)(SI*1), Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z0
+	VCVTPH2PS   (R9)(SI*1), Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z1
+	VCVTPH2PS   (R11)(SI*1), Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z2
+	VCVTPH2PS   (R13)(SI*1), Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z3
+	ADDQ        $0x20, SI
+	JMP         vector
+
+rest:
+	MOVQ        q_len+8(FP), DX
+	SHLQ        $0x01, DX
+	CMPQ        SI, DX
+	JE          sum
+	VMOVUPS.Z   (AX)(SI*2), K1, Z4
+	VMOVDQU16.Z (DI)(SI*1), K1, Y5
+	VCVTPH2PS   Y5, Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z0
+	VMOVDQU16.Z (R9)(SI*1), K1, Y5
+	VCVTPH2PS   Y5, Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z1
+	VMOVDQU16.Z (R11)(SI*1), K1, Y5
+	VCVTPH2PS   Y5, Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z2
+	VMOVDQU16.Z (R13)(SI*1), K1, Y5
+	VCVTPH2PS   Y5, Z5
+	VSUBPS      Z5, Z4, Z5
+	VFMADD231PS Z5, Z5, Z3
+
+sum:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPS        Y4, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VHADDPS       Y1, Y0, Y0
+	VHADDPS       Y3, Y2, Y2
+	VHADDPS       Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X4
+	VADDPS        X4, X0, X0
+	MOVQ          out_base+80(FP), DX
+	VMOVUPS       X0, (DX)(BX*4)
+	MOVQ          ids_len+64(FP), SI
+	SUBQ          $0x04, SI
+	CMPQ          BX, SI
+	JGE           done
+	ADDQ          $0x04, BX
+	CMPQ          BX, SI
+	CMOVQGT       SI, BX
+	JMP           block
+
+done:
+	VZEROUPPER
+	RET
+
+// func l2F16AVX2(q []float32, row []uint16) float32
+// Requires: AVX, AVX2, F16C, FMA3, SSE
+TEXT ·l2F16AVX2(SB), NOSPLIT, $0-52
+	MOVQ    q_base+0(FP), AX
+	MOVQ    row_base+24(FP), CX
+	MOVQ    q_len+8(FP), BX
+	SHLQ    $0x01, BX
+	ANDQ    $0x0f, BX
+	LEAQ    endMask<>+0(SB), DX
+	VMOVDQU (DX)(BX*2), Y6
+	MOVQ    q_len+8(FP), BX
+	SHLQ    $0x01, BX
+	ANDQ    $-64, BX
+	XORQ    DX, DX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	CMPQ    DX, BX
+	JGE     vectors
+
+line:
+	VMOVUPS     (AX)(DX*2), Y4
+	VCVTPH2PS   (CX)(DX*1), Y5
+	VSUBPS      Y5, Y4, Y4
+	VFMADD231PS Y4, Y4, Y0
+	VMOVUPS     32(AX)(DX*2), Y4
+	VCVTPH2PS   16(CX)(DX*1), Y5
+	VSUBPS      Y5, Y4, Y4
+	VFMADD231PS Y4, Y4, Y1
+	VMOVUPS     64(AX)(DX*2), Y4
+	VCVTPH2PS   32(CX)(DX*1), Y5
+	VSUBPS      Y5, Y4, Y4
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     96(AX)(DX*2), Y4
+	VCVTPH2PS   48(CX)(DX*1), Y5
+	VSUBPS      Y5, Y4, Y4
+	VFMADD231PS Y4, Y4, Y3
+	ADDQ        $0x40, DX
+	CMPQ        DX, BX
+	JL          line
+
+vectors:
+	MOVQ q_len+8(FP), BX
+	SHLQ $0x01, BX
+	CMPQ DX, BX
+	JE   sum
+	ANDQ $-16, BX
+
+vector:
+	CMPQ        DX, BX
+	JGE         rest
+	VMOVUPS     (AX)(DX*2), Y4
+	VCVTPH2PS   (CX)(DX*1), Y5
+	VSUBPS      Y5, Y4, Y4
+	VFMADD231PS Y4, Y4, Y0
+	ADDQ        $0x10, DX
+	JMP         vector
+
+rest:
+	MOVQ        q_len+8(FP), BX
+	SHLQ        $0x01, BX
+	CMPQ        DX, BX
+	JE          sum
+	LEAQ        -16(BX), DX
+	VANDPS      (AX)(DX*2), Y6, Y4
+	VCVTPH2PS   (CX)(DX*1), Y5
+	VANDPS      Y6, Y5, Y5
+	VSUBPS      Y5, Y4, Y4
+	VFMADD231PS Y4, Y4, Y0
+
+sum:
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	MOVSS        X0, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func l2F16RowsAVX2(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+// Requires: AVX, AVX2, CMOV, F16C, FMA3, MMX+
+TEXT ·l2F16RowsAVX2(SB), NOSPLIT, $0-112
+	MOVQ    q_base+0(FP), AX
+	MOVQ    ids_base+56(FP), CX
+	MOVQ    q_len+8(FP), DX
+	SHLQ    $0x01, DX
+	ANDQ    $0x0f, DX
+	LEAQ    endMask<>+0(SB), BX
+	VMOVDQU (BX)(DX*2), Y6
+	MOVQ    q_len+8(FP), R15
+	SHLQ    $0x01, R15
+	XORQ    BX, BX
+
+first:
+	CMPQ  BX, ahead+104(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ BX, BX
+	ANDQ $-64, R15
+
+block:
+	MOVL    (CX)(BX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVL    4(CX)(BX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVL    8(CX)(BX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVL    12(CX)(BX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	MOVQ    BX, DX
+	ADDQ    ahead+104(FP), DX
+	MOVQ    ids_len+64(FP), SI
+	SUBQ    $0x04, SI
+	CMPQ    DX, SI
+	CMOVQGT SI, DX
+	MOVL    (CX)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVL    4(CX)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVL    8(CX)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVL    12(CX)(DX*4), R14
+	IMULQ   stride+48(FP), R14
+	ADDQ    base_base+24(FP), R14
+	XORQ    SI, SI
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	CMPQ    SI, R15
+	JGE     vectors
+
+line:
+	PREFETCHT0  (R8)(SI*1)
+	PREFETCHT0  (R10)(SI*1)
+	PREFETCHT0  (R12)(SI*1)
+	PREFETCHT0  (R14)(SI*1)
+	VMOVUPS     (AX)(SI*2), Y4
+	VCVTPH2PS   (DI)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y0
+	VCVTPH2PS   (R9)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y1
+	VCVTPH2PS   (R11)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y2
+	VCVTPH2PS   (R13)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     32(AX)(SI*2), Y4
+	VCVTPH2PS   16(DI)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y0
+	VCVTPH2PS   16(R9)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y1
+	VCVTPH2PS   16(R11)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y2
+	VCVTPH2PS   16(R13)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     64(AX)(SI*2), Y4
+	VCVTPH2PS   32(DI)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y0
+	VCVTPH2PS   32(R9)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y1
+	VCVTPH2PS   32(R11)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y2
+	VCVTPH2PS   32(R13)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     96(AX)(SI*2), Y4
+	VCVTPH2PS   48(DI)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y0
+	VCVTPH2PS   48(R9)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y1
+	VCVTPH2PS   48(R11)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y2
+	VCVTPH2PS   48(R13)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y3
+	ADDQ        $0x40, SI
+	CMPQ        SI, R15
+	JL          line
+
+vectors:
+	MOVQ       q_len+8(FP), DX
+	SHLQ       $0x01, DX
+	CMPQ       SI, DX
+	JE         sum
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	ANDQ       $-16, DX
+
+vector:
+	CMPQ        SI, DX
+	JGE         rest
+	VMOVUPS     (AX)(SI*2), Y4
+	VCVTPH2PS   (DI)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y0
+	VCVTPH2PS   (R9)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y1
+	VCVTPH2PS   (R11)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y2
+	VCVTPH2PS   (R13)(SI*1), Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y3
+	ADDQ        $0x10, SI
+	JMP         vector
+
+rest:
+	MOVQ        q_len+8(FP), DX
+	SHLQ        $0x01, DX
+	CMPQ        SI, DX
+	JE          sum
+	LEAQ        -16(DX), SI
+	VANDPS      (AX)(SI*2), Y6, Y4
+	VCVTPH2PS   (DI)(SI*1), Y5
+	VANDPS      Y6, Y5, Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y0
+	VCVTPH2PS   (R9)(SI*1), Y5
+	VANDPS      Y6, Y5, Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y1
+	VCVTPH2PS   (R11)(SI*1), Y5
+	VANDPS      Y6, Y5, Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y2
+	VCVTPH2PS   (R13)(SI*1), Y5
+	VANDPS      Y6, Y5, Y5
+	VSUBPS      Y5, Y4, Y5
+	VFMADD231PS Y5, Y5, Y3
+
+sum:
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y2
+	VHADDPS      Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	MOVQ         out_base+80(FP), DX
+	VMOVUPS      X0, (DX)(BX*4)
+	MOVQ         ids_len+64(FP), SI
+	SUBQ         $0x04, SI
+	CMPQ         BX, SI
+	JGE          done
+	ADDQ         $0x04, BX
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func l1F16AVX512(q []float32, row []uint16) float32
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, SSE
+TEXT ·l1F16AVX512(SB), NOSPLIT, $0-52
+	MOVQ       q_base+0(FP), AX
+	MOVQ       row_base+24(FP), CX
+	VPTERNLOGD $0xff, Z0, Z0, Z0
+	VPSRLD     $0x01, Z0, Z0
+	MOVQ       q_len+8(FP), BX
+	SHLQ       $0x01, BX
+	SHRQ       $0x01, BX
+	ANDQ       $0x0f, BX
+	XORQ       DX, DX
+	BTSQ       BX, DX
+	DECQ       DX
+	KMOVQ      DX, K1
+	MOVQ       q_len+8(FP), BX
+	SHLQ       $0x01, BX
+	ANDQ       $-64, BX
+	XORQ       DX, DX
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	CMPQ       DX, BX
+	JGE        vectors
+
+line:
+	VMOVUPS   (AX)(DX*2), Z5
+	VCVTPH2PS (CX)(DX*1), Z6
+	VSUBPS    Z6, Z5, Z5
+	VPANDD    Z0, Z5, Z5
+	VADDPS    Z5, Z1, Z1
+	VMOVUPS   64(AX)(DX*2), Z5
+	VCVTPH2PS 32(CX)(DX*1), Z6
+	VSUBPS    Z6, Z5, Z5
+	VPANDD    Z0, Z5, Z5
+	VADDPS    Z5, Z2, Z2
+	ADDQ      $0x40, DX
+	CMPQ      DX, BX
+	JL        line
+
+vectors:
+	MOVQ q_len+8(FP), BX
+	SHLQ $0x01, BX
+	CMPQ DX, BX
+	JE   sum
+	ANDQ $-32, BX
+
+vector:
+	CMPQ      DX, BX
+	JGE       rest
+	VMOVUPS   (AX)(DX*2), Z5
+	VCVTPH2PS (CX)(DX*1), Z6
+	VSUBPS    Z6, Z5, Z5
+	VPANDD    Z0, Z5, Z5
+	VADDPS    Z5, Z1, Z1
+	ADDQ      $0x20, DX
+	JMP       vector
+
+rest:
+	MOVQ        q_len+8(FP), BX
+	SHLQ        $0x01, BX
+	CMPQ        DX, BX
+	JE          sum
+	VMOVUPS.Z   (AX)(DX*2), K1, Z5
+	VMOVDQU16.Z (CX)(DX*1), K1, Y6
+	VCVTPH2PS   Y6, Z6
+	VSUBPS      Z6, Z5, Z5
+	VPANDD      Z0, Z5, Z5
+	VADDPS      Z5, Z1, Z1
+
+sum:
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPS        Y0, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPS        Y0, Y3, Y3
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPS        Y0, Y4, Y4
+	VHADDPS       Y2, Y1, Y1
+	VHADDPS       Y4, Y3, Y3
+	VHADDPS       Y3, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VHADDPS       X1, X1, X1
+	VHADDPS       X1, X1, X1
+	MOVSS         X1, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func l1F16RowsAVX512(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
+TEXT ·l1F16RowsAVX512(SB), NOSPLIT, $0-112
+	MOVQ       q_base+0(FP), AX
+	MOVQ       ids_base+56(FP), CX
+	VPTERNLOGD $0xff, Z0, Z0, Z0
+	VPSRLD     $0x01, Z0, Z0
+	MOVQ       q_len+8(FP), DX
+	SHLQ       $0x01, DX
+	SHRQ       $0x01, DX
+	ANDQ       $0x0f, DX
+	XORQ       BX, BX
+	BTSQ       DX, BX
+	DECQ       BX
+	KMOVQ      BX, K1
+	MOVQ       q_len+8(FP), R15
+	SHLQ       $0x01, R15
+	XORQ       BX, BX
+
+first:
+	CMPQ  BX, ahead+104(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ BX, BX
+	ANDQ $-64, R15
+
+block:
+	MOVL    (CX)(BX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVL    4(CX)(BX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVL    8(CX)(BX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVL    12(CX)(BX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	MOVQ    BX, DX
+	ADDQ    ahead+104(FP), DX
+	MOVQ    ids_len+64(FP), SI
+	SUBQ    $0x04, SI
+	CMPQ    DX, SI
+	CMOVQGT SI, DX
+	MOVL    (CX)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVL    4(CX)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVL    8(CX)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVL    12(CX)(DX*4), R14
+	IMULQ   stride+48(FP), R14
+	ADDQ    base_base+24(FP), R14
+	XORQ    SI, SI
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	CMPQ    SI, R15
+	JGE     vectors
+
+line:
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	VMOVUPS    (AX)(SI*2), Z5
+	VCVTPH2PS  (DI)(SI*1), Z6
+	VSUBPS     Z6, Z5, Z6
+	VPANDD     Z0, Z6, Z6
+	VADDPS     Z6, Z1, Z1
+	VCVTPH2PS  (R9)(SI*1), Z6
+	VSUBPS     Z6, Z5, Z6
+	VPANDD     Z0, Z6, Z6
+	VADDPS     Z6, Z2, Z2
+	VCVTPH2PS  (R11)(SI*1), Z6
+	VSUBPS     Z6, Z5, Z6
+	VPANDD     Z0, Z6, Z6
+	VADDPS     Z6, Z3, Z3
+	VCVTPH2PS  (R13)(SI*1), Z6
+	VSUBPS     Z6, Z5, Z6
+	VPANDD     Z0, Z6, Z6
+	VADDPS     Z6, Z4, Z4
+	VMOVUPS    64(AX)(SI*2), Z5
+	VCVTPH2PS  32(DI)(SI*1), Z6
+	VSUBPS     Z6, Z5, Z6
+	VPANDD     Z0, Z6, Z6
+	VADDPS     Z6, Z1, Z1
+	VCVTPH2PS  32(R9)(SI*1), Z6
+	VSUBPS     Z6, Z5, Z6
+	VPANDD     Z0, Z6, Z6
+	VADDPS     Z6, Z2, Z2
+	VCVTPH2PS  32(R11)(SI*1), Z6
+	VSUBPS     Z6, Z5, Z6
+	VPANDD     Z0, Z6, Z6
+	VADDPS     Z6, Z3, Z3
+	VCVTPH2PS  32(R13)(SI*1), Z6
+	VSUBPS     Z6, Z5, Z6
+	VPANDD     Z0, Z6, Z6
+	VADDPS     Z6, Z4, Z4
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         line
+
+vectors:
+	MOVQ       q_len+8(FP), DX
+	SHLQ       $0x01, DX
+	CMPQ       SI, DX
+	JE         sum
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	ANDQ       $-32, DX
+
+vector:
+	CMPQ      SI, DX
+	JGE       rest
+	VMOVUPS   (AX)(SI*2), Z5
+	VCVTPH2PS (DI)(SI*1), Z6
+	VSUBPS    Z6, Z5, Z6
+	VPANDD    Z0, Z6, Z6
+	VADDPS    Z6, Z1, Z1
+	VCVTPH2PS (R9)(SI*1), Z6
+	VSUBPS    Z6, Z5, Z6
+	VPANDD    Z0, Z6, Z6
+	VADDPS    Z6, Z2, Z2
+	VCVTPH2PS (R11)(SI*1), Z6
+	VSUBPS    Z6, Z5, Z6
+	VPANDD    Z0, Z6, Z6
+	VADDPS    Z6, Z3, Z3
+	VCVTPH2PS (R13)(SI*1), Z6
+	VSUBPS    Z6, Z5, Z6
+	VPANDD    Z0, Z6, Z6
+	VADDPS    Z6, Z4, Z4
+	ADDQ      $0x20, SI
+	JMP       vector
+
+rest:
+	MOVQ        q_len+8(FP), DX
+	SHLQ        $0x01, DX
+	CMPQ        SI, DX
+	JE          sum
+	VMOVUPS.Z   (AX)(SI*2), K1, Z5
+	VMOVDQU16.Z (DI)(SI*1), K1, Y6
+	VCVTPH2PS   Y6, Z6
+	VSUBPS      Z6, Z5, Z6
+	VPANDD      Z0, Z6, Z6
+	VADDPS      Z6, Z1, Z1
+	VMOVDQU16.Z (R9)(SI*1), K1, Y6
+	VCVTPH2PS   Y6, Z6
+	VSUBPS      Z6, Z5, Z6
+	VPANDD      Z0, Z6, Z6
+	VADDPS      Z6, Z2, Z2
+	VMOVDQU16.Z (R11)(SI*1), K1, Y6
+	VCVTPH2PS   Y6, Z6
+	VSUBPS      Z6, Z5, Z6
+	VPANDD      Z0, Z6, Z6
+	VADDPS      Z6, Z3, Z3
+	VMOVDQU16.Z (R13)(SI*1), K1, Y6
+	VCVTPH2PS   Y6, Z6
+	VSUBPS      Z6, Z5, Z6
+	VPANDD      Z0, Z6, Z6
+	VADDPS      Z6, Z4, Z4
+
+sum:
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VADDPS        Y5, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y5
+	VADDPS        Y5, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPS        Y5, Y3, Y3
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPS        Y5, Y4, Y4
+	VHADDPS       Y2, Y1, Y1
+	VHADDPS       Y4, Y3, Y3
+	VHADDPS       Y3, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X5
+	VADDPS        X5, X1, X1
+	MOVQ          out_base+80(FP), DX
+	VMOVUPS       X1, (DX)(BX*4)
+	MOVQ          ids_len+64(FP), SI
+	SUBQ          $0x04, SI
+	CMPQ          BX, SI
+	JGE           done
+	ADDQ          $0x04, BX
+	CMPQ          BX, SI
+	CMOVQGT       SI, BX
+	JMP           block
+
+done:
+	VZEROUPPER
+	RET
+
+// func l1F16AVX2(q []float32, row []uint16) float32
+// Requires: AVX, AVX2, F16C, SSE
+TEXT ·l1F16AVX2(SB), NOSPLIT, $0-52
+	MOVQ     q_base+0(FP), AX
+	MOVQ     row_base+24(FP), CX
+	VPCMPEQD Y0, Y0, Y0
+	VPSRLD   $0x01, Y0, Y0
+	MOVQ     q_len+8(FP), BX
+	SHLQ     $0x01, BX
+	ANDQ     $0x0f, BX
+	LEAQ     endMask<>+0(SB), DX
+	VMOVDQU  (DX)(BX*2), Y7
+	MOVQ     q_len+8(FP), BX
+	SHLQ     $0x01, BX
+	ANDQ     $-64, BX
+	XORQ     DX, DX
+	VPXOR    Y1, Y1, Y1
+	VPXOR    Y2, Y2, Y2
+	VPXOR    Y3, Y3, Y3
+	VPXOR    Y4, Y4, Y4
+	CMPQ     DX, BX
+	JGE      vectors
+
+line:
+	VMOVUPS   (AX)(DX*2), Y5
+	VCVTPH2PS (CX)(DX*1), Y6
+	VSUBPS    Y6, Y5, Y5
+	VANDPS    Y0, Y5, Y5
+	VADDPS    Y5, Y1, Y1
+	VMOVUPS   32(AX)(DX*2), Y5
+	VCVTPH2PS 16(CX)(DX*1), Y6
+	VSUBPS    Y6, Y5, Y5
+	VANDPS    Y0, Y5, Y5
+	VADDPS    Y5, Y2, Y2
+	VMOVUPS   64(AX)(DX*2), Y5
+	VCVTPH2PS 32(CX)(DX*1), Y6
+	VSUBPS    Y6, Y5, Y5
+	VANDPS    Y0, Y5, Y5
+	VADDPS    Y5, Y3, Y3
+	VMOVUPS   96(AX)(DX*2), Y5
+	VCVTPH2PS 48(CX)(DX*1), Y6
+	VSUBPS    Y6, Y5, Y5
+	VANDPS    Y0, Y5, Y5
+	VADDPS    Y5, Y4, Y4
+	ADDQ      $0x40, DX
+	CMPQ      DX, BX
+	JL        line
+
+vectors:
+	MOVQ q_len+8(FP), BX
+	SHLQ $0x01, BX
+	CMPQ DX, BX
+	JE   sum
+	ANDQ $-16, BX
+
+vector:
+	CMPQ      DX, BX
+	JGE       rest
+	VMOVUPS   (AX)(DX*2), Y5
+	VCVTPH2PS (CX)(DX*1), Y6
+	VSUBPS    Y6, Y5, Y5
+	VANDPS    Y0, Y5, Y5
+	VADDPS    Y5, Y1, Y1
+	ADDQ      $0x10, DX
+	JMP       vector
+
+rest:
+	MOVQ      q_len+8(FP), BX
+	SHLQ      $0x01, BX
+	CMPQ      DX, BX
+	JE        sum
+	LEAQ      -16(BX), DX
+	VANDPS    (AX)(DX*2), Y7, Y5
+	VCVTPH2PS (CX)(DX*1), Y6
+	VANDPS    Y7, Y6, Y6
+	VSUBPS    Y6, Y5, Y5
+	VANDPS    Y0, Y5, Y5
+	VADDPS    Y5, Y1, Y1
+
+sum:
+	VHADDPS      Y2, Y1, Y1
+	VHADDPS      Y4, Y3, Y3
+	VHADDPS      Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VHADDPS      X1, X1, X1
+	VHADDPS      X1, X1, X1
+	MOVSS        X1, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func l1F16RowsAVX2(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+// Requires: AVX, AVX2, CMOV, F16C, MMX+
+TEXT ·l1F16RowsAVX2(SB), NOSPLIT, $0-112
+	MOVQ     q_base+0(FP), AX
+	MOVQ     ids_base+56(FP), CX
+	VPCMPEQD Y0, Y0, Y0
+	VPSRLD   $0x01, Y0, Y0
+	MOVQ     q_len+8(FP), DX
+	SHLQ     $0x01, DX
+	ANDQ     $0x0f, DX
+	LEAQ     endMask<>+0(SB), BX
+	VMOVDQU  (BX)(DX*2), Y7
+	MOVQ     q_len+8(FP), R15
+	SHLQ     $0x01, R15
+	XORQ     BX, BX
+
+first:
+	CMPQ  BX, ahead+104(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ BX, BX
+	ANDQ $-64, R15
+
+block:
+	MOVL    (CX)(BX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVL    4(CX)(BX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVL    8(CX)(BX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVL    12(CX)(BX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	MOVQ    BX, DX
+	ADDQ    ahead+104(FP), DX
+	MOVQ    ids_len+64(FP), SI
+	SUBQ    $0x04, SI
+	CMPQ    DX, SI
+	CMOVQGT SI, DX
+	MOVL    (CX)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVL    4(CX)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVL    8(CX)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVL    12(CX)(DX*4), R14
+	IMULQ   stride+48(FP), R14
+	ADDQ    base_base+24(FP), R14
+	XORQ    SI, SI
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	CMPQ    SI, R15
+	JGE     vectors
+
+line:
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	VMOVUPS    (AX)(SI*2), Y5
+	VCVTPH2PS  (DI)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y1, Y1
+	VCVTPH2PS  (R9)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y2, Y2
+	VCVTPH2PS  (R11)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y3, Y3
+	VCVTPH2PS  (R13)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y4, Y4
+	VMOVUPS    32(AX)(SI*2), Y5
+	VCVTPH2PS  16(DI)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y1, Y1
+	VCVTPH2PS  16(R9)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y2, Y2
+	VCVTPH2PS  16(R11)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y3, Y3
+	VCVTPH2PS  16(R13)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y4, Y4
+	VMOVUPS    64(AX)(SI*2), Y5
+	VCVTPH2PS  32(DI)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y1, Y1
+	VCVTPH2PS  32(R9)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y2, Y2
+	VCVTPH2PS  32(R11)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y3, Y3
+	VCVTPH2PS  32(R13)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y4, Y4
+	VMOVUPS    96(AX)(SI*2), Y5
+	VCVTPH2PS  48(DI)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y1, Y1
+	VCVTPH2PS  48(R9)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y2, Y2
+	VCVTPH2PS  48(R11)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y3, Y3
+	VCVTPH2PS  48(R13)(SI*1), Y6
+	VSUBPS     Y6, Y5, Y6
+	VANDPS     Y0, Y6, Y6
+	VADDPS     Y6, Y4, Y4
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         line
+
+vectors:
+	MOVQ       q_len+8(FP), DX
+	SHLQ       $0x01, DX
+	CMPQ       SI, DX
+	JE         sum
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	ANDQ       $-16, DX
+
+vector:
+	CMPQ      SI, DX
+	JGE       rest
+	VMOVUPS   (AX)(SI*2), Y5
+	VCVTPH2PS (DI)(SI*1), Y6
+	VSUBPS    Y6, Y5, Y6
+	VANDPS    Y0, Y6, Y6
+	VADDPS    Y6, Y1, Y1
+	VCVTPH2PS (R9)(SI*1), Y6
+	VSUBPS    Y6, Y5, Y6
+	VANDPS    Y0, Y6, Y6
+	VADDPS    Y6, Y2, Y2
+	VCVTPH2PS (R11)(SI*1), Y6
+	VSUBPS    Y6, Y5, Y6
+	VANDPS    Y0, Y6, Y6
+	VADDPS    Y6, Y3, Y3
+	VCVTPH2PS (R13)(SI*1), Y6
+	VSUBPS    Y6, Y5, Y6
+	VANDPS    Y0, Y6, Y6
+	VADDPS    Y6, Y4, Y4
+	ADDQ      $0x10, SI
+	JMP       vector
+
+rest:
+	MOVQ      q_len+8(FP), DX
+	SHLQ      $0x01, DX
+	CMPQ      SI, DX
+	JE        sum
+	LEAQ      -16(DX), SI
+	VANDPS    (AX)(SI*2), Y7, Y5
+	VCVTPH2PS (DI)(SI*1), Y6
+	VANDPS    Y7, Y6, Y6
+	VSUBPS    Y6, Y5, Y6
+	VANDPS    Y0, Y6, Y6
+	VADDPS    Y6, Y1, Y1
+	VCVTPH2PS (R9)(SI*1), Y6
+	VANDPS    Y7, Y6, Y6
+	VSUBPS    Y6, Y5, Y6
+	VANDPS    Y0, Y6, Y6
+	VADDPS    Y6, Y2, Y2
+	VCVTPH2PS (R11)(SI*1), Y6
+	VANDPS    Y7, Y6, Y6
+	VSUBPS    Y6, Y5, Y6
+	VANDPS    Y0, Y6, Y6
+	VADDPS    Y6, Y3, Y3
+	VCVTPH2PS (R13)(SI*1), Y6
+	VANDPS    Y7, Y6, Y6
+	VSUBPS    Y6, Y5, Y6
+	VANDPS    Y0, Y6, Y6
+	VADDPS    Y6, Y4, Y4
+
+sum:
+	VHADDPS      Y2, Y1, Y1
+	VHADDPS      Y4, Y3, Y3
+	VHADDPS      Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	MOVQ         out_base+80(FP), DX
+	VMOVUPS      X1, (DX)(BX*4)
+	MOVQ         ids_len+64(FP), SI
+	SUBQ         $0x04, SI
+	CMPQ         BX, SI
+	JGE          done
+	ADDQ         $0x04, BX
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotU8AVX512(q []uint8, row []uint8) uint32
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI
+TEXT ·dotU8AVX512(SB), NOSPLIT, $0-52
+	MOVQ      q_base+0(FP), AX
+	MOVQ      row_base+24(FP), CX
+	VMOVDQU64 highBit<>+0(SB), Z8
+	MOVQ      q_len+8(FP), BX
+	ANDQ      $0x3f, BX
+	XORQ      DX, DX
+	BTSQ      BX, DX
+	DECQ      DX
+	KMOVQ     DX, K1
+	MOVQ      q_len+8(FP), BX
+	ANDQ      $-64, BX
+	XORQ      DX, DX
+	VPXORD    Z0, Z0, Z0
+	VPXORD    Z4, Z4, Z4
+	VPXORD    Z1, Z1, Z1
+	VPXORD    Z5, Z5, Z5
+	VPXORD    Z2, Z2, Z2
+	VPXORD    Z6, Z6, Z6
+	VPXORD    Z3, Z3, Z3
+	VPXORD    Z7, Z7, Z7
+	CMPQ      DX, BX
+	JGE       vectors
+
+line:
+	VMOVUPS  (AX)(DX*1), Z9
+	VPXORQ   Z8, Z9, Z9
+	VMOVUPS  (CX)(DX*1), Z10
+	VPDPBUSD Z9, Z10, Z0
+	VPDPBUSD Z8, Z10, Z4
+	ADDQ     $0x40, DX
+	CMPQ     DX, BX
+	JL       line
+
+vectors:
+	MOVQ       q_len+8(FP), BX
+	CMPQ       DX, BX
+	JE         sum
+	VMOVDQU8.Z (AX)(DX*1), K1, Z9
+	VPXORQ     Z8, Z9, Z9
+	VMOVDQU8.Z (CX)(DX*1), K1, Z10
+	VPDPBUSD   Z9, Z10, Z0
+	VPDPBUSD   Z8, Z10, Z4
+
+sum:
+	VPSUBD        Z4, Z0, Z0
+	VPSUBD        Z5, Z1, Z1
+	VPSUBD        Z6, Z2, Z2
+	VPSUBD        Z7, Z3, Z3
+	VEXTRACTI64X4 $0x01, Z0, Y4
+	VPADDD        Y4, Y0, Y0
+	VEXTRACTI64X4 $0x01, Z1, Y4
+	VPADDD        Y4, Y1, Y1
+	VEXTRACTI64X4 $0x01, Z2, Y4
+	VPADDD        Y4, Y2, Y2
+	VEXTRACTI64X4 $0x01, Z3, Y4
+	VPADDD        Y4, Y3, Y3
+	VPHADDD       Y1, Y0, Y0
+	VPHADDD       Y3, Y2, Y2
+	VPHADDD       Y2, Y0, Y0
+	VEXTRACTI128  $0x01, Y0, X1
+	VPADDD        X1, X0, X0
+	VPHADDD       X0, X0, X0
+	VPHADDD       X0, X0, X0
+	VMOVD         X0, AX
+	MOVL          AX, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func dotU8RowsAVX512(q []uint8, base []byte, stride int, ids []uint32, out []uint32, ahead int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI, CMOV, MMX+
+TEXT ·dotU8RowsAVX512(SB), NOSPLIT, $0-112
+	MOVQ      q_base+0(FP), AX
+	MOVQ      ids_base+56(FP), CX
+	VMOVDQU64 highBit<>+0(SB), Z8
+	MOVQ      q_len+8(FP), DX
+	ANDQ      $0x3f, DX
+	XORQ      BX, BX
+	BTSQ      DX, BX
+	DECQ      BX
+	KMOVQ     BX, K1
+	MOVQ      q_len+8(FP), R15
+	XORQ      BX, BX
+
+first:
+	CMPQ  BX, ahead+104(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ BX, BX
+	ANDQ $-64, R15
+
+block:
+	MOVL    (CX)(BX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVL    4(CX)(BX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVL    8(CX)(BX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVL    12(CX)(BX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	MOVQ    BX, DX
+	ADDQ    ahead+104(FP), DX
+	MOVQ    ids_len+64(FP), SI
+	SUBQ    $0x04, SI
+	CMPQ    DX, SI
+	CMOVQGT SI, DX
+	MOVL    (CX)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVL    4(CX)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVL    8(CX)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVL    12(CX)(DX*4), R14
+	IMULQ   stride+48(FP), R14
+	ADDQ    base_base+24(FP), R14
+	XORQ    SI, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z7, Z7, Z7
+	CMPQ    SI, R15
+	JGE     vectors
+
+line:
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	VMOVUPS    (AX)(SI*1), Z9
+	VPXORQ     Z8, Z9, Z9
+	VMOVUPS    (DI)(SI*1), Z10
+	VPDPBUSD   Z9, Z10, Z0
+	VPDPBUSD   Z8, Z10, Z4
+	VMOVUPS    (R9)(SI*1), Z10
+	VPDPBUSD   Z9, Z10, Z1
+	VPDPBUSD   Z8, Z10, Z5
+	VMOVUPS    (R11)(SI*1), Z10
+	VPDPBUSD   Z9, Z10, Z2
+	VPDPBUSD   Z8, Z10, Z6
+	VMOVUPS    (R13)(SI*1), Z10
+	VPDPBUSD   Z9, Z10, Z3
+	VPDPBUSD   Z8, Z10, Z7
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         line
+
+vectors:
+	MOVQ       q_len+8(FP), DX
+	CMPQ       SI, DX
+	JE         sum
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	VMOVDQU8.Z (AX)(SI*1), K1, Z9
+	VPXORQ     Z8, Z9, Z9
+	VMOVDQU8.Z (DI)(SI*1), K1, Z10
+	VPDPBUSD   Z9, Z10, Z0
+	VPDPBUSD   Z8, Z10, Z4
+	VMOVDQU8.Z (R9)(SI*1), K1, Z10
+	VPDPBUSD   Z9, Z10, Z1
+	VPDPBUSD   Z8, Z10, Z5
+	VMOVDQU8.Z (R11)(SI*1), K1, Z10
+	VPDPBUSD   Z9, Z10, Z2
+	VPDPBUSD   Z8, Z10, Z6
+	VMOVDQU8.Z (R13)(SI*1), K1, Z10
+	VPDPBUSD   Z9, Z10, Z3
+	VPDPBUSD   Z8, Z10, Z7
+
+sum:
+	VPSUBD        Z4, Z0, Z0
+	VPSUBD        Z5, Z1, Z1
+	VPSUBD        Z6, Z2, Z2
+	VPSUBD        Z7, Z3, Z3
+	VEXTRACTI64X4 $0x01, Z0, Y9
+	VPADDD        Y9, Y0, Y0
+	VEXTRACTI64X4 $0x01, Z1, Y9
+	VPADDD        Y9, Y1, Y1
+	VEXTRACTI64X4 $0x01, Z2, Y9
+	VPADDD        Y9, Y2, Y2
+	VEXTRACTI64X4 $0x01, Z3, Y9
+	VPADDD        Y9, Y3, Y3
+	VPHADDD       Y1, Y0, Y0
+	VPHADDD       Y3, Y2, Y2
+	VPHADDD       Y2, Y0, Y0
+	VEXTRACTI128  $0x01, Y0, X9
+	VPADDD        X9, X0, X0
+	MOVQ          out_base+80(FP), DX
+	VMOVUPS       X0, (DX)(BX*4)
+	MOVQ          ids_len+64(FP), SI
+	SUBQ          $0x04, SI
+	CMPQ          BX, SI
+	JGE           done
+	ADDQ          $0x04, BX
+	CMPQ          BX, SI
+	CMOVQGT       SI, BX
+	JMP           block
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotU8AVX2(q []uint8, row []uint8) uint32
+// Requires: AVX, AVX2
+TEXT ·dotU8AVX2(SB), NOSPLIT, $0-52
+	MOVQ    q_base+0(FP), AX
+	MOVQ    row_base+24(FP), CX
+	VPXOR   Y4, Y4, Y4
+	MOVQ    q_len+8(FP), BX
+	ANDQ    $0x1f, BX
+	LEAQ    endMask<>+0(SB), DX
+	VMOVDQU (DX)(BX*1), Y9
+	MOVQ    q_len+8(FP), BX
+	ANDQ    $-64, BX
+	XORQ    DX, DX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	CMPQ    DX, BX
+	JGE     vectors
+
+line:
+	VMOVUPS    (AX)(DX*1), Y6
+	VPUNPCKLBW Y4, Y6, Y5
+	VPUNPCKHBW Y4, Y6, Y6
+	VMOVUPS    (CX)(DX*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y0, Y0
+	VPADDD     Y8, Y0, Y0
+	VMOVUPS    32(AX)(DX*1), Y6
+	VPUNPCKLBW Y4, Y6, Y5
+	VPUNPCKHBW Y4, Y6, Y6
+	VMOVUPS    32(CX)(DX*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y1, Y1
+	VPADDD     Y8, Y1, Y1
+	ADDQ       $0x40, DX
+	CMPQ       DX, BX
+	JL         line
+
+vectors:
+	MOVQ q_len+8(FP), BX
+	CMPQ DX, BX
+	JE   sum
+	ANDQ $-32, BX
+
+vector:
+	CMPQ       DX, BX
+	JGE        rest
+	VMOVUPS    (AX)(DX*1), Y6
+	VPUNPCKLBW Y4, Y6, Y5
+	VPUNPCKHBW Y4, Y6, Y6
+	VMOVUPS    (CX)(DX*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y0, Y0
+	VPADDD     Y8, Y0, Y0
+	ADDQ       $0x20, DX
+	JMP        vector
+
+rest:
+	MOVQ       q_len+8(FP), BX
+	CMPQ       DX, BX
+	JE         sum
+	LEAQ       -32(BX), DX
+	VPAND      (AX)(DX*1), Y9, Y6
+	VPUNPCKLBW Y4, Y6, Y5
+	VPUNPCKHBW Y4, Y6, Y6
+	VPAND      (CX)(DX*1), Y9, Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y0, Y0
+	VPADDD     Y8, Y0, Y0
+
+sum:
+	VPHADDD      Y1, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPHADDD      Y2, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	VPHADDD      X0, X0, X0
+	VPHADDD      X0, X0, X0
+	VMOVD        X0, AX
+	MOVL         AX, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func dotU8RowsAVX2(q []uint8, base []byte, stride int, ids []uint32, out []uint32, ahead int)
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·dotU8RowsAVX2(SB), NOSPLIT, $0-112
+	MOVQ    q_base+0(FP), AX
+	MOVQ    ids_base+56(FP), CX
+	VPXOR   Y4, Y4, Y4
+	MOVQ    q_len+8(FP), DX
+	ANDQ    $0x1f, DX
+	LEAQ    endMask<>+0(SB), BX
+	VMOVDQU (BX)(DX*1), Y9
+	MOVQ    q_len+8(FP), R15
+	XORQ    BX, BX
+
+first:
+	CMPQ  BX, ahead+104(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ BX, BX
+	ANDQ $-64, R15
+
+block:
+	MOVL    (CX)(BX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVL    4(CX)(BX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVL    8(CX)(BX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVL    12(CX)(BX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	MOVQ    BX, DX
+	ADDQ    ahead+104(FP), DX
+	MOVQ    ids_len+64(FP), SI
+	SUBQ    $0x04, SI
+	CMPQ    DX, SI
+	CMOVQGT SI, DX
+	MOVL    (CX)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVL    4(CX)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVL    8(CX)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVL    12(CX)(DX*4), R14
+	IMULQ   stride+48(FP), R14
+	ADDQ    base_base+24(FP), R14
+	XORQ    SI, SI
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	CMPQ    SI, R15
+	JGE     vectors
+
+line:
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	VMOVUPS    (AX)(SI*1), Y6
+	VPUNPCKLBW Y4, Y6, Y5
+	VPUNPCKHBW Y4, Y6, Y6
+	VMOVUPS    (DI)(SI*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y0, Y0
+	VPADDD     Y8, Y0, Y0
+	VMOVUPS    (R9)(SI*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y1, Y1
+	VPADDD     Y8, Y1, Y1
+	VMOVUPS    (R11)(SI*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y2, Y2
+	VPADDD     Y8, Y2, Y2
+	VMOVUPS    (R13)(SI*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y3, Y3
+	VPADDD     Y8, Y3, Y3
+	VMOVUPS    32(AX)(SI*1), Y6
+	VPUNPCKLBW Y4, Y6, Y5
+	VPUNPCKHBW Y4, Y6, Y6
+	VMOVUPS    32(DI)(SI*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y0, Y0
+	VPADDD     Y8, Y0, Y0
+	VMOVUPS    32(R9)(SI*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y1, Y1
+	VPADDD     Y8, Y1, Y1
+	VMOVUPS    32(R11)(SI*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y2, Y2
+	VPADDD     Y8, Y2, Y2
+	VMOVUPS    32(R13)(SI*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y3, Y3
+	VPADDD     Y8, Y3, Y3
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         line
+
+vectors:
+	MOVQ       q_len+8(FP), DX
+	CMPQ       SI, DX
+	JE         sum
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	ANDQ       $-32, DX
+
+vector:
+	CMPQ       SI, DX
+	JGE        rest
+	VMOVUPS    (AX)(SI*1), Y6
+	VPUNPCKLBW Y4, Y6, Y5
+	VPUNPCKHBW Y4, Y6, Y6
+	VMOVUPS    (DI)(SI*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y0, Y0
+	VPADDD     Y8, Y0, Y0
+	VMOVUPS    (R9)(SI*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y1, Y1
+	VPADDD     Y8, Y1, Y1
+	VMOVUPS    (R11)(SI*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y2, Y2
+	VPADDD     Y8, Y2, Y2
+	VMOVUPS    (R13)(SI*1), Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y3, Y3
+	VPADDD     Y8, Y3, Y3
+	ADDQ       $0x20, SI
+	JMP        vector
+
+rest:
+	MOVQ       q_len+8(FP), DX
+	CMPQ       SI, DX
+	JE         sum
+	LEAQ       -32(DX), SI
+	VPAND      (AX)(SI*1), Y9, Y6
+	VPUNPCKLBW Y4, Y6, Y5
+	VPUNPCKHBW Y4, Y6, Y6
+	VPAND      (DI)(SI*1), Y9, Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y0, Y0
+	VPADDD     Y8, Y0, Y0
+	VPAND      (R9)(SI*1), Y9, Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y1, Y1
+	VPADDD     Y8, Y1, Y1
+	VPAND      (R11)(SI*1), Y9, Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y2, Y2
+	VPADDD     Y8, Y2, Y2
+	VPAND      (R13)(SI*1), Y9, Y8
+	VPUNPCKLBW Y4, Y8, Y7
+	VPUNPCKHBW Y4, Y8, Y8
+	VPMADDWD   Y5, Y7, Y7
+	VPMADDWD   Y6, Y8, Y8
+	VPADDD     Y7, Y3, Y3
+	VPADDD     Y8, Y3, Y3
+
+sum:
+	VPHADDD      Y1, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPHADDD      Y2, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	MOVQ         out_base+80(FP), DX
+	VMOVUPS      X0, (DX)(BX*4)
+	MOVQ         ids_len+64(FP), SI
+	SUBQ         $0x04, SI
+	CMPQ         BX, SI
+	JGE          done
+	ADDQ         $0x04, BX
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func l2U8AVX512(q []uint8, row []uint8) uint32
+// Requires: AVX, AVX2, AVX512BW, AVX512F
+TEXT ·l2U8AVX512(SB), NOSPLIT, $0-52
+	MOVQ   q_base+0(FP), AX
+	MOVQ   row_base+24(FP), CX
+	VPXORD Z4, Z4, Z4
+	MOVQ   q_len+8(FP), BX
+	ANDQ   $0x3f, BX
+	XORQ   DX, DX
+	BTSQ   BX, DX
+	DECQ   DX
+	KMOVQ  DX, K1
+	MOVQ   q_len+8(FP), BX
+	ANDQ   $-64, BX
+	XORQ   DX, DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	CMPQ   DX, BX
+	JGE    vectors
+
+line:
+	VMOVUPS    (AX)(DX*1), Z6
+	VMOVUPS    (CX)(DX*1), Z7
+	VPSUBUSB   Z7, Z6, Z5
+	VPSUBUSB   Z6, Z7, Z7
+	VPORQ      Z5, Z7, Z7
+	VPUNPCKLBW Z4, Z7, Z5
+	VPUNPCKHBW Z4, Z7, Z7
+	VPMADDWD   Z5, Z5, Z5
+	VPMADDWD   Z7, Z7, Z7
+	VPADDD     Z5, Z0, Z0
+	VPADDD     Z7, Z0, Z0
+	ADDQ       $0x40, DX
+	CMPQ       DX, BX
+	JL         line
+
+vectors:
+	MOVQ       q_len+8(FP), BX
+	CMPQ       DX, BX
+	JE         sum
+	VMOVDQU8.Z (AX)(DX*1), K1, Z6
+	VMOVDQU8.Z (CX)(DX*1), K1, Z7
+	VPSUBUSB   Z7, Z6, Z5
+	VPSUBUSB   Z6, Z7, Z7
+	VPORQ      Z5, Z7, Z7
+	VPUNPCKLBW Z4, Z7, Z5
+	VPUNPCKHBW Z4, Z7, Z7
+	VPMADDWD   Z5, Z5, Z5
+	VPMADDWD   Z7, Z7, Z7
+	VPADDD     Z5, Z0, Z0
+	VPADDD     Z7, Z0, Z0
+
+sum:
+	VEXTRACTI64X4 $0x01, Z0, Y4
+	VPADDD        Y4, Y0, Y0
+	VEXTRACTI64X4 $0x01, Z1, Y4
+	VPADDD        Y4, Y1, Y1
+	VEXTRACTI64X4 $0x01, Z2, Y4
+	VPADDD        Y4, Y2, Y2
+	VEXTRACTI64X4 $0x01, Z3, Y4
+	VPADDD        Y4, Y3, Y3
+	VPHADDD       Y1, Y0, Y0
+	VPHADDD       Y3, Y2, Y2
+	VPHADDD       Y2, Y0, Y0
+	VEXTRACTI128  $0x01, Y0, X1
+	VPADDD        X1, X0, X0
+	VPHADDD       X0, X0, X0
+	VPHADDD       X0, X0, X0
+	VMOVD         X0, AX
+	MOVL          AX, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func l2U8RowsAVX512(q []uint8, base []byte, stride int, ids []uint32, out []uint32, ahead int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, CMOV, MMX+
+TEXT ·l2U8RowsAVX512(SB), NOSPLIT, $0-112
+	MOVQ   q_base+0(FP), AX
+	MOVQ   ids_base+56(FP), CX
+	VPXORD Z4, Z4, Z4
+	MOVQ   q_len+8(FP), DX
+	ANDQ   $0x3f, DX
+	XORQ   BX, BX
+	BTSQ   DX, BX
+	DECQ   BX
+	KMOVQ  BX, K1
+	MOVQ   q_len+8(FP), R15
+	XORQ   BX, BX
+
+first:
+	CMPQ  BX, ahead+104(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ BX, BX
+	ANDQ $-64, R15
+
+block:
+	MOVL    (CX)(BX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVL    4(CX)(BX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVL    8(CX)(BX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVL    12(CX)(BX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	MOVQ    BX, DX
+	ADDQ    ahead+104(FP), DX
+	MOVQ    ids_len+64(FP), SI
+	SUBQ    $0x04, SI
+	CMPQ    DX, SI
+	CMOVQGT SI, DX
+	MOVL    (CX)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVL    4(CX)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVL    8(CX)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVL    12(CX)(DX*4), R14
+	IMULQ   stride+48(FP), R14
+	ADDQ    base_base+24(FP), R14
+	XORQ    SI, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	CMPQ    SI, R15
+	JGE     vectors
+
+line:
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	VMOVUPS    (AX)(SI*1), Z6
+	VMOVUPS    (DI)(SI*1), Z7
+	VPSUBUSB   Z7, Z6, Z5
+	VPSUBUSB   Z6, Z7, Z7
+	VPORQ      Z5, Z7, Z7
+	VPUNPCKLBW Z4, Z7, Z5
+	VPUNPCKHBW Z4, Z7, Z7
+	VPMADDWD   Z5, Z5, Z5
+	VPMADDWD   Z7, Z7, Z7
+	VPADDD     Z5, Z0, Z0
+	VPADDD     Z7, Z0, Z0
+	VMOVUPS    (R9)(SI*1), Z7
+	VPSUBUSB   Z7, Z6, Z5
+	VPSUBUSB   Z6, Z7, Z7
+	VPORQ      Z5, Z7, Z7
+	VPUNPCKLBW Z4, Z7, Z5
+	VPUNPCKHBW Z4, Z7, Z7
+	VPMADDWD   Z5, Z5, Z5
+	VPMADDWD   Z7, Z7, Z7
+	VPADDD     Z5, Z1, Z1
+	VPADDD     Z7, Z1, Z1
+	VMOVUPS    (R11)(SI*1), Z7
+	VPSUBUSB   Z7, Z6, Z5
+	VPSUBUSB   Z6, Z7, Z7
+	VPORQ      Z5, Z7, Z7
+	VPUNPCKLBW Z4, Z7, Z5
+	VPUNPCKHBW Z4, Z7, Z7
+	VPMADDWD   Z5, Z5, Z5
+	VPMADDWD   Z7, Z7, Z7
+	VPADDD     Z5, Z2, Z2
+	VPADDD     Z7, Z2, Z2
+	VMOVUPS    (R13)(SI*1), Z7
+	VPSUBUSB   Z7, Z6, Z5
+	VPSUBUSB   Z6, Z7, Z7
+	VPORQ      Z5, Z7, Z7
+	VPUNPCKLBW Z4, Z7, Z5
+	VPUNPCKHBW Z4, Z7, Z7
+	VPMADDWD   Z5, Z5, Z5
+	VPMADDWD   Z7, Z7, Z7
+	VPADDD     Z5, Z3, Z3
+	VPADDD     Z7, Z3, Z3
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         line
+
+vectors:
+	MOVQ       q_len+8(FP), DX
+	CMPQ       SI, DX
+	JE         sum
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	VMOVDQU8.Z (AX)(SI*1), K1, Z6
+	VMOVDQU8.Z (DI)(SI*1), K1, Z7
+	VPSUBUSB   Z7, Z6, Z5
+	VPSUBUSB   Z6, Z7, Z7
+	VPORQ      Z5, Z7, Z7
+	VPUNPCKLBW Z4, Z7, Z5
+	VPUNPCKHBW Z4, Z7, Z7
+	VPMADDWD   Z5, Z5, Z5
+	VPMADDWD   Z7, Z7, Z7
+	VPADDD     Z5, Z0, Z0
+	VPADDD     Z7, Z0, Z0
+	VMOVDQU8.Z (R9)(SI*1), K1, Z7
+	VPSUBUSB   Z7, Z6, Z5
+	VPSUBUSB   Z6, Z7, Z7
+	VPORQ      Z5, Z7, Z7
+	VPUNPCKLBW Z4, Z7, Z5
+	VPUNPCKHBW Z4, Z7, Z7
+	VPMADDWD   Z5, Z5, Z5
+	VPMADDWD   Z7, Z7, Z7
+	VPADDD     Z5, Z1, Z1
+	VPADDD     Z7, Z1, Z1
+	VMOVDQU8.Z (R11)(SI*1), K1, Z7
+	VPSUBUSB   Z7, Z6, Z5
+	VPSUBUSB   Z6, Z7, Z7
+	VPORQ      Z5, Z7, Z7
+	VPUNPCKLBW Z4, Z7, Z5
+	VPUNPCKHBW Z4, Z7, Z7
+	VPMADDWD   Z5, Z5, Z5
+	VPMADDWD   Z7, Z7, Z7
+	VPADDD     Z5, Z2, Z2
+	VPADDD     Z7, Z2, Z2
+	VMOVDQU8.Z (R13)(SI*1), K1, Z7
+	VPSUBUSB   Z7, Z6, Z5
+	VPSUBUSB   Z6, Z7, Z7
+	VPORQ      Z5, Z7, Z7
+	VPUNPCKLBW Z4, Z7, Z5
+	VPUNPCKHBW Z4, Z7, Z7
+	VPMADDWD   Z5, Z5, Z5
+	VPMADDWD   Z7, Z7, Z7
+	VPADDD     Z5, Z3, Z3
+	VPADDD     Z7, Z3, Z3
+
+sum:
+	VEXTRACTI64X4 $0x01, Z0, Y5
+	VPADDD        Y5, Y0, Y0
+	VEXTRACTI64X4 $0x01, Z1, Y5
+	VPADDD        Y5, Y1, Y1
+	VEXTRACTI64X4 $0x01, Z2, Y5
+	VPADDD        Y5, Y2, Y2
+	VEXTRACTI64X4 $0x01, Z3, Y5
+	VPADDD        Y5, Y3, Y3
+	VPHADDD       Y1, Y0, Y0
+	VPHADDD       Y3, Y2, Y2
+	VPHADDD       Y2, Y0, Y0
+	VEXTRACTI128  $0x01, Y0, X5
+	VPADDD        X5, X0, X0
+	MOVQ          out_base+80(FP), DX
+	VMOVUPS       X0, (DX)(BX*4)
+	MOVQ          ids_len+64(FP), SI
+	SUBQ          $0x04, SI
+	CMPQ          BX, SI
+	JGE           done
+	ADDQ          $0x04, BX
+	CMPQ          BX, SI
+	CMOVQGT       SI, BX
+	JMP           block
+
+done:
+	VZEROUPPER
+	RET
+
+// func l2U8AVX2(q []uint8, row []uint8) uint32
+// Requires: AVX, AVX2
+TEXT ·l2U8AVX2(SB), NOSPLIT, $0-52
+	MOVQ    q_base+0(FP), AX
+	MOVQ    row_base+24(FP), CX
+	VPXOR   Y4, Y4, Y4
+	MOVQ    q_len+8(FP), BX
+	ANDQ    $0x1f, BX
+	LEAQ    endMask<>+0(SB), DX
+	VMOVDQU (DX)(BX*1), Y8
+	MOVQ    q_len+8(FP), BX
+	ANDQ    $-64, BX
+	XORQ    DX, DX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	CMPQ    DX, BX
+	JGE     vectors
+
+line:
+	VMOVUPS    (AX)(DX*1), Y6
+	VMOVUPS    (CX)(DX*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y0, Y0
+	VPADDD     Y7, Y0, Y0
+	VMOVUPS    32(AX)(DX*1), Y6
+	VMOVUPS    32(CX)(DX*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y1, Y1
+	VPADDD     Y7, Y1, Y1
+	ADDQ       $0x40, DX
+	CMPQ       DX, BX
+	JL         line
+
+vectors:
+	MOVQ q_len+8(FP), BX
+	CMPQ DX, BX
+	JE   sum
+	ANDQ $-32, BX
+
+vector:
+	CMPQ       DX, BX
+	JGE        rest
+	VMOVUPS    (AX)(DX*1), Y6
+	VMOVUPS    (CX)(DX*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y0, Y0
+	VPADDD     Y7, Y0, Y0
+	ADDQ       $0x20, DX
+	JMP        vector
+
+rest:
+	MOVQ       q_len+8(FP), BX
+	CMPQ       DX, BX
+	JE         sum
+	LEAQ       -32(BX), DX
+	VPAND      (AX)(DX*1), Y8, Y6
+	VPAND      (CX)(DX*1), Y8, Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y0, Y0
+	VPADDD     Y7, Y0, Y0
+
+sum:
+	VPHADDD      Y1, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPHADDD      Y2, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	VPHADDD      X0, X0, X0
+	VPHADDD      X0, X0, X0
+	VMOVD        X0, AX
+	MOVL         AX, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func l2U8RowsAVX2(q []uint8, base []byte, stride int, ids []uint32, out []uint32, ahead int)
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·l2U8RowsAVX2(SB), NOSPLIT, $0-112
+	MOVQ    q_base+0(FP), AX
+	MOVQ    ids_base+56(FP), CX
+	VPXOR   Y4, Y4, Y4
+	MOVQ    q_len+8(FP), DX
+	ANDQ    $0x1f, DX
+	LEAQ    endMask<>+0(SB), BX
+	VMOVDQU (BX)(DX*1), Y8
+	MOVQ    q_len+8(FP), R15
+	XORQ    BX, BX
+
+first:
+	CMPQ  BX, ahead+104(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ BX, BX
+	ANDQ $-64, R15
+
+block:
+	MOVL    (CX)(BX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVL    4(CX)(BX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVL    8(CX)(BX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVL    12(CX)(BX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	MOVQ    BX, DX
+	ADDQ    ahead+104(FP), DX
+	MOVQ    ids_len+64(FP), SI
+	SUBQ    $0x04, SI
+	CMPQ    DX, SI
+	CMOVQGT SI, DX
+	MOVL    (CX)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVL    4(CX)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVL    8(CX)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVL    12(CX)(DX*4), R14
+	IMULQ   stride+48(FP), R14
+	ADDQ    base_base+24(FP), R14
+	XORQ    SI, SI
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	CMPQ    SI, R15
+	JGE     vectors
+
+line:
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	VMOVUPS    (AX)(SI*1), Y6
+	VMOVUPS    (DI)(SI*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y0, Y0
+	VPADDD     Y7, Y0, Y0
+	VMOVUPS    (R9)(SI*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y1, Y1
+	VPADDD     Y7, Y1, Y1
+	VMOVUPS    (R11)(SI*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y2, Y2
+	VPADDD     Y7, Y2, Y2
+	VMOVUPS    (R13)(SI*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y3, Y3
+	VPADDD     Y7, Y3, Y3
+	VMOVUPS    32(AX)(SI*1), Y6
+	VMOVUPS    32(DI)(SI*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y0, Y0
+	VPADDD     Y7, Y0, Y0
+	VMOVUPS    32(R9)(SI*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y1, Y1
+	VPADDD     Y7, Y1, Y1
+	VMOVUPS    32(R11)(SI*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y2, Y2
+	VPADDD     Y7, Y2, Y2
+	VMOVUPS    32(R13)(SI*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y3, Y3
+	VPADDD     Y7, Y3, Y3
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         line
+
+vectors:
+	MOVQ       q_len+8(FP), DX
+	CMPQ       SI, DX
+	JE         sum
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	ANDQ       $-32, DX
+
+vector:
+	CMPQ       SI, DX
+	JGE        rest
+	VMOVUPS    (AX)(SI*1), Y6
+	VMOVUPS    (DI)(SI*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y0, Y0
+	VPADDD     Y7, Y0, Y0
+	VMOVUPS    (R9)(SI*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y1, Y1
+	VPADDD     Y7, Y1, Y1
+	VMOVUPS    (R11)(SI*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y2, Y2
+	VPADDD     Y7, Y2, Y2
+	VMOVUPS    (R13)(SI*1), Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y3, Y3
+	VPADDD     Y7, Y3, Y3
+	ADDQ       $0x20, SI
+	JMP        vector
+
+rest:
+	MOVQ       q_len+8(FP), DX
+	CMPQ       SI, DX
+	JE         sum
+	LEAQ       -32(DX), SI
+	VPAND      (AX)(SI*1), Y8, Y6
+	VPAND      (DI)(SI*1), Y8, Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y0, Y0
+	VPADDD     Y7, Y0, Y0
+	VPAND      (R9)(SI*1), Y8, Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y1, Y1
+	VPADDD     Y7, Y1, Y1
+	VPAND      (R11)(SI*1), Y8, Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y2, Y2
+	VPADDD     Y7, Y2, Y2
+	VPAND      (R13)(SI*1), Y8, Y7
+	VPSUBUSB   Y7, Y6, Y5
+	VPSUBUSB   Y6, Y7, Y7
+	VPOR       Y5, Y7, Y7
+	VPUNPCKLBW Y4, Y7, Y5
+	VPUNPCKHBW Y4, Y7, Y7
+	VPMADDWD   Y5, Y5, Y5
+	VPMADDWD   Y7, Y7, Y7
+	VPADDD     Y5, Y3, Y3
+	VPADDD     Y7, Y3, Y3
+
+sum:
+	VPHADDD      Y1, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPHADDD      Y2, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	MOVQ         out_base+80(FP), DX
+	VMOVUPS      X0, (DX)(BX*4)
+	MOVQ         ids_len+64(FP), SI
+	SUBQ         $0x04, SI
+	CMPQ         BX, SI
+	JGE          done
+	ADDQ         $0x04, BX
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func l1U8AVX512(q []uint8, row []uint8) uint32
+// Requires: AVX, AVX2, AVX512BW, AVX512F
+TEXT ·l1U8AVX512(SB), NOSPLIT, $0-52
+	MOVQ   q_base+0(FP), AX
+	MOVQ   row_base+24(FP), CX
+	VPXORD Z4, Z4, Z4
+	MOVQ   q_len+8(FP), BX
+	ANDQ   $0x3f, BX
+	XORQ   DX, DX
+	BTSQ   BX, DX
+	DECQ   DX
+	KMOVQ  DX, K1
+	MOVQ   q_len+8(FP), BX
+	ANDQ   $-64, BX
+	XORQ   DX, DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	CMPQ   DX, BX
+	JGE    vectors
+
+line:
+	VMOVUPS (AX)(DX*1), Z4
+	VMOVUPS (CX)(DX*1), Z5
+	VPSADBW Z4, Z5, Z5
+	VPADDD  Z5, Z0, Z0
+	ADDQ    $0x40, DX
+	CMPQ    DX, BX
+	JL      line
+
+vectors:
+	MOVQ       q_len+8(FP), BX
+	CMPQ       DX, BX
+	JE         sum
+	VMOVDQU8.Z (AX)(DX*1), K1, Z4
+	VMOVDQU8.Z (CX)(DX*1), K1, Z5
+	VPSADBW    Z4, Z5, Z5
+	VPADDD     Z5, Z0, Z0
+
+sum:
+	VEXTRACTI64X4 $0x01, Z0, Y4
+	VPADDD        Y4, Y0, Y0
+	VEXTRACTI64X4 $0x01, Z1, Y4
+	VPADDD        Y4, Y1, Y1
+	VEXTRACTI64X4 $0x01, Z2, Y4
+	VPADDD        Y4, Y2, Y2
+	VEXTRACTI64X4 $0x01, Z3, Y4
+	VPADDD        Y4, Y3, Y3
+	VPHADDD       Y1, Y0, Y0
+	VPHADDD       Y3, Y2, Y2
+	VPHADDD       Y2, Y0, Y0
+	VEXTRACTI128  $0x01, Y0, X1
+	VPADDD        X1, X0, X0
+	VPHADDD       X0, X0, X0
+	VPHADDD       X0, X0, X0
+	VMOVD         X0, AX
+	MOVL          AX, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func l1U8RowsAVX512(q []uint8, base []byte, stride int, ids []uint32, out []uint32, ahead int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, CMOV, MMX+
+TEXT ·l1U8RowsAVX512(SB), NOSPLIT, $0-112
+	MOVQ   q_base+0(FP), AX
+	MOVQ   ids_base+56(FP), CX
+	VPXORD Z4, Z4, Z4
+	MOVQ   q_len+8(FP), DX
+	ANDQ   $0x3f, DX
+	XORQ   BX, BX
+	BTSQ   DX, BX
+	DECQ   BX
+	KMOVQ  BX, K1
+	MOVQ   q_len+8(FP), R15
+	XORQ   BX, BX
+
+first:
+	CMPQ  BX, ahead+104(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ BX, BX
+	ANDQ $-64, R15
+
+block:
+	MOVL    (CX)(BX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVL    4(CX)(BX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVL    8(CX)(BX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVL    12(CX)(BX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	MOVQ    BX, DX
+	ADDQ    ahead+104(FP), DX
+	MOVQ    ids_len+64(FP), SI
+	SUBQ    $0x04, SI
+	CMPQ    DX, SI
+	CMOVQGT SI, DX
+	MOVL    (CX)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVL    4(CX)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVL    8(CX)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVL    12(CX)(DX*4), R14
+	IMULQ   stride+48(FP), R14
+	ADDQ    base_base+24(FP), R14
+	XORQ    SI, SI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	CMPQ    SI, R15
+	JGE     vectors
+
+line:
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	VMOVUPS    (AX)(SI*1), Z4
+	VMOVUPS    (DI)(SI*1), Z5
+	VPSADBW    Z4, Z5, Z5
+	VPADDD     Z5, Z0, Z0
+	VMOVUPS    (R9)(SI*1), Z5
+	VPSADBW    Z4, Z5, Z5
+	VPADDD     Z5, Z1, Z1
+	VMOVUPS    (R11)(SI*1), Z5
+	VPSADBW    Z4, Z5, Z5
+	VPADDD     Z5, Z2, Z2
+	VMOVUPS    (R13)(SI*1), Z5
+	VPSADBW    Z4, Z5, Z5
+	VPADDD     Z5, Z3, Z3
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         line
+
+vectors:
+	MOVQ       q_len+8(FP), DX
+	CMPQ       SI, DX
+	JE         sum
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	VMOVDQU8.Z (AX)(SI*1), K1, Z4
+	VMOVDQU8.Z (DI)(SI*1), K1, Z5
+	VPSADBW    Z4, Z5, Z5
+	VPADDD     Z5, Z0, Z0
+	VMOVDQU8.Z (R9)(SI*1), K1, Z5
+	VPSADBW    Z4, Z5, Z5
+	VPADDD     Z5, Z1, Z1
+	VMOVDQU8.Z (R11)(SI*1), K1, Z5
+	VPSADBW    Z4, Z5, Z5
+	VPADDD     Z5, Z2, Z2
+	VMOVDQU8.Z (R13)(SI*1), K1, Z5
+	VPSADBW    Z4, Z5, Z5
+	VPADDD     Z5, Z3, Z3
+
+sum:
+	VEXTRACTI64X4 $0x01, Z0, Y4
+	VPADDD        Y4, Y0, Y0
+	VEXTRACTI64X4 $0x01, Z1, Y4
+	VPADDD        Y4, Y1, Y1
+	VEXTRACTI64X4 $0x01, Z2, Y4
+	VPADDD        Y4, Y2, Y2
+	VEXTRACTI64X4 $0x01, Z3, Y4
+	VPADDD        Y4, Y3, Y3
+	VPHADDD       Y1, Y0, Y0
+	VPHADDD       Y3, Y2, Y2
+	VPHADDD       Y2, Y0, Y0
+	VEXTRACTI128  $0x01, Y0, X4
+	VPADDD        X4, X0, X0
+	MOVQ          out_base+80(FP), DX
+	VMOVUPS       X0, (DX)(BX*4)
+	MOVQ          ids_len+64(FP), SI
+	SUBQ          $0x04, SI
+	CMPQ          BX, SI
+	JGE           done
+	ADDQ          $0x04, BX
+	CMPQ          BX, SI
+	CMOVQGT       SI, BX
+	JMP           block
+
+done:
+	VZEROUPPER
+	RET
+
+// func l1U8AVX2(q []uint8, row []uint8) uint32
+// Requires: AVX, AVX2
+TEXT ·l1U8AVX2(SB), NOSPLIT, $0-52
+	MOVQ    q_base+0(FP), AX
+	MOVQ    row_base+24(FP), CX
+	VPXOR   Y0, Y0, Y0
+	MOVQ    q_len+8(FP), BX
+	ANDQ    $0x1f, BX
+	LEAQ    endMask<>+0(SB), DX
+	VMOVDQU (DX)(BX*1), Y6
+	MOVQ    q_len+8(FP), BX
+	ANDQ    $-64, BX
+	XORQ    DX, DX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	CMPQ    DX, BX
+	JGE     vectors
+
+line:
+	VMOVUPS (AX)(DX*1), Y4
+	VMOVUPS (CX)(DX*1), Y5
+	VPSADBW Y4, Y5, Y5
+	VPADDD  Y5, Y0, Y0
+	VMOVUPS 32(AX)(DX*1), Y4
+	VMOVUPS 32(CX)(DX*1), Y5
+	VPSADBW Y4, Y5, Y5
+	VPADDD  Y5, Y1, Y1
+	ADDQ    $0x40, DX
+	CMPQ    DX, BX
+	JL      line
+
+vectors:
+	MOVQ q_len+8(FP), BX
+	CMPQ DX, BX
+	JE   sum
+	ANDQ $-32, BX
+
+vector:
+	CMPQ    DX, BX
+	JGE     rest
+	VMOVUPS (AX)(DX*1), Y4
+	VMOVUPS (CX)(DX*1), Y5
+	VPSADBW Y4, Y5, Y5
+	VPADDD  Y5, Y0, Y0
+	ADDQ    $0x20, DX
+	JMP     vector
+
+rest:
+	MOVQ    q_len+8(FP), BX
+	CMPQ    DX, BX
+	JE      sum
+	LEAQ    -32(BX), DX
+	VPAND   (AX)(DX*1), Y6, Y4
+	VPAND   (CX)(DX*1), Y6, Y5
+	VPSADBW Y4, Y5, Y5
+	VPADDD  Y5, Y0, Y0
+
+sum:
+	VPHADDD      Y1, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPHADDD      Y2, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	VPHADDD      X0, X0, X0
+	VPHADDD      X0, X0, X0
+	VMOVD        X0, AX
+	MOVL         AX, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func l1U8RowsAVX2(q []uint8, base []byte, stride int, ids []uint32, out []uint32, ahead int)
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·l1U8RowsAVX2(SB), NOSPLIT, $0-112
+	MOVQ    q_base+0(FP), AX
+	MOVQ    ids_base+56(FP), CX
+	VPXOR   Y0, Y0, Y0
+	MOVQ    q_len+8(FP), DX
+	ANDQ    $0x1f, DX
+	LEAQ    endMask<>+0(SB), BX
+	VMOVDQU (BX)(DX*1), Y6
+	MOVQ    q_len+8(FP), R15
+	XORQ    BX, BX
+
+first:
+	CMPQ  BX, ahead+104(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ BX, BX
+	ANDQ $-64, R15
+
+block:
+	MOVL    (CX)(BX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVL    4(CX)(BX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVL    8(CX)(BX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVL    12(CX)(BX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	MOVQ    BX, DX
+	ADDQ    ahead+104(FP), DX
+	MOVQ    ids_len+64(FP), SI
+	SUBQ    $0x04, SI
+	CMPQ    DX, SI
+	CMOVQGT SI, DX
+	MOVL    (CX)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVL    4(CX)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVL    8(CX)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVL    12(CX)(DX*4), R14
+	IMULQ   stride+48(FP), R14
+	ADDQ    base_base+24(FP), R14
+	XORQ    SI, SI
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	CMPQ    SI, R15
+	JGE     vectors
+
+line:
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	VMOVUPS    (AX)(SI*1), Y4
+	VMOVUPS    (DI)(SI*1), Y5
+	VPSADBW    Y4, Y5, Y5
+	VPADDD     Y5, Y0, Y0
+	VMOVUPS    (R9)(SI*1), Y5
+	VPSADBW    Y4, Y5, Y5
+	VPADDD     Y5, Y1, Y1
+	VMOVUPS    (R11)(SI*1), Y5
+	VPSADBW    Y4, Y5, Y5
+	VPADDD     Y5, Y2, Y2
+	VMOVUPS    (R13)(SI*1), Y5
+	VPSADBW    Y4, Y5, Y5
+	VPADDD     Y5, Y3, Y3
+	VMOVUPS    32(AX)(SI*1), Y4
+	VMOVUPS    32(DI)(SI*1), Y5
+	VPSADBW    Y4, Y5, Y5
+	VPADDD     Y5, Y0, Y0
+	VMOVUPS    32(R9)(SI*1), Y5
+	VPSADBW    Y4, Y5, Y5
+	VPADDD     Y5, Y1, Y1
+	VMOVUPS    32(R11)(SI*1), Y5
+	VPSADBW    Y4, Y5, Y5
+	VPADDD     Y5, Y2, Y2
+	VMOVUPS    32(R13)(SI*1), Y5
+	VPSADBW    Y4, Y5, Y5
+	VPADDD     Y5, Y3, Y3
+	ADDQ       $0x40, SI
+	CMPQ       SI, R15
+	JL         line
+
+vectors:
+	MOVQ       q_len+8(FP), DX
+	CMPQ       SI, DX
+	JE         sum
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 (R12)(SI*1)
+	PREFETCHT0 (R14)(SI*1)
+	ANDQ       $-32, DX
+
+vector:
+	CMPQ    SI, DX
+	JGE     rest
+	VMOVUPS (AX)(SI*1), Y4
+	VMOVUPS (DI)(SI*1), Y5
+	VPSADBW Y4, Y5, Y5
+	VPADDD  Y5, Y0, Y0
+	VMOVUPS (R9)(SI*1), Y5
+	VPSADBW Y4, Y5, Y5
+	VPADDD  Y5, Y1, Y1
+	VMOVUPS (R11)(SI*1), Y5
+	VPSADBW Y4, Y5, Y5
+	VPADDD  Y5, Y2, Y2
+	VMOVUPS (R13)(SI*1), Y5
+	VPSADBW Y4, Y5, Y5
+	VPADDD  Y5, Y3, Y3
+	ADDQ    $0x20, SI
+	JMP     vector
+
+rest:
+	MOVQ    q_len+8(FP), DX
+	CMPQ    SI, DX
+	JE      sum
+	LEAQ    -32(DX), SI
+	VPAND   (AX)(SI*1), Y6, Y4
+	VPAND   (DI)(SI*1), Y6, Y5
+	VPSADBW Y4, Y5, Y5
+	VPADDD  Y5, Y0, Y0
+	VPAND   (R9)(SI*1), Y6, Y5
+	VPSADBW Y4, Y5, Y5
+	VPADDD  Y5, Y1, Y1
+	VPAND   (R11)(SI*1), Y6, Y5
+	VPSADBW Y4, Y5, Y5
+	VPADDD  Y5, Y2, Y2
+	VPAND   (R13)(SI*1), Y6, Y5
+	VPSADBW Y4, Y5, Y5
+	VPADDD  Y5, Y3, Y3
+
+sum:
+	VPHADDD      Y1, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPHADDD      Y2, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	MOVQ         out_base+80(FP), DX
+	VMOVUPS      X0, (DX)(BX*4)
+	MOVQ         ids_len+64(FP), SI
+	SUBQ         $0x04, SI
+	CMPQ         BX, SI
+	JGE          done
+	ADDQ         $0x04, BX
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func toF16AVX2(dst []uint16, src []float32)
+// Requires: AVX, F16C
+TEXT ·toF16AVX2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ src_len+32(FP), DX
+	XORQ BX, BX
+
+eight:
+	VMOVUPS   (CX)(BX*4), Y0
+	VCVTPS2PH $0x00, Y0, (AX)(BX*2)
+	ADDQ      $0x08, BX
+	CMPQ      BX, DX
+	JL        eight
+	VZEROUPPER
+	RET
+
+// func fromF16AVX2(dst []float32, src []uint16)
+// Requires: AVX, F16C
+TEXT ·fromF16AVX2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ src_len+32(FP), DX
+	XORQ BX, BX
+
+eight:
+	VCVTPH2PS (CX)(BX*2), Y0
+	VMOVUPS   Y0, (AX)(BX*4)
+	ADDQ      $0x08, BX
+	CMPQ      BX, DX
+	JL        eight
+	VZEROUPPER
+	RET
+
+// func fromU8AVX2(dst []float32, src []uint8)
+// Requires: AVX, AVX2
+TEXT ·fromU8AVX2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ src_len+32(FP), DX
+	XORQ BX, BX
+
+eight:
+	VPMOVZXBD (CX)(BX*1), Y0
+	VCVTDQ2PS Y0, Y0
+	VMOVUPS   Y0, (AX)(BX*4)
+	ADDQ      $0x08, BX
+	CMPQ      BX, DX
+	JL        eight
+	VZEROUPPER
+	RET

@@ -31,3 +31,19 @@ func planeRows(bits int, q []int8, base []byte, stride int, ids []uint32, f *Pla
 func firstPlaneRows(q []byte, planeBytes int, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
 	firstPlaneRowsGeneric(q, planeBytes, base, stride, ids, f, out)
 }
+
+func half(m Metric, q []float32, row []uint16) float32 { return halfGeneric(m, q, row) }
+
+func halfRows(m Metric, q []float32, base []byte, stride int, ids []uint32, out []float32) {
+	halfRowsGeneric(m, q, base, stride, ids, out)
+}
+
+func bytePair(m Metric, q, row []uint8) uint32 { return bytePairGeneric(m, q, row) }
+
+func byteRows(m Metric, q []uint8, base []byte, stride int, ids []uint32, out []uint32) {
+	byteRowsGeneric(m, q, base, stride, ids, out)
+}
+
+func toHalves(dst []uint16, src []float32) (done int)   { return 0 }
+func fromHalves(dst []float32, src []uint16) (done int) { return 0 }
+func fromBytes(dst []float32, src []uint8) (done int)   { return 0 }

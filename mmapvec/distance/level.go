@@ -12,8 +12,8 @@ type level uint8
 
 const (
 	levelGeneric level = iota
-	levelAVX2          // AVX2 and FMA
-	levelAVX512        // AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI
+	levelAVX2          // AVX2, FMA and F16C
+	levelAVX512        // AVX2's, and AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI
 )
 
 var levelNames = [...]string{levelGeneric: "generic", levelAVX2: "avx2", levelAVX512: "avx512"}

@@ -42,6 +42,12 @@ func (m Metric) Distance(a, b []float32) float32 {
 	panic("distance: unknown metric " + m.String())
 }
 
+func (m Metric) check() {
+	if m > L1 {
+		panic("distance: unknown metric " + m.String())
+	}
+}
+
 // DotF32 returns Σ a[i]·b[i], summed in float32. It panics if the lengths differ.
 func DotF32(a, b []float32) float32 {
 	checkLengths(a, b)

@@ -8,9 +8,7 @@ func RowsF32(m Metric, q []float32, base []byte, stride int, ids []uint32, out [
 		return
 	}
 	checkRows(4*len(q), base, stride, ids, len(out))
-	if m > L1 {
-		panic("distance: unknown metric " + m.String())
-	}
+	m.check()
 	for n := callRows(4 * len(q)); ; ids, out = ids[n:], out[n:] {
 		n = min(n, len(ids))
 		floatRows(m, q, base, stride, ids[:n], out)

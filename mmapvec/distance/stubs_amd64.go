@@ -133,3 +133,138 @@ func plane4RowsAVX2(q []int8, base []byte, stride int, rowBytes int, ids []uint3
 //
 //go:noescape
 func firstPlaneRowsAVX2(q []byte, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, deviations float32, out []float32, ahead int)
+
+// dotF16AVX512 sums in as many accumulators as a line has vectors. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
+//
+//go:noescape
+func dotF16AVX512(q []float32, row []uint16) float32
+
+// dotF16RowsAVX512 scores four rows at a time, one accumulator each. At least four ids. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
+//
+//go:noescape
+func dotF16RowsAVX512(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+
+// dotF16AVX2 sums in as many accumulators as a line has vectors. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX2, FMA and F16C.
+//
+//go:noescape
+func dotF16AVX2(q []float32, row []uint16) float32
+
+// dotF16RowsAVX2 scores four rows at a time, one accumulator each. At least four ids. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX2, FMA and F16C.
+//
+//go:noescape
+func dotF16RowsAVX2(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+
+// l2F16AVX512 sums in as many accumulators as a line has vectors. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
+//
+//go:noescape
+func l2F16AVX512(q []float32, row []uint16) float32
+
+// l2F16RowsAVX512 scores four rows at a time, one accumulator each. At least four ids. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
+//
+//go:noescape
+func l2F16RowsAVX512(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+
+// l2F16AVX2 sums in as many accumulators as a line has vectors. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX2, FMA and F16C.
+//
+//go:noescape
+func l2F16AVX2(q []float32, row []uint16) float32
+
+// l2F16RowsAVX2 scores four rows at a time, one accumulator each. At least four ids. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX2, FMA and F16C.
+//
+//go:noescape
+func l2F16RowsAVX2(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+
+// l1F16AVX512 sums in as many accumulators as a line has vectors. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
+//
+//go:noescape
+func l1F16AVX512(q []float32, row []uint16) float32
+
+// l1F16RowsAVX512 scores four rows at a time, one accumulator each. At least four ids. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
+//
+//go:noescape
+func l1F16RowsAVX512(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+
+// l1F16AVX2 sums in as many accumulators as a line has vectors. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX2, FMA and F16C.
+//
+//go:noescape
+func l1F16AVX2(q []float32, row []uint16) float32
+
+// l1F16RowsAVX2 scores four rows at a time, one accumulator each. At least four ids. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX2, FMA and F16C.
+//
+//go:noescape
+func l1F16RowsAVX2(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
+
+// dotU8AVX512 sums in as many accumulators as a line has vectors. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
+//
+//go:noescape
+func dotU8AVX512(q []uint8, row []uint8) uint32
+
+// dotU8RowsAVX512 scores four rows at a time, one accumulator each. At least four ids. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
+//
+//go:noescape
+func dotU8RowsAVX512(q []uint8, base []byte, stride int, ids []uint32, out []uint32, ahead int)
+
+// dotU8AVX2 sums in as many accumulators as a line has vectors. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX2 and FMA.
+//
+//go:noescape
+func dotU8AVX2(q []uint8, row []uint8) uint32
+
+// dotU8RowsAVX2 scores four rows at a time, one accumulator each. At least four ids. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX2 and FMA.
+//
+//go:noescape
+func dotU8RowsAVX2(q []uint8, base []byte, stride int, ids []uint32, out []uint32, ahead int)
+
+// l2U8AVX512 sums in as many accumulators as a line has vectors. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
+//
+//go:noescape
+func l2U8AVX512(q []uint8, row []uint8) uint32
+
+// l2U8RowsAVX512 scores four rows at a time, one accumulator each. At least four ids. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
+//
+//go:noescape
+func l2U8RowsAVX512(q []uint8, base []byte, stride int, ids []uint32, out []uint32, ahead int)
+
+// l2U8AVX2 sums in as many accumulators as a line has vectors. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX2 and FMA.
+//
+//go:noescape
+func l2U8AVX2(q []uint8, row []uint8) uint32
+
+// l2U8RowsAVX2 scores four rows at a time, one accumulator each. At least four ids. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX2 and FMA.
+//
+//go:noescape
+func l2U8RowsAVX2(q []uint8, base []byte, stride int, ids []uint32, out []uint32, ahead int)
+
+// l1U8AVX512 sums in as many accumulators as a line has vectors. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
+//
+//go:noescape
+func l1U8AVX512(q []uint8, row []uint8) uint32
+
+// l1U8RowsAVX512 scores four rows at a time, one accumulator each. At least four ids. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
+//
+//go:noescape
+func l1U8RowsAVX512(q []uint8, base []byte, stride int, ids []uint32, out []uint32, ahead int)
+
+// l1U8AVX2 sums in as many accumulators as a line has vectors. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX2 and FMA.
+//
+//go:noescape
+func l1U8AVX2(q []uint8, row []uint8) uint32
+
+// l1U8RowsAVX2 scores four rows at a time, one accumulator each. At least four ids. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX2 and FMA.
+//
+//go:noescape
+func l1U8RowsAVX2(q []uint8, base []byte, stride int, ids []uint32, out []uint32, ahead int)
+
+// toF16AVX2 rounds to the nearest half, ties to even. len(src) is a multiple of 8 above 0, len(dst) no less. Needs AVX2 and F16C.
+//
+//go:noescape
+func toF16AVX2(dst []uint16, src []float32)
+
+// fromF16AVX2 widens halves. len(src) is a multiple of 8 above 0, len(dst) no less. Needs AVX2 and F16C.
+//
+//go:noescape
+func fromF16AVX2(dst []float32, src []uint16)
+
+// fromU8AVX2 widens bytes. len(src) is a multiple of 8 above 0, len(dst) no less. Needs AVX2 and F16C.
+//
+//go:noescape
+func fromU8AVX2(dst []float32, src []uint8)

@@ -38,6 +38,16 @@ func main() {
 		}
 		firstPlaneRows(s)
 	}
+	typedData()
+	for _, t := range []typedTypes{halfTypes, byteTypes} {
+		for _, metric := range []string{"dot", "l2", "l1"} {
+			for _, s := range []typedISA{avx512{}, avx2{}} {
+				typedPair(s, t, metric)
+				typedRows(s, t, metric)
+			}
+		}
+	}
+	conversions()
 	Generate()
 }
 
