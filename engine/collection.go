@@ -107,9 +107,9 @@ func (db *DB) newCollection(num uint32, name string, schema Schema) *Collection 
 // openRows opens the row stores. They take no disk space before the first row.
 func (c *Collection) openRows() error {
 	for i, name := range c.names {
-		size := c.applied.schema.Vectors[name].Size
+		p := c.applied.schema.Vectors[name]
 		dir := path.Join(c.dir, "v"+strconv.Itoa(i), "rows")
-		rows, err := mmapvec.Open(mmapvec.Options{FS: c.db.fs, Dir: dir, Dim: size, Log: c.db.log})
+		rows, err := mmapvec.Open(mmapvec.Options{FS: c.db.fs, Dir: dir, Dim: p.Size, Datatype: p.Datatype, Log: c.db.log})
 		if err != nil {
 			return fmt.Errorf("engine: rows of vector %q of collection %q: %w", name, c.name, err)
 		}
@@ -142,6 +142,7 @@ func (c *Collection) indexOptions(i int, schema Schema) vectorindex.Options {
 		Config: vectorindex.Config{
 			Dim:            p.Size,
 			Metric:         p.Distance.Metric(),
+			Datatype:       p.Datatype,
 			Seed:           codeSeed,
 			Flat:           p.Flat,
 			NoGraph:        p.NoGraph,

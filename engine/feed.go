@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -185,19 +184,29 @@ func (f *IndexField) Tags(value []byte) (tags []string, tooLong int) {
 	return tags, tooLong
 }
 
-// parseBlob reads little-endian float32 components and returns the stored form.
+// parseBlob reads little-endian components of the vector's datatype and returns the stored form.
 func parseBlob(b []byte, p VectorParams) ([]float32, string) {
-	if len(b) != 4*p.Size {
-		return nil, fmt.Sprintf("Could not add vector with blob size %d (expected size %d)", len(b), 4*p.Size)
+	v, ok := p.FromBlob(b)
+	if !ok {
+		return nil, fmt.Sprintf("Could not add vector with blob size %d (expected size %d)", len(b), p.BlobSize())
 	}
-	v := make([]float32, p.Size)
-	for i := range v {
-		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-		if notFinite(v[i]) {
-			return nil, fmt.Sprintf("Could not add vector: component %d is not a finite number", i)
-		}
+	if i := slices.IndexFunc(v, notFinite); i >= 0 {
+		return nil, fmt.Sprintf("Could not add vector: component %d is not a finite number", i)
 	}
 	return p.stored(v), ""
+}
+
+// BlobSize returns the bytes of a vector in a document or in a query's parameter.
+func (p VectorParams) BlobSize() int { return p.Datatype.Size() * p.Size }
+
+// FromBlob returns the components of a blob, little-endian of the vector's datatype; false if its size is wrong.
+func (p VectorParams) FromBlob(b []byte) ([]float32, bool) {
+	if len(b) != p.BlobSize() {
+		return nil, false
+	}
+	v := make([]float32, p.Size)
+	p.Datatype.Decode(v, b)
+	return v, true
 }
 
 func abbreviate(b []byte) []byte {

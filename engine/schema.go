@@ -8,6 +8,7 @@ import (
 
 	"github.com/isobath/isobath/engine/vectorindex"
 	"github.com/isobath/isobath/filter"
+	"github.com/isobath/isobath/mmapvec"
 	"github.com/isobath/isobath/mmapvec/distance"
 )
 
@@ -54,10 +55,21 @@ const (
 	PlaceMapped = vectorindex.PlaceMapped
 )
 
-// VectorParams describes one named vector of a collection. Size, Distance and Flat are for ever.
+// Datatype is the type that the components of a vector are stored in.
+type Datatype = mmapvec.Datatype
+
+// Datatypes.
+const (
+	Float32 = mmapvec.Float32
+	Float16 = mmapvec.Float16 // components are rounded on write
+	Uint8   = mmapvec.Uint8   // fractions are dropped on write, components limited to 0..255; not under Cosine
+)
+
+// VectorParams describes one named vector of a collection. Size, Distance, Datatype and Flat are for ever.
 type VectorParams struct {
 	Size     int // components, 1..65536
 	Distance Distance
+	Datatype Datatype
 	Flat     bool // exact search always, no graph (FT: VECTOR FLAT)
 	NoGraph  bool // m: 0
 	// M is the number of links of a node (16); EfConstruct the beam of the graph build (100).

@@ -21,6 +21,9 @@ func randomParams(rng *rand.Rand) VectorParams {
 		M: rng.IntN(maxM + 1), EfConstruct: rng.IntN(maxEf + 1), FullScanBytes: rng.Int64N(1<<41) - 1<<40,
 		CodesPlacement: Placement(rng.IntN(3)), LinksPlacement: Placement(rng.IntN(3)),
 	}
+	if p.Datatype = Datatype(rng.IntN(3)); p.Datatype == Uint8 && p.Distance == Cosine {
+		p.Datatype = Float16
+	}
 	switch rng.IntN(3) {
 	case 0:
 		p.Codes = CodeConfig{Kind: CodesScalar, Quantile: 0.5 + rng.Float32()/2}
@@ -67,15 +70,36 @@ func TestNumbersOfCodesAndPlacements(t *testing.T) {
 func TestParametersOfAnotherFormAreRefused(t *testing.T) {
 	var w binfmt.Writer
 	encodeVectorParams(&w, VectorParams{Size: 4, Distance: Dot})
-	w.Buf[0]++
+	w.Buf[0] += 2
 	r := binfmt.NewReader(w.Buf)
 	decodeVectorParams(r)
-	require.ErrorContains(t, r.Err(), "form 2 are not known to this version")
+	require.ErrorContains(t, r.Err(), "form 3 are not known to this version")
+}
+
+func TestDatatypesHaveAFormOfTheirOwn(t *testing.T) {
+	var plain, narrow binfmt.Writer
+	p := VectorParams{Size: 4, Distance: Dot}
+	encodeVectorParams(&plain, p)
+	require.EqualValues(t, 1, plain.Buf[0])
+	p.Datatype = Uint8
+	encodeVectorParams(&narrow, p)
+	require.EqualValues(t, 2, narrow.Buf[0])
+	require.Equal(t, plain.Buf[1:], narrow.Buf[1:len(narrow.Buf)-1])
+	require.Equal(t, p, decodeVectorParams(binfmt.NewReader(narrow.Buf)))
+	for _, datatype := range []byte{0, 3} {
+		narrow.Buf[len(narrow.Buf)-1] = datatype
+		r := binfmt.NewReader(narrow.Buf)
+		decodeVectorParams(r)
+		require.Error(t, r.Err())
+	}
+	require.Equal(t, []Datatype{0, 1, 2}, []Datatype{Float32, Float16, Uint8}) // on disk
 }
 
 func TestImpossibleParameters(t *testing.T) {
 	good := VectorParams{Size: 4, Distance: Dot}
 	for name, change := range map[string]func(p *VectorParams){
+		"unknown datatype":         func(p *VectorParams) { p.Datatype = 3 },
+		"uint8 under Cosine":       func(p *VectorParams) { p.Datatype, p.Distance = Uint8, Cosine },
 		"no size":                  func(p *VectorParams) { p.Size = 0 },
 		"unknown kind":             func(p *VectorParams) { p.Codes.Kind = 3 },
 		"turbo without bits":       func(p *VectorParams) { p.Codes.Kind = CodesTurbo },
@@ -122,6 +146,7 @@ func TestUpdateOfASchema(t *testing.T) {
 	}
 	refused(func(p *VectorParams) { p.Size++ })
 	refused(func(p *VectorParams) { p.Distance = Dot })
+	refused(func(p *VectorParams) { p.Datatype = Float16 })
 	refused(func(p *VectorParams) { p.Flat = true })
 	refused(func(p *VectorParams) { p.M = maxM + 1 })
 	require.Error(t, updateTo(ctx, db, "c", Schema{}), "a vector less")

@@ -66,11 +66,18 @@ func decodeSchema(r *binfmt.Reader) Schema {
 	return s
 }
 
-// paramsVersion is the form of vector parameters that is written.
-const paramsVersion = 1
+// Forms of vector parameters. What is of float32 is written in the first, which older versions read.
+const (
+	paramsFloat32  = 1
+	paramsDatatype = 2 // ends with the datatype, which is another
+)
 
 func encodeVectorParams(w *binfmt.Writer, p VectorParams) {
-	w.U8(paramsVersion)
+	form := uint8(paramsFloat32)
+	if p.Datatype != Float32 {
+		form = paramsDatatype
+	}
+	w.U8(form)
 	w.Uvarint(uint64(p.Size))
 	w.U8(uint8(p.Distance))
 	w.U8(boolByte(p.Flat) | boolByte(p.NoGraph)<<1 | boolByte(p.OnDisk)<<2)
@@ -82,11 +89,15 @@ func encodeVectorParams(w *binfmt.Writer, p VectorParams) {
 	w.U32(math.Float32bits(p.Codes.Quantile))
 	w.U8(uint8(p.CodesPlacement))
 	w.U8(uint8(p.LinksPlacement))
+	if form == paramsDatatype {
+		w.U8(uint8(p.Datatype))
+	}
 }
 
 func decodeVectorParams(r *binfmt.Reader) VectorParams {
-	if v := r.U8(); r.Err() == nil && v != paramsVersion {
-		r.Fail(fmt.Errorf("vector parameters of form %d are not known to this version", v))
+	form := r.U8()
+	if r.Err() == nil && form != paramsFloat32 && form != paramsDatatype {
+		r.Fail(fmt.Errorf("vector parameters of form %d are not known to this version", form))
 		return VectorParams{}
 	}
 	p := VectorParams{Size: int(r.Uvarint()), Distance: Distance(r.U8())}
@@ -96,6 +107,11 @@ func decodeVectorParams(r *binfmt.Reader) VectorParams {
 	p.FullScanBytes = r.Varint()
 	p.Codes = CodeConfig{Kind: vectorindex.CodeKind(r.U8()), Bits: int(r.U8()), Quantile: math.Float32frombits(r.U32())}
 	p.CodesPlacement, p.LinksPlacement = Placement(r.U8()), Placement(r.U8())
+	if form == paramsDatatype {
+		if p.Datatype = Datatype(r.U8()); r.Err() == nil && p.Datatype == Float32 {
+			r.Fail(fmt.Errorf("vector parameters of form %d with datatype float32", form))
+		}
+	}
 	if r.Err() == nil {
 		if err := p.validate(); err != nil {
 			r.Fail(err)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/isobath/isobath/mmapvec"
 	"github.com/isobath/isobath/mmapvec/distance"
 )
 
@@ -24,6 +25,10 @@ func (p VectorParams) validate() error {
 		return &InputError{fmt.Sprintf("vector size %d is not from 1 to %d", p.Size, maxVectorSize)}
 	case p.Distance < Cosine || p.Distance > Manhattan:
 		return &InputError{fmt.Sprintf("unknown distance %d", p.Distance)}
+	case p.Datatype > Uint8:
+		return &InputError{fmt.Sprintf("unknown datatype %d", p.Datatype)}
+	case p.Datatype == Uint8 && p.Distance == Cosine: // rows are normalised: nothing but 0 and 1 would be left
+		return &InputError{"datatype uint8 is not possible under Cosine"}
 	case p.M < 0 || p.M > maxM:
 		return &InputError{fmt.Sprintf("M %d is not from 0 to %d", p.M, maxM)}
 	case p.EfConstruct < 0 || p.EfConstruct > maxEf:
@@ -60,7 +65,7 @@ func (p VectorParams) validateCodes() error {
 }
 
 // checkChange refuses what cannot change in the schema of a collection: its vectors, and of these size,
-// distance and flatness.
+// distance, datatype and flatness.
 func (s Schema) checkChange(to Schema) error {
 	if len(s.Vectors) != len(to.Vectors) {
 		return &InputError{fmt.Sprintf("%d named vectors cannot become %d", len(s.Vectors), len(to.Vectors))}
@@ -70,8 +75,8 @@ func (s Schema) checkChange(to Schema) error {
 		switch {
 		case !ok:
 			return &VectorNameError{name}
-		case p.Size != q.Size || p.Distance != q.Distance || p.Flat != q.Flat:
-			return &InputError{fmt.Sprintf("size, distance and flatness of vector %q cannot change", name)}
+		case p.Size != q.Size || p.Distance != q.Distance || p.Datatype != q.Datatype || p.Flat != q.Flat:
+			return &InputError{fmt.Sprintf("size, distance, datatype and flatness of vector %q cannot change", name)}
 		}
 	}
 	return to.validate()
@@ -98,7 +103,7 @@ func (s Schema) validate() error {
 	return nil
 }
 
-// checkVector makes sure that v fits the named vector: its size, and every component finite.
+// checkVector makes sure that v fits the named vector: its size, and every component finite, as it is stored too.
 func (s Schema) checkVector(name string, v []float32) error {
 	p, ok := s.Vectors[name]
 	if !ok {
@@ -110,6 +115,11 @@ func (s Schema) checkVector(name string, v []float32) error {
 	if i := slices.IndexFunc(v, notFinite); i >= 0 {
 		return &InputError{fmt.Sprintf("vector component [%d] is not a finite number", i)}
 	}
+	if p.Datatype == Float16 && p.Distance != Cosine { // normalised ones are small
+		if i := slices.IndexFunc(v, beyondFloat16); i >= 0 {
+			return &InputError{fmt.Sprintf("vector component [%d] is beyond float16, at most %d", i, mmapvec.MaxFloat16)}
+		}
+	}
 	return nil
 }
 
@@ -117,10 +127,13 @@ func notFinite(x float32) bool {
 	return math.Float32bits(x)&0x7f800000 == 0x7f800000 // exponent all ones: Inf or NaN
 }
 
-// stored returns the form in which v is kept: normalised in place under Cosine.
+func beyondFloat16(x float32) bool { return x > mmapvec.MaxFloat16 || x < -mmapvec.MaxFloat16 }
+
+// stored returns the form in which v is kept: normalised in place under Cosine, and rounded to the datatype.
 func (p VectorParams) stored(v []float32) []float32 {
 	if p.Distance == Cosine {
 		distance.Normalize(v)
 	}
+	p.Datatype.Round(v)
 	return v
 }

@@ -100,7 +100,7 @@ func checkHeader(f vfs.File, want layout, number int) error {
 		return &binfmt.CorruptError{File: f.Name(), Err: err}
 	}
 	if l != want || got != number {
-		return binfmt.Corrupt(f.Name(), 0, "mmapvec: chunk %d of dimension %d where chunk %d of dimension %d is expected", got, l.dim, number, want.dim)
+		return binfmt.Corrupt(f.Name(), 0, "mmapvec: chunk %d of dimension %d, %v where chunk %d of dimension %d, %v is expected", got, l.dim, l.typ, number, want.dim, want.typ)
 	}
 	size, err := f.Size()
 	if err != nil {

@@ -25,7 +25,7 @@ type Reads struct {
 // Fetch calls fn with the row of slots[i] for every i, verified, from the calling goroutine. Rows that
 // are in memory are taken from the map; the others are asked for at once before that, so that the
 // disk works on all of them together, and read afterwards. So the order of the calls is free. A row
-// is borrowed until fn returns. The first error, of fn, of a read or of a damaged row, ends it. Fetch
+// is borrowed until fn returns; float32 values, whatever the datatype. The first error, of fn, of a read or of a damaged row, ends it. Fetch
 // allocates nothing.
 func (v *View) Fetch(slots []uint32, fn func(i int, row []float32) error) (r Reads, err error) {
 	b := fetchBuffers.Get().(*fetchBuffer)
@@ -41,8 +41,9 @@ func (v *View) Fetch(slots []uint32, fn func(i int, row []float32) error) (r Rea
 
 // fetchBuffer is the scratch of a Fetch.
 type fetchBuffer struct {
-	cold []int32  // indexes of rows that are not in memory, ascending
-	row  []uint64 // one row, aligned
+	cold   []int32   // indexes of rows that are not in memory, ascending
+	row    []uint64  // one row, aligned
+	floats []float32 // one row, converted
 }
 
 var fetchBuffers = sync.Pool{New: func() any { return new(fetchBuffer) }}
@@ -142,7 +143,7 @@ func (f *fetch) warm(r *Reads) error {
 			return err
 		}
 		r.Mapped++
-		if err := f.fn(f.from+i, v.floats(row)); err != nil {
+		if err := f.fn(f.from+i, v.floats(row, &f.b.floats)); err != nil {
 			return err
 		}
 	}
@@ -163,7 +164,7 @@ func (f *fetch) cold(r *Reads) error {
 		}
 		r.Read++
 		r.Bytes += int64(stride)
-		if err := f.fn(f.from+int(i), v.floats(buf)); err != nil {
+		if err := f.fn(f.from+int(i), v.floats(buf, &f.b.floats)); err != nil {
 			return err
 		}
 	}

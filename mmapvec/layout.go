@@ -17,7 +17,6 @@ const (
 	formatVersion = 1
 	rowsOffset    = 4096 // a page, so that rows of a power-of-two stride do not straddle pages
 	chunkSuffix   = ".rows"
-	datatypeF32   = 0
 
 	firstChunkBytes = 32 << 10
 	lastChunkBytes  = 64 << 20
@@ -31,19 +30,23 @@ const (
 
 var magic = binfmt.Magic8("ISBrows\x00")
 
-// layout maps slots to places. It follows from the dimension alone.
+// layout maps slots to places. It follows from dimension and datatype.
 type layout struct {
 	dim    int
+	typ    Datatype
 	stride int
 	first  uint // log2 of the rows in chunk 0; chunk k > 0 has 2^(first+k-1) rows ...
 	last   uint // ... until they have 2^last, as all later ones do
 }
 
-func newLayout(dim int) layout {
-	stride := (4*dim + 4 + 63) / 64 * 64
+func newLayout(dim int, typ Datatype) layout {
+	stride := (typ.Size()*dim + 4 + 63) / 64 * 64
 	log := func(size int) uint { return uint(bits.Len(uint(max(size/stride, 1))) - 1) }
-	return layout{dim: dim, stride: stride, first: log(firstChunkBytes), last: log(lastChunkBytes)}
+	return layout{dim: dim, typ: typ, stride: stride, first: log(firstChunkBytes), last: log(lastChunkBytes)}
 }
+
+// valueBytes is the size of a row's values.
+func (l layout) valueBytes() int { return l.typ.Size() * l.dim }
 
 // chunkOf returns the chunk of a slot and the row inside it.
 func (l layout) chunkOf(slot uint32) (chunk int, row int) {
@@ -98,7 +101,7 @@ func (l layout) header(chunk int) []byte {
 	binary.LittleEndian.PutUint32(h.Extra[4:], uint32(l.stride))
 	binary.LittleEndian.PutUint32(h.Extra[8:], uint32(start))
 	binary.LittleEndian.PutUint32(h.Extra[12:], uint32(rows))
-	h.Extra[16] = datatypeF32
+	h.Extra[16] = byte(l.typ)
 	return binfmt.EncodeHeader(h)
 }
 
@@ -112,35 +115,39 @@ func decodeHeader(b []byte) (l layout, chunk int, err error) {
 	if dim == 0 || dim > MaxDim {
 		return layout{}, 0, fmt.Errorf("mmapvec: dimension %d in a header", dim)
 	}
-	l = newLayout(int(dim))
+	typ := Datatype(h.Extra[16])
+	if !typ.known() {
+		return layout{}, 0, fmt.Errorf("mmapvec: datatype %d in a header", h.Extra[16])
+	}
+	l = newLayout(int(dim), typ)
 	if h.FileID >= uint64(l.chunks()) || string(l.header(int(h.FileID))) != string(b[:binfmt.HeaderSize]) {
-		return layout{}, 0, fmt.Errorf("mmapvec: header of chunk %d, dimension %d does not fit this format", h.FileID, dim)
+		return layout{}, 0, fmt.Errorf("mmapvec: header of chunk %d, dimension %d, %v does not fit this format", h.FileID, dim, typ)
 	}
 	return l, int(h.FileID), nil
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// rowSum is the CRC-32C of the slot, little-endian, followed by the floats. The slot goes through
+// rowSum is the CRC-32C of the slot, little-endian, followed by the values. The slot goes through
 // the table by hand: a buffer for it would be allocated at every row read.
-func rowSum(slot uint32, floats []byte) uint32 {
+func rowSum(slot uint32, values []byte) uint32 {
 	sum := ^uint32(0)
 	for range 4 {
 		sum = castagnoli[byte(sum)^byte(slot)] ^ sum>>8
 		slot >>= 8
 	}
-	return crc32.Update(^sum, castagnoli, floats)
+	return crc32.Update(^sum, castagnoli, values)
 }
 
-// seal writes a row's checksum and padding behind its floats.
+// seal writes a row's checksum and padding behind its values.
 func (l layout) seal(row []byte, slot uint32) {
-	n := 4 * l.dim
+	n := l.valueBytes()
 	binary.LittleEndian.PutUint32(row[n:], rowSum(slot, row[:n]))
 	clear(row[n+4:])
 }
 
-// intact says whether row, of at least 4*dim+4 bytes, is what was written for slot.
+// intact says whether row, values and checksum at least, is what was written for slot.
 func (l layout) intact(row []byte, slot uint32) bool {
-	n := 4 * l.dim
+	n := l.valueBytes()
 	return rowSum(slot, row[:n]) == binary.LittleEndian.Uint32(row[n:])
 }

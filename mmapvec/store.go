@@ -28,10 +28,12 @@ var (
 
 // Options configures Open.
 type Options struct {
-	FS  vfs.FS       // default vfs.OS
-	Dir string       // of this store alone; made at the first write
-	Dim int          // floats in a row, 1 to MaxDim; must be the same on reopen
-	Log *slog.Logger // default: discard
+	FS  vfs.FS // default vfs.OS
+	Dir string // of this store alone; made at the first write
+	Dim int    // values in a row, 1 to MaxDim; must be the same on reopen
+	// Datatype is what rows are stored in; must be the same on reopen.
+	Datatype Datatype
+	Log      *slog.Logger // default: discard
 }
 
 // writeBytes bounds one pwrite.
@@ -70,13 +72,16 @@ func Open(o Options) (*Store, error) {
 	if o.Dim < 1 || o.Dim > MaxDim {
 		return nil, fmt.Errorf("%w: %d", ErrDim, o.Dim)
 	}
+	if !o.Datatype.known() {
+		return nil, fmt.Errorf("mmapvec: unknown %v", o.Datatype)
+	}
 	if o.FS == nil {
 		o.FS = vfs.OS
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{fs: o.FS, dir: o.Dir, log: o.Log, layout: newLayout(o.Dim), dirty: map[*chunk]struct{}{}, idle: make(chan struct{}),
+	s := &Store{fs: o.FS, dir: o.Dir, log: o.Log, layout: newLayout(o.Dim, o.Datatype), dirty: map[*chunk]struct{}{}, idle: make(chan struct{}),
 		residency: residency{probe: mmap.Resident}}
 	s.pins.Store(1)
 	s.chunks.Store(&[]*chunk{})
@@ -146,8 +151,11 @@ func (s *Store) publish(c *chunk) {
 	s.bytes.Add(s.layout.fileBytes(c.number))
 }
 
-// Dim returns the number of floats in a row.
+// Dim returns the number of values in a row.
 func (s *Store) Dim() int { return s.layout.dim }
+
+// Datatype returns what rows are stored in.
+func (s *Store) Datatype() Datatype { return s.layout.typ }
 
 // Bytes returns the disk space of all chunk files.
 func (s *Store) Bytes() int64 { return s.bytes.Load() }
@@ -167,7 +175,7 @@ func (s *Store) Reads() Reads {
 	return Reads{Mapped: s.counts.mapped.Load(), Read: s.counts.read.Load(), Bytes: s.counts.bytes.Load()}
 }
 
-// Write stores rows[i] in slots[i]; of equal slots the last counts. Runs of consecutive slots are
+// Write stores rows[i] in slots[i], rounded to the datatype; of equal slots the last counts. Runs of consecutive slots are
 // written together. Views made afterwards see the rows. After an error some rows may be written.
 func (s *Store) Write(slots []uint32, rows [][]float32) error {
 	if len(slots) != len(rows) {
@@ -222,7 +230,7 @@ func (s *Store) writeRun(slots []uint32, rows [][]float32) (n int, err error) {
 	buf := s.buf[:n*stride]
 	for i := range n {
 		out := buf[i*stride : (i+1)*stride]
-		copy(out, floatBytes(rows[i]))
+		s.layout.typ.encode(out, rows[i])
 		s.layout.seal(out, slots[i])
 	}
 	_, err = c.file.WriteAt(buf, rowsOffset+int64(row)*int64(stride))

@@ -89,7 +89,7 @@ func requireCorrupt(t testing.TB, err error) {
 
 func TestLayoutCoversEverySlotOnce(t *testing.T) {
 	for _, dim := range []int{1, 3, 15, 16, 100, 128, 768, 1536, 4096, MaxDim} {
-		l := newLayout(dim)
+		l := newLayout(dim, Float32)
 		require.Zero(t, l.stride%64)
 		require.GreaterOrEqual(t, l.stride, 4*dim+4)
 		require.Less(t, l.stride, 4*dim+4+64)
@@ -117,8 +117,8 @@ func TestLayoutCoversEverySlotOnce(t *testing.T) {
 		}
 		require.Equal(t, uint64(1)<<32, next)
 	}
-	require.LessOrEqual(t, newLayout(768).fileBytes(0), int64(36<<10))
-	require.Equal(t, 448, newLayout(100).stride)
+	require.LessOrEqual(t, newLayout(768, Float32).fileBytes(0), int64(36<<10))
+	require.Equal(t, 448, newLayout(100, Float32).stride)
 	require.Equal(t, binfmt.Checksum([]byte{4, 3, 2, 1}, []byte("floats")), rowSum(0x01020304, []byte("floats")))
 }
 
@@ -439,8 +439,8 @@ func TestOneRowIsCheapOnDisk(t *testing.T) {
 }
 
 func FuzzHeader(f *testing.F) {
-	f.Add(newLayout(100).header(3))
-	f.Add(newLayout(1).header(0))
+	f.Add(newLayout(100, Float32).header(3))
+	f.Add(newLayout(1, Float32).header(0))
 	f.Add([]byte("ISBrows\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		l, chunk, err := decodeHeader(b)

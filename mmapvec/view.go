@@ -49,7 +49,19 @@ func (v *View) offset(slot uint32) int {
 	return i * v.s.layout.stride
 }
 
-func (v *View) floats(row []byte) []float32 { return asFloats(row, v.s.layout.dim) }
+// floats returns a row's values, in scratch where they must be converted.
+func (v *View) floats(row []byte, scratch *[]float32) []float32 {
+	l := v.s.layout
+	if l.typ == Float32 {
+		return asFloats(row, l.dim)
+	}
+	if cap(*scratch) < l.dim {
+		*scratch = make([]float32, l.dim)
+	}
+	out := (*scratch)[:l.dim]
+	l.typ.Decode(out, row)
+	return out
+}
 
 // asFloats looks at little-endian bytes as floats. Rows are 64-byte aligned; every platform that
 // Isobath builds for is little-endian.
@@ -66,7 +78,8 @@ func floatBytes(row []float32) []byte {
 
 // Row returns the row of a slot, verified. It returns a *binfmt.CorruptError when the row is damaged,
 // torn or was never written, and a *mmap.FaultError when the disk does not deliver it. Fetch reads many
-// rows in a fraction of the time where they are not in memory.
+// rows in a fraction of the time where they are not in memory. Rows of another datatype than Float32 are converted into
+// memory of their own.
 func (v *View) Row(slot uint32) ([]float32, error) {
 	c, row := v.raw(slot)
 	if c == nil {
@@ -79,23 +92,32 @@ func (v *View) Row(slot uint32) ([]float32, error) {
 		if err := v.readRow(slot, row); err != nil {
 			return nil, err
 		}
-		return v.floats(row), nil
+		return v.floats(row, new([]float32)), nil
 	}
 	v.s.counts.add(Reads{Mapped: 1})
-	if err := mmap.Guard(c.name, func() error { return v.verify(c, slot, row) }); err != nil {
+	var floats []float32
+	err := mmap.Guard(c.name, func() error {
+		if err := v.verify(c, slot, row); err != nil {
+			return err
+		}
+		var own []float32
+		floats = v.floats(row, &own)
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	return v.floats(row), nil
+	return floats, nil
 }
 
-// Peek returns the row of a slot as it is mapped, unverified, all zeros where no chunk holds it. The caller reads it inside
-// mmap.Guard and verifies, with Row or Fetch, what it returns to anyone.
-func (v *View) Peek(slot uint32) []float32 {
+// Peek returns the values of a slot's row as they are stored and mapped, for Query.Stored: unverified, all zeros where no
+// chunk holds it. The caller reads it inside mmap.Guard and verifies, with Row or Fetch, what it returns to anyone.
+func (v *View) Peek(slot uint32) []byte {
 	c, row := v.raw(slot)
 	if c == nil {
-		return make([]float32, v.s.layout.dim)
+		return asBytes(make([]uint64, v.s.layout.stride/8))[:v.s.layout.valueBytes()]
 	}
-	return v.floats(row)
+	return row[:v.s.layout.valueBytes()]
 }
 
 // Span is a run of slots whose rows lie one after the other: the row of First+i begins at

@@ -8,7 +8,7 @@ import (
 // conf returns the configuration in force.
 func (ix *Index) conf() *Config { return ix.config.Load() }
 
-// Configure changes all of the configuration but Dim, Metric, Seed and Flat. What it changes in segments is done by Work;
+// Configure changes all of the configuration but Dim, Metric, Datatype, Seed and Flat. What it changes in segments is done by Work;
 // until then these serve as they are.
 func (ix *Index) Configure(c Config) error {
 	o := ix.o
@@ -19,7 +19,7 @@ func (ix *Index) Configure(c Config) error {
 	}
 	ix.workMu.Lock()
 	defer ix.workMu.Unlock()
-	if c.Dim != ix.o.Dim || c.Metric != ix.o.Metric || c.Seed != ix.o.Seed || c.Flat != ix.o.Flat {
+	if c.Dim != ix.o.Dim || c.Metric != ix.o.Metric || c.Datatype != ix.o.Datatype || c.Seed != ix.o.Seed || c.Flat != ix.o.Flat {
 		return errors.New("vectorindex: dimension, metric, seed and flatness are for ever")
 	}
 	ix.config.Store(&o.Config)

@@ -17,9 +17,10 @@ import (
 // Config says what an index is. Dim, Metric and Seed are for ever: a segment with others is rebuilt from the rows at
 // Open. All else may change on reopen; M and EfConstruct rebuild the graphs in the background, old ones serve meanwhile.
 type Config struct {
-	Dim    int             // floats in a row
-	Metric distance.Metric // cosine is Dot over normalised rows
-	Seed   uint64          // of the codes' rotation and of the graphs' levels
+	Dim      int              // floats in a row
+	Metric   distance.Metric  // cosine is Dot over normalised rows
+	Datatype mmapvec.Datatype // for ever, that of Options.Rows; vectors appended and searched for hold its values
+	Seed     uint64           // of the codes' rotation and of the graphs' levels
 
 	Flat    bool // no codes and no graph: every search is exact
 	NoGraph bool // codes without a graph
@@ -165,8 +166,9 @@ func (o Options) validate() error {
 	bad(o.Parallelism < 1, "Parallelism %d is below 1", o.Parallelism)
 	bad(o.FS == nil, "no file system")
 	bad(o.Rows == nil, "no rows")
+	bad(o.Rows != nil && o.Rows.Datatype() != o.Datatype, "rows are not of %v", o.Datatype)
 	return errors.Join(errs...)
 }
 
 // rawBytes is the size of n raw vectors.
-func (c *Config) rawBytes(n int) int64 { return int64(n) * int64(c.Dim) * 4 }
+func (c *Config) rawBytes(n int) int64 { return int64(n) * int64(c.Dim) * int64(c.Datatype.Size()) }

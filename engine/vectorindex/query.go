@@ -83,8 +83,7 @@ func (rs *rowScorer) Distances(ords []uint32, out []float32, _ float32) {
 	sc := rs.sc
 	for i, ord := range ords {
 		slot := sc.nodes[min(int(ord), len(sc.nodes)-1)]
-		row := sc.v.rows.Peek(slot)
-		out[i] = sc.v.ix.o.Metric.Distance(sc.r.Query, row)
+		out[i] = sc.query.Stored(sc.v.rows.Peek(slot))
 	}
 	sc.stats.RowsRead += len(ords)
 }

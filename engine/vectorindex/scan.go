@@ -1,7 +1,5 @@
 package vectorindex
 
-import "github.com/isobath/isobath/mmapvec/distance"
-
 // ctxRows is how many rows a scan reads between two looks at its context.
 const ctxRows = 8192
 
@@ -148,7 +146,7 @@ func (sc *scratch) scanRowBatch(slots []uint32) error {
 			slots = slots[1:]
 			continue
 		}
-		distance.RowsF32(sc.v.ix.o.Metric, sc.r.Query, span.Base, span.Stride, sc.ords[:n], sc.out)
+		sc.query.Span(span, sc.ords[:n], sc.out)
 		for i, d := range sc.out[:n] {
 			if sc.near.takes(d) && (sc.r.Visible == nil || sc.r.Visible(slots[i])) {
 				sc.near.push(Result{Slot: slots[i], Distance: d})

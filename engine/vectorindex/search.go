@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/isobath/isobath/hnsw"
+	"github.com/isobath/isobath/mmapvec"
 )
 
 const (
@@ -34,6 +35,7 @@ type scratch struct {
 
 	// kept
 	asked   []askedBook
+	query   mmapvec.Query
 	codes   codeScorer
 	rows    rowScorer
 	graph   *hnsw.Scratch
@@ -64,7 +66,7 @@ func newScratch() *scratch {
 	sc.run = sc.search
 	sc.accept = func(ord uint32) bool { return int(ord) < len(sc.nodes) && sc.allowed(sc.nodes[ord]) }
 	sc.rescore = func(i int, row []float32) error {
-		sc.results[i].Distance = sc.v.ix.o.Metric.Distance(sc.r.Query, row)
+		sc.results[i].Distance = sc.query.Row(row)
 		return nil
 	}
 	return sc
@@ -76,6 +78,7 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 	}
 	r.Ef = max(r.Ef, r.K)
 	sc.ctx, sc.v, sc.r = ctx, v, r
+	sc.query.Reset(v.ix.o.Metric, v.ix.o.Datatype, r.Query)
 	sc.forgetQueries()
 	sc.stats, sc.results, sc.deadline = Stats{}, sc.results[:0], 0
 	sc.dense = sc.dense[:0]
@@ -86,6 +89,7 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 func (sc *scratch) end() {
 	sc.ctx, sc.v, sc.r, sc.nodes, sc.codes, sc.near.before = nil, nil, Request{}, nil, codeScorer{}, nil
 	sc.rows = rowScorer{}
+	sc.query.Release()
 }
 
 // allowed tells whether slot may be a result.

@@ -240,6 +240,14 @@ var distances = map[string]engine.Distance{
 	"Cosine": engine.Cosine, "Dot": engine.Dot, "Euclid": engine.Euclid, "Manhattan": engine.Manhattan,
 }
 
+// datatypeName is the datatype in force.
+func (v *vectorConfig) datatypeName() string {
+	if v.Datatype != nil {
+		return *v.Datatype
+	}
+	return engine.Float32.String()
+}
+
 func (v *vectorConfig) params(name string, base hnswConfig, found *violations) (p engine.VectorParams, err error) {
 	at := "vectors"
 	if name != "" {
@@ -259,11 +267,18 @@ func (v *vectorConfig) params(name string, base hnswConfig, found *violations) (
 	if !ok {
 		return p, formatError("%s.distance: unknown variant `%s`, expected one of %s", at, clip(*v.Distance), variants(distances))
 	}
+	datatype := engine.Float32
 	if v.Datatype != nil {
 		switch *v.Datatype {
 		case "float32":
-		case "float16", "uint8", "turbo4":
-			return p, unsupported("datatype " + *v.Datatype + " is")
+		case "float16":
+			datatype = engine.Float16
+		case "uint8":
+			if datatype = engine.Uint8; d == engine.Cosine {
+				return p, unsupported("datatype uint8 under Cosine is")
+			}
+		case "turbo4":
+			return p, unsupported("datatype turbo4 is")
 		default:
 			return p, formatError("%s.datatype: unknown variant `%s`, expected one of `float32`, `float16`, `uint8`, `turbo4`", at, clip(*v.Datatype))
 		}
@@ -277,7 +292,7 @@ func (v *vectorConfig) params(name string, base hnswConfig, found *violations) (
 	}
 	h := v.HNSW.over(base)
 	p = engine.VectorParams{
-		Size: int(*v.Size), Distance: d, M: int(*h.M), EfConstruct: int(*h.EfConstruct), FullScanBytes: int64(*h.FullScanThreshold) << 10,
+		Size: int(*v.Size), Distance: d, Datatype: datatype, M: int(*h.M), EfConstruct: int(*h.EfConstruct), FullScanBytes: int64(*h.FullScanThreshold) << 10,
 		NoGraph: *h.M == 0,
 	}
 	switch {

@@ -147,8 +147,9 @@ func (b *updateBody) applyVectors(c *collectionConfig) error {
 			own := change.HNSW.over(*v.HNSW)
 			v.HNSW = &own
 		}
-		if given(change.Multi) || change.Size != nil && *change.Size != *v.Size || change.Distance != nil && *change.Distance != *v.Distance {
-			return badRequest("size, distance and multivector_config of a vector cannot change")
+		if given(change.Multi) || change.Size != nil && *change.Size != *v.Size || change.Distance != nil && *change.Distance != *v.Distance ||
+			change.Datatype != nil && *change.Datatype != v.datatypeName() {
+			return badRequest("size, distance, datatype and multivector_config of a vector cannot change")
 		}
 		v.Quantization = changedQuantization(change.Quantization, v.Quantization)
 		v.OnDisk, v.Memory = or(change.OnDisk, v.OnDisk), or(change.Memory, v.Memory)

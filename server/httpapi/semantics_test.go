@@ -37,6 +37,20 @@ func TestCollectionInfo(t *testing.T) {
 	require.Contains(t, got, `"n":1.0`)
 }
 
+func TestDatatypes(t *testing.T) {
+	f := start(t, service.Options{}, Options{})
+	f.ok("PUT /collections/c", `{"vectors":{"h":{"size":2,"distance":"Euclid","datatype":"float16"},"b":{"size":2,"distance":"Euclid","datatype":"uint8"}}}`)
+	require.JSONEq(t, `{"h":{"size":2,"distance":"Euclid","datatype":"float16"},"b":{"size":2,"distance":"Euclid","datatype":"uint8"}}`,
+		member(t, member(t, member(t, f.ok("GET /collections/c", ""), "config"), "params"), "vectors"))
+	f.ok("PUT /collections/c/points?wait=true", `{"points":[{"id":1,"vector":{"h":[2049,0.1],"b":[3.9,300]}}]}`)
+	require.JSONEq(t, `[{"id":1,"vector":{"h":[2048,0.099975586],"b":[3,255]}}]`, f.ok("POST /collections/c/points", `{"ids":[1],"with_vector":true,"with_payload":false}`))
+	require.JSONEq(t, `{"points":[{"id":1,"version":1,"score":5}]}`, f.ok("POST /collections/c/points/query", `{"query":[7.5,252.2],"using":"b"}`))
+	f.fails(400, "float16", "PUT /collections/c/points", `{"points":[{"id":1,"vector":{"h":[1,65520]}}]}`)
+	f.fails(400, "cannot change", "PATCH /collections/c", `{"vectors":{"h":{"datatype":"uint8"}}}`)
+	f.fails(400, "uint8 under Cosine", "PUT /collections/d", `{"vectors":{"size":2,"distance":"Cosine","datatype":"uint8"}}`)
+	f.fails(400, "turbo4", "PUT /collections/d", `{"vectors":{"size":2,"distance":"Dot","datatype":"turbo4"}}`)
+}
+
 func TestUpdateOfACollection(t *testing.T) {
 	f := start(t, service.Options{}, Options{})
 	f.ok("PUT /collections/c", `{"vectors":{"size":4,"distance":"Dot"},"metadata":{"a":1,"b":2}}`)

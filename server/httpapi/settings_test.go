@@ -154,7 +154,7 @@ func TestUpdatesReachTheEngine(t *testing.T) {
 		status     int
 		want, body string
 	}{
-		{400, "size, distance and multivector_config of a vector cannot change", `{"vectors":{"a":{"size":5}}}`},
+		{400, "size, distance, datatype and multivector_config of a vector cannot change", `{"vectors":{"a":{"size":5}}}`},
 		{400, "Not existing vector name error: x", `{"vectors":{"x":{}}}`},
 		{422, "hnsw_config.ef_construct: value 1 invalid", `{"hnsw_config":{"ef_construct":1}}`},
 		{422, "quantization_config.scalar.quantile: value 2.0 invalid", `{"quantization_config":{"scalar":{"type":"int8","quantile":2}}}`},

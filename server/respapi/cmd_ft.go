@@ -171,7 +171,7 @@ func (x *ftIndex) Field(name []byte) (querylang.Field, bool) {
 	}
 	f, o := x.def.Fields[i], x.fields[i]
 	return querylang.Field{Name: f.Alias, Source: f.Source, Type: fieldTypes[f.Type], CaseSensitive: f.CaseSensitive,
-		IndexMissing: o.IndexMissing, IndexEmpty: f.IndexEmpty, VectorBytes: 4 * f.Vector.Size}, true
+		IndexMissing: o.IndexMissing, IndexEmpty: f.IndexEmpty, VectorBytes: f.Vector.BlobSize()}, true
 }
 
 // limits are the bounds of queries in force.

@@ -360,7 +360,12 @@ func (p *createParser) vectorAttribute(f *engine.IndexField, o *fieldOptions, al
 	hnsw := !f.Vector.Flat
 	switch {
 	case name == "TYPE":
-		if !is(value, "float32") {
+		switch {
+		case is(value, "float32"):
+			f.Vector.Datatype = engine.Float32
+		case is(value, "float16"):
+			f.Vector.Datatype = engine.Float16
+		default:
 			return bad
 		}
 	case name == "DIM":

@@ -3,6 +3,7 @@ package respapi
 import (
 	"cmp"
 	"strconv"
+	"strings"
 
 	"github.com/isobath/isobath/engine"
 	"github.com/isobath/isobath/server/resp"
@@ -193,11 +194,13 @@ func separatorText(f *engine.IndexField) string {
 	return string([]byte{f.Separator})
 }
 
+func dataType(f *engine.IndexField) string { return strings.ToUpper(f.Vector.Datatype.String()) }
+
 func writeVectorAttribute(p *pairs, f *engine.IndexField, o *fieldOptions, info *engine.CollectionInfo) {
 	hnsw := !f.Vector.Flat
 	metric := metricName(f.Vector.Distance)
 	p.text("algorithm", algorithmName(*f))
-	p.text("data_type", "FLOAT32")
+	p.text("data_type", dataType(f))
 	p.int("dim", int64(f.Vector.Size))
 	p.text("distance_metric", metric)
 	m, construction, runtime := hnswParams(o)
@@ -219,7 +222,7 @@ func writeVectorAttribute(p *pairs, f *engine.IndexField, o *fieldOptions, info 
 	w.BulkString("size")
 	w.BulkString(strconv.Itoa(info.Vectors[f.Alias].Vectors))
 	w.BulkString("data_type")
-	w.BulkString("FLOAT32")
+	w.BulkString(dataType(f))
 	w.BulkString("algorithm")
 	a := &pairs{w: resp.NewWriter()}
 	a.w.SetProtocol(w.Protocol())
@@ -329,7 +332,7 @@ func writeMemoryDBField(w *resp.Writer, f *engine.IndexField, o *fieldOptions, i
 	p.text("option", "")
 	if f.Type == engine.FieldVector {
 		p.text("algorithm", algorithmName(*f))
-		p.text("data_type", "FLOAT32")
+		p.text("data_type", dataType(f))
 		p.text("distance_metric", metricName(f.Vector.Distance))
 		p.int("initial_capacity", int64(o.InitialCap))
 		p.int("current_capacity", int64(max(o.InitialCap, info.Vectors[f.Alias].Vectors)))

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
-	"math"
 	"slices"
 
 	"github.com/isobath/isobath/engine"
@@ -134,10 +132,7 @@ func (s *searchRun) nearest() error {
 	k, x := s.req.query.KNN, s.req.index
 	f := x.def.Fields[x.byAlias[k.Field]]
 	o := x.fields[x.byAlias[k.Field]]
-	query := make([]float32, len(k.Vector)/4)
-	for i := range query {
-		query[i] = math.Float32frombits(binary.LittleEndian.Uint32(k.Vector[4*i:]))
-	}
+	query, _ := f.Vector.FromBlob(k.Vector) // its size was checked with the clause
 	// Keys that have expired and are still indexed take places from others: then more are asked for.
 	for want := k.K; ; {
 		found, err := x.Search(s.ctx, engine.SearchRequest{

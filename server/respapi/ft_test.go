@@ -225,6 +225,20 @@ func TestFTDistances(t *testing.T) {
 	})
 }
 
+func TestFTFloat16(t *testing.T) {
+	both(t, func(t *testing.T, rdb *redis.Client) {
+		run(t, rdb, "FT.CREATE", "half", "PREFIX", "1", "h:", "SCHEMA", "v", "VECTOR", "HNSW", "6", "TYPE", "float16", "DIM", "2", "DISTANCE_METRIC", "L2")
+		run(t, rdb, "HSET", "h:a", "v", "\x00\x3c\x00\x00") // 1, 0
+		run(t, rdb, "HSET", "h:b", "v", "\x00\x00\x00\xc2") // 0, -3
+		run(t, rdb, "HSET", "h:c", "v", blob(1, 1))         // of float32
+		p := search(t, rdb, "half", "*=>[KNN 3 @v $q AS d]", "PARAMS", "2", "q", "\x00\x3c\x00\x3c", "RETURN", "1", "d")
+		require.Equal(t, []string{"h:a", "h:b"}, p.ids)
+		require.Equal(t, []map[string]string{{"d": "1"}, {"d": "17"}}, p.rows)
+		require.Error(t, rdb.Do(t.Context(), "FT.SEARCH", "half", "*=>[KNN 3 @v $q]", "PARAMS", "2", "q", blob(1, 1)).Err())
+		require.Contains(t, fmt.Sprint(run(t, rdb, "FT.INFO", "half")), "FLOAT16")
+	})
+}
+
 func TestFTFollowsTheKeys(t *testing.T) {
 	both(t, func(t *testing.T, rdb *redis.Client) {
 		movies(t, rdb)
