@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/isobath/isobath/test/daemon"
+	"github.com/isobath/isobath/internal/daemon"
 	"github.com/isobath/isobath/test/oracle"
 )
 

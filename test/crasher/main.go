@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/isobath/isobath/test/daemon"
+	"github.com/isobath/isobath/internal/daemon"
 )
 
 func main() {

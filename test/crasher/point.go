@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/isobath/isobath/internal/dataset"
 	"github.com/isobath/isobath/mmapvec/distance"
-	"github.com/isobath/isobath/test/dataset"
 	"github.com/isobath/isobath/test/oracle"
 )
 

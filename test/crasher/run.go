@@ -12,7 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/isobath/isobath/test/daemon"
+	"github.com/isobath/isobath/internal/daemon"
 	"github.com/isobath/isobath/test/oracle"
 )
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/isobath/isobath/test/dataset"
+	"github.com/isobath/isobath/internal/dataset"
 )
 
 // setUp creates the collections and indexes and loads the base.
@@ -54,7 +54,7 @@ func (w *world) loadBase(ctx context.Context, s *server) error {
 	const batch = 1000
 	for i := 0; i < rows.Len(); i += batch {
 		to := min(i+batch, rows.Len())
-		if err := s.rest.do(ctx, "PUT", "/collections/"+baseName+"/points?wait=true", rows.UpsertBody(i, to), nil); err != nil {
+		if err := s.rest.do(ctx, "PUT", "/collections/"+baseName+"/points?wait=true", dataset.UpsertBody(rows.Slice(i, to), i, nil), nil); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/isobath/isobath/test/dataset"
+	"github.com/isobath/isobath/internal/dataset"
 	"github.com/isobath/isobath/test/oracle"
 )
 

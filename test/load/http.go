@@ -8,7 +8,7 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/isobath/isobath/test/dataset"
+	"github.com/isobath/isobath/internal/dataset"
 )
 
 // httpDoor loads a collection.
@@ -60,7 +60,7 @@ func (d *httpDoor) create(ctx context.Context) error {
 }
 
 func (d *httpDoor) encode(from, to int) request {
-	return request{d.rows.UpsertBody(from, to), to - from}
+	return request{dataset.UpsertBody(d.rows.Slice(from, to), from, nil), to - from}
 }
 
 func (d *httpDoor) put(ctx context.Context, _ int, r request) error {

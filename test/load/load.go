@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/isobath/isobath/test/dataset"
+	"github.com/isobath/isobath/internal/dataset"
 )
 
 // door is one of the two protocols.

@@ -17,8 +17,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"github.com/isobath/isobath/test/daemon"
-	"github.com/isobath/isobath/test/dataset"
+	"github.com/isobath/isobath/internal/daemon"
+	"github.com/isobath/isobath/internal/dataset"
 )
 
 type options struct {

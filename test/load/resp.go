@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/isobath/isobath/test/dataset"
+	"github.com/isobath/isobath/internal/dataset"
 )
 
 // respDoor loads hashes under an index.

@@ -1,4 +1,3 @@
-// Package dataset reads vector files for the tools below test/ and writes request bodies.
 package dataset
 
 import (
@@ -25,6 +24,11 @@ func (r *Rows) Len() int { return len(r.Data) / r.Dim }
 // Row returns row i without copying.
 func (r *Rows) Row(i int) []float32 { return r.Data[i*r.Dim : (i+1)*r.Dim : (i+1)*r.Dim] }
 
+// Slice returns rows from to to (exclusive) without copying.
+func (r *Rows) Slice(from, to int) *Rows {
+	return &Rows{Dim: r.Dim, Data: r.Data[from*r.Dim : to*r.Dim : to*r.Dim]}
+}
+
 // ReadFvecs reads a file of rows {dim int32, dim × float32}, little-endian; at most limit rows
 // when limit > 0.
 func ReadFvecs(name string, limit int) (*Rows, error) {
@@ -43,9 +47,9 @@ func ReadFvecs(name string, limit int) (*Rows, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("dataset: %s: %w", name, err)
 		}
-		dim := int(int32(binary.LittleEndian.Uint32(head[:])))
-		if dim < 1 || dim > maxDim || rows.Dim != 0 && dim != rows.Dim {
-			return nil, fmt.Errorf("dataset: %s: dimension %d behind %d", name, dim, rows.Dim)
+		dim, err := checkDim(head[:], rows.Dim)
+		if err != nil {
+			return nil, fmt.Errorf("dataset: %s: %w", name, err)
 		}
 		if rows.Dim == 0 {
 			rows.Dim, body = dim, make([]byte, 4*dim)
@@ -84,16 +88,35 @@ func Blob(v []float32) []byte {
 	return b
 }
 
-// UpsertBody returns the body of an upsert of rows from to to (exclusive), with the row number as
-// ID and no payload.
-func (r *Rows) UpsertBody(from, to int) []byte {
-	b := append(make([]byte, 0, (to-from)*(r.Dim*12+32)), `{"points":[`...)
-	for i := from; i < to; i++ {
-		if i > from {
+// UpsertBody returns the body of an upsert of rows, numbered from first. payload, where not nil,
+// returns the JSON object of a row.
+func UpsertBody(rows *Rows, first int, payload func(row int) []byte) []byte {
+	b := append(make([]byte, 0, rows.Len()*(rows.Dim*12+32)), `{"points":[`...)
+	for i := range rows.Len() {
+		if i > 0 {
 			b = append(b, ',')
 		}
-		b = strconv.AppendInt(append(b, `{"id":`...), int64(i), 10)
-		b = append(AppendJSON(append(b, `,"vector":`...), r.Row(i)), '}')
+		b = strconv.AppendInt(append(b, `{"id":`...), int64(first+i), 10)
+		b = AppendJSON(append(b, `,"vector":`...), rows.Row(i))
+		if payload != nil {
+			b = append(append(b, `,"payload":`...), payload(first+i)...)
+		}
+		b = append(b, '}')
 	}
 	return append(b, `]}`...)
+}
+
+// WriteFvecs writes rows in the format of ReadFvecs.
+func WriteFvecs(w io.Writer, rows *Rows) error {
+	line := make([]byte, 0, 4+4*rows.Dim)
+	for i := range rows.Len() {
+		line = binary.LittleEndian.AppendUint32(line[:0], uint32(rows.Dim))
+		for _, x := range rows.Row(i) {
+			line = binary.LittleEndian.AppendUint32(line, math.Float32bits(x))
+		}
+		if _, err := w.Write(line); err != nil {
+			return err
+		}
+	}
+	return nil
 }

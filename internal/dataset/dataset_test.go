@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -33,13 +34,15 @@ func TestUpsertBody(t *testing.T) {
 	rows := &Rows{Dim: 2, Data: []float32{0.1, 1e-9, 3e8, math.SmallestNonzeroFloat32}}
 	var body struct {
 		Points []struct {
-			ID     int
-			Vector []float32
+			ID      int
+			Vector  []float32
+			Payload struct{ N int }
 		}
 	}
-	require.NoError(t, json.Unmarshal(rows.UpsertBody(0, 2), &body))
+	require.NoError(t, json.Unmarshal(UpsertBody(rows, 7, func(row int) []byte { return fmt.Appendf(nil, `{"n":%d}`, row) }), &body))
 	require.Len(t, body.Points, 2)
-	require.Equal(t, 1, body.Points[1].ID)
+	require.Equal(t, 8, body.Points[1].ID)
+	require.Equal(t, 8, body.Points[1].Payload.N)
 	require.Equal(t, rows.Row(0), body.Points[0].Vector)
 	require.Equal(t, rows.Row(1), body.Points[1].Vector)
 }
