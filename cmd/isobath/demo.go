@@ -13,12 +13,13 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/isobath/isobath/cmd/isobath/demo"
+	"github.com/isobath/isobath/internal/client"
 	"github.com/spf13/cobra"
 )
 
 // demoRun is one run of the demo.
 type demoRun struct {
-	http     *httpClient
+	http     *client.HTTP
 	respAddr string
 	password string
 	dir      string // of the query files
@@ -30,7 +31,7 @@ type demoRun struct {
 }
 
 func newDemo() *cobra.Command {
-	d := &demoRun{http: &httpClient{}}
+	d := &demoRun{http: &client.HTTP{}}
 	var dir string
 	var stay bool
 	c := &cobra.Command{
@@ -58,14 +59,14 @@ without one it ends when it is through.`,
 				}
 				defer os.RemoveAll(dir)
 			}
-			if d.http.base != "" {
+			if d.http.Base != "" {
 				return d.run(c.Context(), dir, questions, stay, c.InOrStdin())
 			}
 			em, err := startEmbedded(c.Context(), filepath.Join(dir, "data"), c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
-			d.http.base, d.http.key, d.respAddr, d.password = em.url(), "", em.respAddr(), ""
+			d.http.Base, d.http.Key, d.respAddr, d.password = em.url(), "", em.respAddr(), ""
 			err = d.run(c.Context(), dir, questions, stay, c.InOrStdin())
 			if err == nil && !stay && !isTerminal(c.InOrStdin()) {
 				fmt.Fprintln(d.out, "\nthe server ends here, as there is no terminal; --serve keeps it up for the lines above, --dir keeps its data")
@@ -76,9 +77,9 @@ without one it ends when it is through.`,
 	f := c.Flags()
 	f.StringVar(&dir, "dir", "", "directory that is kept: the database in DIR/data, queries in DIR/queries (default: a temporary one)")
 	f.BoolVar(&stay, "serve", false, "stay up without a terminal too")
-	f.StringVar(&d.http.base, "url", "", "load into the running server at this HTTP address, e.g. http://127.0.0.1:6333")
+	f.StringVar(&d.http.Base, "url", "", "load into the running server at this HTTP address, e.g. http://127.0.0.1:6333")
 	f.StringVar(&d.respAddr, "resp-addr", "127.0.0.1:6379", "with --url: RESP address of that server")
-	f.StringVar(&d.http.key, "api-key", "", "with --url: API key of that server")
+	f.StringVar(&d.http.Key, "api-key", "", "with --url: API key of that server")
 	f.StringVar(&d.password, "password", "", "with --url: RESP password of that server (default: the API key)")
 	return c
 }
@@ -89,8 +90,8 @@ func (d *demoRun) run(ctx context.Context, dir string, questions []string, stay 
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return err
 	}
-	d.password = cmp.Or(d.password, d.http.key)
-	fmt.Fprintf(d.out, "%s programs of Debian 12, searched by meaning\nHTTP %s  RESP %s  files %s\n", humanize.Comma(int64(len(d.programs))), d.http.base, d.respAddr, dir)
+	d.password = cmp.Or(d.password, d.http.Key)
+	fmt.Fprintf(d.out, "%s programs of Debian 12, searched by meaning\nHTTP %s  RESP %s  files %s\n", humanize.Comma(int64(len(d.programs))), d.http.Base, d.respAddr, dir)
 	if err := d.loadHTTP(ctx); err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func (d *demoRun) ask(ctx context.Context, q question) error {
 		return err
 	}
 	var result struct{ Points []found }
-	if err := d.http.call(ctx, http.MethodPost, "/collections/"+demoCollection+"/points/query", body, &result); err != nil {
+	if err := d.http.Call(ctx, http.MethodPost, "/collections/"+demoCollection+"/points/query", body, &result); err != nil {
 		return err
 	}
 	fmt.Fprintf(d.out, "\n%s%s\n", title, q.conditions())
@@ -152,7 +152,7 @@ func (d *demoRun) compare(ctx context.Context, q question, vector []float32, wan
 		return err
 	}
 	defer c.Close()
-	reply, err := c.do("FT.SEARCH", demoIndex, q.ftQuery(), "NOCONTENT", "SORTBY", "distance", "LIMIT", 0, answers+1, "PARAMS", 2, "v", blob(vector))
+	reply, err := c.Do("FT.SEARCH", demoIndex, q.ftQuery(), "NOCONTENT", "SORTBY", "distance", "LIMIT", 0, answers+1, "PARAMS", 2, "v", blob(vector))
 	if err != nil {
 		return fmt.Errorf("FT.SEARCH: %w", err)
 	}
@@ -198,14 +198,14 @@ func (d *demoRun) printLines(q question, body []byte, vector []float32) error {
 		return err
 	}
 	var key, auth string
-	if d.http.key != "" {
+	if d.http.Key != "" {
 		key = ` -H "api-key: $ISOBATH_KEY"`
 	}
 	if d.password != "" {
 		auth = ` -a "$ISOBATH_KEY"`
 	}
 	fmt.Fprintf(d.out, "  curl -s%s -H 'Content-Type: application/json' -d %s %s/collections/%s/points/query\n",
-		key, data, d.http.base, demoCollection)
+		key, data, d.http.Base, demoCollection)
 	fmt.Fprintf(d.out, "  redis-cli%s -h %s -p %s -x FT.SEARCH %s '%s' RETURN 3 name summary distance SORTBY distance PARAMS 2 v < %s\n",
 		auth, host, port, demoIndex, q.ftQuery(), file)
 	return nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/isobath/isobath/cmd/isobath/demo"
+	"github.com/isobath/isobath/internal/client"
 )
 
 // Names that the demo gives what it creates.
@@ -26,18 +27,18 @@ const demoBatch = 500
 func (d *demoRun) loadHTTP(ctx context.Context) error {
 	path := "/collections/" + demoCollection
 	var there struct{ Exists bool }
-	if err := d.http.call(ctx, http.MethodGet, path+"/exists", nil, &there); err != nil {
+	if err := d.http.Call(ctx, http.MethodGet, path+"/exists", nil, &there); err != nil {
 		return err
 	}
 	if !there.Exists {
 		schema := map[string]any{"vectors": map[string]any{"size": demo.Dim, "distance": "Cosine"}}
-		if err := d.http.call(ctx, http.MethodPut, path, schema, nil); err != nil {
+		if err := d.http.Call(ctx, http.MethodPut, path, schema, nil); err != nil {
 			return err
 		}
 	}
 	for _, field := range [][2]string{{"tags", "keyword"}, {"section", "keyword"}, {"size_kb", "integer"}} {
 		index := map[string]any{"field_name": field[0], "field_schema": field[1]}
-		if err := d.http.call(ctx, http.MethodPut, path+"/index?wait=true", index, nil); err != nil {
+		if err := d.http.Call(ctx, http.MethodPut, path+"/index?wait=true", index, nil); err != nil {
 			return err
 		}
 	}
@@ -49,7 +50,7 @@ func (d *demoRun) loadHTTP(ctx context.Context) error {
 		for i, p := range part {
 			points[i] = map[string]any{"id": from + i + 1, "vector": p.Vector, "payload": p}
 		}
-		if err := d.http.call(ctx, http.MethodPut, path+"/points?wait=true", map[string]any{"points": points}, nil); err != nil {
+		if err := d.http.Call(ctx, http.MethodPut, path+"/points?wait=true", map[string]any{"points": points}, nil); err != nil {
 			return err
 		}
 		bar.Add(len(part), int64(len(d.programs)))
@@ -59,12 +60,12 @@ func (d *demoRun) loadHTTP(ctx context.Context) error {
 }
 
 // dialRESP connects and authenticates.
-func (d *demoRun) dialRESP(ctx context.Context) (*respClient, error) {
-	c, err := dialRESP(ctx, d.respAddr)
+func (d *demoRun) dialRESP(ctx context.Context) (*client.RESP, error) {
+	c, err := client.DialRESP(ctx, d.respAddr)
 	if err != nil || d.password == "" {
 		return c, err
 	}
-	if _, err := c.do("AUTH", d.password); err != nil {
+	if _, err := c.Do("AUTH", d.password); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
@@ -77,10 +78,10 @@ func (d *demoRun) loadRESP(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
-	_, err = c.do("FT.CREATE", demoIndex, "ON", "HASH", "PREFIX", 1, demoPrefix, "SCHEMA",
+	_, err = c.Do("FT.CREATE", demoIndex, "ON", "HASH", "PREFIX", 1, demoPrefix, "SCHEMA",
 		"name", "TAG", "section", "TAG", "tags", "TAG", "SEPARATOR", ",", "size_kb", "NUMERIC",
 		"vector", "VECTOR", "HNSW", 6, "TYPE", "FLOAT32", "DIM", demo.Dim, "DISTANCE_METRIC", "COSINE")
-	var refused respError
+	var refused client.RESPError
 	if err != nil && (!errors.As(err, &refused) || !strings.Contains(err.Error(), "already exists")) {
 		return fmt.Errorf("FT.CREATE: %w", err)
 	}
@@ -89,14 +90,14 @@ func (d *demoRun) loadRESP(ctx context.Context) error {
 	for from := 0; from < len(d.programs); from += demoBatch {
 		part := d.programs[from:min(from+demoBatch, len(d.programs))]
 		for _, p := range part {
-			c.add("HSET", demoPrefix+p.Name, "name", p.Name, "summary", p.Summary, "section", p.Section,
+			c.Add("HSET", demoPrefix+p.Name, "name", p.Name, "summary", p.Summary, "section", p.Section,
 				"size_kb", p.SizeKB, "tags", strings.Join(p.Tags, ","), "vector", blob(p.Vector))
 		}
-		if err := c.flush(); err != nil {
+		if err := c.Flush(); err != nil {
 			return err
 		}
 		for _, p := range part {
-			if _, err := c.receive(); err != nil {
+			if _, err := c.Receive(); err != nil {
 				return fmt.Errorf("HSET of %s: %w", p.Name, err)
 			}
 		}

@@ -14,12 +14,13 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/isobath/isobath/internal/client"
 	"github.com/spf13/cobra"
 )
 
 // importer loads files into one collection, over HTTP.
 type importer struct {
-	http       *httpClient
+	http       *client.HTTP
 	collection string
 	distance   string
 	format     string
@@ -31,7 +32,7 @@ type importer struct {
 }
 
 func newImport() *cobra.Command {
-	im := &importer{http: &httpClient{}}
+	im := &importer{http: &client.HTTP{}}
 	var dataDir string
 	c := &cobra.Command{
 		Use:   "import FILE...",
@@ -64,14 +65,14 @@ Files may be compressed with gzip (name.jsonl.gz). Rows that were loaded before 
 			if err != nil {
 				return err
 			}
-			im.http.base, im.http.key = em.url(), ""
+			im.http.Base, im.http.Key = em.url(), ""
 			return errors.Join(im.run(c.Context(), args), em.close())
 		},
 	}
 	f := c.Flags()
 	f.StringVarP(&im.collection, "collection", "c", "", "collection to load into (required)")
-	f.StringVar(&im.http.base, "url", "http://127.0.0.1:6333", "HTTP address of the server")
-	f.StringVar(&im.http.key, "api-key", os.Getenv("ISOBATH__SERVICE__API_KEY"), "API key of the server; default: $ISOBATH__SERVICE__API_KEY")
+	f.StringVar(&im.http.Base, "url", "http://127.0.0.1:6333", "HTTP address of the server")
+	f.StringVar(&im.http.Key, "api-key", os.Getenv("ISOBATH__SERVICE__API_KEY"), "API key of the server; default: $ISOBATH__SERVICE__API_KEY")
 	f.StringVar(&dataDir, "data-dir", "", "load into the database in this directory, without a server")
 	f.StringVar(&im.distance, "distance", "Cosine", "distance of a collection that is created: Cosine, Dot, Euclid or Manhattan")
 	f.StringVar(&im.format, "format", "", "jsonl or fvecs; default: by the name of the file")
@@ -121,7 +122,7 @@ func (im *importer) load(ctx context.Context, name string) error {
 			im.ensured = true
 		}
 		path := "/collections/" + url.PathEscape(im.collection) + "/points?wait=true"
-		if err := im.http.call(ctx, http.MethodPut, path, b.body, nil); err != nil && ctx.Err() == nil {
+		if err := im.http.Call(ctx, http.MethodPut, path, b.body, nil); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("%s, after %d rows: %w", name, bar.rows, err)
 		}
 		if ctx.Err() != nil {
@@ -199,7 +200,7 @@ func (im *importer) read(ctx context.Context, file *rowFile, out chan<- batch) {
 func (im *importer) ensure(ctx context.Context, first row) error {
 	path := "/collections/" + url.PathEscape(im.collection)
 	var there struct{ Exists bool }
-	if err := im.http.call(ctx, http.MethodGet, path+"/exists", nil, &there); err != nil || there.Exists {
+	if err := im.http.Call(ctx, http.MethodGet, path+"/exists", nil, &there); err != nil || there.Exists {
 		return err
 	}
 	params := func(dim int) map[string]any { return map[string]any{"size": dim, "distance": im.distance} }
@@ -221,7 +222,7 @@ func (im *importer) ensure(ctx context.Context, first row) error {
 		}
 		vectors = params(len(v))
 	}
-	if err := im.http.call(ctx, http.MethodPut, path, map[string]any{"vectors": vectors}, nil); err != nil {
+	if err := im.http.Call(ctx, http.MethodPut, path, map[string]any{"vectors": vectors}, nil); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(im.out, "collection %q created\n", im.collection)

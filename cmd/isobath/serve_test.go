@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/isobath/isobath/internal/client"
 	"github.com/stretchr/testify/require"
 )
 
@@ -59,10 +60,10 @@ func startServe(t *testing.T, dir string) *served {
 
 func (s *served) do(t *testing.T, args ...any) any {
 	t.Helper()
-	c, err := dialRESP(context.Background(), s.resp)
+	c, err := client.DialRESP(context.Background(), s.resp)
 	require.NoError(t, err)
 	defer c.Close()
-	reply, err := c.do(args...)
+	reply, err := c.Do(args...)
 	require.NoError(t, err)
 	return reply
 }

@@ -1,4 +1,6 @@
-package main
+// Package client speaks both protocols to a server, for the commands that need one. Answers are
+// trusted no further than their framing.
+package client
 
 import (
 	"bufio"
@@ -12,30 +14,33 @@ import (
 	"github.com/isobath/isobath/server/resp"
 )
 
-// respClient sends commands to a RESP server and reads replies of protocol version 2.
-type respClient struct {
+// RESP sends commands to a RESP server and reads replies of protocol version 2. It is for one
+// goroutine.
+type RESP struct {
 	conn net.Conn
 	in   *bufio.Reader
 	out  *resp.Writer
 }
 
-// respError is an error reply.
-type respError string
+// RESPError is an error reply.
+type RESPError string
 
-func (e respError) Error() string { return string(e) }
+func (e RESPError) Error() string { return string(e) }
 
-func dialRESP(ctx context.Context, addr string) (*respClient, error) {
+// DialRESP connects to addr.
+func DialRESP(ctx context.Context, addr string) (*RESP, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	return &respClient{conn: conn, in: bufio.NewReader(conn), out: resp.NewWriter()}, nil
+	return &RESP{conn: conn, in: bufio.NewReader(conn), out: resp.NewWriter()}, nil
 }
 
-func (c *respClient) Close() error { return c.conn.Close() }
+// Close ends the connection.
+func (c *RESP) Close() error { return c.conn.Close() }
 
-// add appends a command to the pipeline. Arguments are string, []byte, int or int64.
-func (c *respClient) add(args ...any) {
+// Add appends a command to the pipeline. Arguments are string, []byte, int or int64.
+func (c *RESP) Add(args ...any) {
 	c.out.Array(len(args))
 	for _, arg := range args {
 		switch a := arg.(type) {
@@ -49,24 +54,24 @@ func (c *respClient) add(args ...any) {
 	}
 }
 
-// flush sends the pipeline. Every command added must then be received once.
-func (c *respClient) flush() error {
+// Flush sends the pipeline. Every command added must then be received once.
+func (c *RESP) Flush() error {
 	_, err := c.conn.Write(c.out.Bytes())
 	c.out.Reset(1 << 20)
 	return err
 }
 
-// do sends one command and receives its reply.
-func (c *respClient) do(args ...any) (any, error) {
-	c.add(args...)
-	if err := c.flush(); err != nil {
+// Do sends one command and receives its reply.
+func (c *RESP) Do(args ...any) (any, error) {
+	c.Add(args...)
+	if err := c.Flush(); err != nil {
 		return nil, err
 	}
-	return c.receive()
+	return c.Receive()
 }
 
-// receive reads a reply: string, int64, nil or []any. An error reply is a respError.
-func (c *respClient) receive() (any, error) {
+// Receive reads a reply: string, int64, nil or []any. An error reply is a RESPError.
+func (c *RESP) Receive() (any, error) {
 	line, err := c.in.ReadString('\n')
 	if err != nil {
 		return nil, err
@@ -79,7 +84,7 @@ func (c *respClient) receive() (any, error) {
 	case '+':
 		return text, nil
 	case '-':
-		return nil, respError(text)
+		return nil, RESPError(text)
 	case ':':
 		return strconv.ParseInt(text, 10, 64)
 	}
@@ -98,8 +103,8 @@ func (c *respClient) receive() (any, error) {
 	}
 	list := make([]any, 0, min(n, 1024))
 	for range n {
-		x, err := c.receive()
-		var refused respError
+		x, err := c.Receive()
+		var refused RESPError
 		if err != nil && !errors.As(err, &refused) {
 			return nil, err
 		}
