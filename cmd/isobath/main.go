@@ -47,7 +47,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &statusError{2, fmt.Errorf("%w (see '%s --help')", err, c.CommandPath())}
 	})
-	root.AddCommand(newServe(), newDemo(), newImport(), newCheck(), newConfig(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newImport(), newCheck(), newBench(), newConfig(), newVersion())
 	return root
 }
 

@@ -39,6 +39,9 @@ type Options struct {
 	Env []string // added to the environment
 	// Args are added behind "serve --data-dir ...".
 	Args []string
+	// Group is the directory of a control group that the server joins before it begins; default:
+	// that of this process.
+	Group string
 }
 
 // Process is one run of the server.
@@ -62,8 +65,12 @@ func Start(o Options) (*Process, error) {
 		return nil, err
 	}
 	args := append([]string{"serve", "--data-dir", o.Dir, "--http-addr", httpAddr, "--resp-addr", respAddr}, o.Args...)
+	cmd := exec.Command(o.Bin, args...)
+	if o.Group != "" { // the shell joins and becomes the server
+		cmd = exec.Command("/bin/sh", append([]string{"-c", `echo $$ >"$0/cgroup.procs" && exec "$@"`, o.Group, o.Bin}, args...)...)
+	}
 	p := &Process{
-		HTTP: httpAddr, RESP: respAddr, cmd: exec.Command(o.Bin, args...),
+		HTTP: httpAddr, RESP: respAddr, cmd: cmd,
 		out: &tail{}, ended: make(chan struct{}), killed: make(chan struct{}),
 	}
 	p.cmd.Env = append(os.Environ(), o.Env...)

@@ -48,6 +48,16 @@ func (p *Process) Memory() (Memory, error) {
 	return m, err
 }
 
+// ReadBytes returns what the process has had read from disks.
+func (p *Process) ReadBytes() (n int64, err error) {
+	err = eachLine(fmt.Sprintf("/proc/%d/io", p.PID()), func(line string) {
+		if rest, ok := strings.CutPrefix(line, "read_bytes: "); ok {
+			n, _ = strconv.ParseInt(rest, 10, 64)
+		}
+	})
+	return n, err
+}
+
 // component names what a mapping belongs to: the first line of its entry in smaps.
 func component(line string, fields []string) string {
 	if len(fields) == 5 {

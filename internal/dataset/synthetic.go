@@ -21,17 +21,23 @@ type Synthetic struct {
 	Low, High int
 	// Spread is the distance of the centres from the middle in radii of a cluster (the root of its
 	// mean squared distance to the centre). The smaller it is, the more clusters overlap and the
-	// harder the set. Default 0.5.
+	// harder the set. Default DefaultSpread.
 	Spread float64
 	// Noise is the length of a random vector over all dimensions that is added to each row, in
-	// radii of a cluster. It raises the intrinsic dimension. Default 0.1; negative: none.
+	// radii of a cluster. It raises the intrinsic dimension. Default DefaultNoise; negative: none.
 	Noise float64
 }
+
+// Defaults of Synthetic.
+const (
+	DefaultSpread = 0.5
+	DefaultNoise  = 0.1
+)
 
 func (y Synthetic) withDefaults() Synthetic {
 	y.Clusters = cmp.Or(y.Clusters, 2000)
 	y.Low, y.High = cmp.Or(y.Low, 16), cmp.Or(y.High, 32)
-	y.Spread, y.Noise = cmp.Or(y.Spread, 0.5), max(0, cmp.Or(y.Noise, 0.1))
+	y.Spread, y.Noise = cmp.Or(y.Spread, DefaultSpread), max(0, cmp.Or(y.Noise, DefaultNoise))
 	return y
 }
 

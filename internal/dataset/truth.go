@@ -37,6 +37,17 @@ func (t *Truth) Of(query int) []int32 {
 	return ids
 }
 
+// Renamed returns the same neighbours under other ids.
+func (t *Truth) Renamed(id func(row int32) int32) *Truth {
+	out := &Truth{depth: t.depth, ids: slices.Clone(t.ids)}
+	for i, row := range out.ids {
+		if row >= 0 {
+			out.ids[i] = id(row)
+		}
+	}
+	return out
+}
+
 // Truth returns the Depth nearest rows of every query, from the cache directory where they have
 // been computed before. progress, unless nil, is told how many rows were compared.
 func (s *Set) Truth(ctx context.Context, cache string, progress func(rows int)) (*Truth, error) {

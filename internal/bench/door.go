@@ -1,0 +1,242 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/isobath/isobath/internal/client"
+	"github.com/isobath/isobath/internal/dataset"
+)
+
+// door is one of the two protocols, for a number of workers at once.
+type door interface {
+	searcher
+	create(ctx context.Context) error // the collection or index
+	// put stores rows, numbered from from, in one request or pipeline, and waits until they are
+	// durable and visible.
+	put(ctx context.Context, worker, from int, rows *dataset.Rows) error
+	// progress tells how many rows are in graphs and whether nothing is left to do.
+	progress(ctx context.Context) (indexed int, idle bool, err error)
+	count(ctx context.Context) (int, error)
+	close() error
+}
+
+// httpDoor is a collection over HTTP.
+type httpDoor struct {
+	r      *Run
+	http   client.HTTP
+	bodies map[*float32][]byte // of the set's queries, by their first float
+	ids    [][]int32           // by worker
+}
+
+const collectionPath = "/collections/" + collection
+
+func (r *Run) openHTTP(url string, workers int) *httpDoor {
+	d := &httpDoor{r: r, ids: make([][]int32, workers), bodies: map[*float32][]byte{}}
+	d.http = client.HTTP{Base: url, Key: r.Key, Client: &http.Client{Transport: &http.Transport{
+		MaxIdleConns: workers, MaxIdleConnsPerHost: workers, DisableCompression: true,
+	}}}
+	for i := range r.set.Queries.Len() {
+		q := r.set.Queries.Row(i)
+		d.bodies[&q[0]] = dataset.AppendJSON(nil, q)
+	}
+	return d
+}
+
+func (d *httpDoor) close() error {
+	d.http.Client.CloseIdleConnections()
+	return nil
+}
+
+func (d *httpDoor) create(ctx context.Context) error {
+	distance := map[dataset.Metric]string{dataset.Cosine: "Cosine", dataset.Dot: "Dot", dataset.L2: "Euclid"}[d.r.set.Metric]
+	body := map[string]any{
+		"vectors":     map[string]any{"size": d.r.set.Dim, "distance": distance},
+		"hnsw_config": map[string]any{"m": d.r.M, "ef_construct": d.r.EfConstruct},
+	}
+	return d.http.Call(ctx, http.MethodPut, collectionPath, body, nil)
+}
+
+func (d *httpDoor) put(ctx context.Context, _, from int, rows *dataset.Rows) error {
+	_, err := d.http.Do(ctx, http.MethodPut, collectionPath+"/points?wait=true", dataset.UpsertBody(rows, from, nil))
+	return err
+}
+
+func (d *httpDoor) search(ctx context.Context, worker int, query []float32, ef, k int) (answer, error) {
+	vector := d.bodies[&query[0]]
+	if vector == nil {
+		vector = dataset.AppendJSON(nil, query)
+	}
+	body := fmt.Appendf(make([]byte, 0, len(vector)+64), `{"query":%s,"limit":%d,"params":{"hnsw_ef":%d}}`, vector, k, ef)
+	began := time.Now()
+	text, err := d.http.Do(ctx, http.MethodPost, collectionPath+"/points/query", body)
+	took := time.Since(began)
+	if err != nil {
+		return answer{}, err
+	}
+	d.ids[worker], err = pointIDs(d.ids[worker][:0], text)
+	return answer{ids: d.ids[worker], took: took}, err
+}
+
+// pointIDs reads the numbers of the points of an answer without payloads. A decoder of JSON would
+// cost as much as the search.
+func pointIDs(ids []int32, text []byte) ([]int32, error) {
+	const mark = `"id":`
+	for {
+		at := bytes.Index(text, []byte(mark))
+		if at < 0 {
+			return ids, nil
+		}
+		text = text[at+len(mark):]
+		end := bytes.IndexAny(text, ",}")
+		id, err := strconv.ParseInt(string(text[:max(0, end)]), 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("bench: id of an answer: %w", err)
+		}
+		ids = append(ids, int32(id))
+	}
+}
+
+func (d *httpDoor) progress(ctx context.Context) (int, bool, error) {
+	var info struct {
+		Status string `json:"status"`
+		Rows   int    `json:"indexed_vectors_count"`
+	}
+	err := d.http.Call(ctx, http.MethodGet, collectionPath, nil, &info)
+	return info.Rows, info.Status == "green", err
+}
+
+func (d *httpDoor) count(ctx context.Context) (int, error) {
+	var out struct{ Count int }
+	err := d.http.Call(ctx, http.MethodPost, collectionPath+"/points/count", []byte(`{"exact":true}`), &out)
+	return out.Count, err
+}
+
+// components reads isobath_memory_bytes from the metrics.
+func components(ctx context.Context, url string) (map[string]int64, error) {
+	h := client.HTTP{Base: url}
+	text, err := h.Do(ctx, http.MethodGet, "/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	parts := map[string]int64{}
+	for line := range bytes.Lines(text) {
+		rest, ok := bytes.CutPrefix(bytes.TrimSpace(line), []byte(`isobath_memory_bytes{component="`))
+		name, value, found := bytes.Cut(rest, []byte(`"} `))
+		if n, err := strconv.ParseFloat(string(value), 64); ok && found && err == nil {
+			parts[string(name)] = int64(n)
+		}
+	}
+	return parts, nil
+}
+
+// respDoor is hashes under an index over RESP, one connection a worker.
+type respDoor struct {
+	r     *Run
+	conns []*client.RESP // the last one is for everything that is no worker's
+	ids   [][]int32
+}
+
+func (r *Run) openRESP(ctx context.Context, addr string, workers int) (_ *respDoor, err error) {
+	d := &respDoor{r: r, ids: make([][]int32, workers)}
+	for range workers + 1 {
+		c, err := client.DialRESP(ctx, addr)
+		if err == nil {
+			d.conns = append(d.conns, c)
+			if r.Key != "" {
+				_, err = c.Do("AUTH", r.Key)
+			}
+		}
+		if err != nil {
+			return nil, errors.Join(err, d.close())
+		}
+	}
+	return d, nil
+}
+
+func (d *respDoor) close() (err error) {
+	for _, c := range d.conns {
+		err = errors.Join(err, c.Close())
+	}
+	return err
+}
+
+func (d *respDoor) do(args ...any) (any, error) { return d.conns[len(d.conns)-1].Do(args...) }
+
+func (d *respDoor) create(context.Context) error {
+	metric := map[dataset.Metric]string{dataset.Cosine: "COSINE", dataset.Dot: "IP", dataset.L2: "L2"}[d.r.set.Metric]
+	_, err := d.do("FT.CREATE", collection, "ON", "HASH", "PREFIX", 1, keyPrefix, "SCHEMA", "v", "VECTOR", "HNSW", 10,
+		"TYPE", "FLOAT32", "DIM", d.r.set.Dim, "DISTANCE_METRIC", metric, "M", d.r.M, "EF_CONSTRUCTION", d.r.EfConstruct)
+	return err
+}
+
+func (d *respDoor) put(_ context.Context, worker, from int, rows *dataset.Rows) error {
+	c := d.conns[worker]
+	for i := range rows.Len() {
+		c.Add("HSET", keyPrefix+strconv.Itoa(from+i), "v", dataset.Blob(rows.Row(i)))
+	}
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	var first error
+	for range rows.Len() {
+		if _, err := c.Receive(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func (d *respDoor) search(_ context.Context, worker int, query []float32, ef, k int) (answer, error) {
+	text := fmt.Sprintf("*=>[KNN %d @v $q EF_RUNTIME %d]", k, ef)
+	blob := dataset.Blob(query)
+	began := time.Now()
+	reply, err := d.conns[worker].Do("FT.SEARCH", collection, text, "PARAMS", 2, "q", blob, "NOCONTENT", "LIMIT", 0, k, "DIALECT", 2)
+	took := time.Since(began)
+	if err != nil {
+		return answer{}, err
+	}
+	list, _ := reply.([]any)
+	ids := d.ids[worker][:0]
+	for _, key := range list[min(1, len(list)):] {
+		name, _ := key.(string)
+		id, err := rowOfKey(name)
+		if err != nil {
+			return answer{}, err
+		}
+		ids = append(ids, id)
+	}
+	d.ids[worker] = ids
+	return answer{ids: ids, took: took}, nil
+}
+
+func (d *respDoor) progress(context.Context) (int, bool, error) {
+	waiting, err := d.info("mutation_queue_size")
+	if err != nil {
+		return 0, false, err
+	}
+	rows, err := d.info("num_indexed_vectors")
+	return rows, waiting == 0, err
+}
+
+func (d *respDoor) count(context.Context) (int, error) { return d.info("num_docs") }
+
+// info returns a number of FT.INFO.
+func (d *respDoor) info(name string) (int, error) {
+	reply, err := d.do("FT.INFO", collection)
+	if err != nil {
+		return 0, err
+	}
+	list, _ := reply.([]any)
+	for i := 0; i+1 < len(list); i += 2 {
+		if fmt.Sprint(list[i]) == name {
+			return strconv.Atoi(fmt.Sprint(list[i+1]))
+		}
+	}
+	return 0, fmt.Errorf("bench: FT.INFO has no %s", name)
+}

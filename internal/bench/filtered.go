@@ -1,0 +1,221 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/isobath/isobath/engine"
+	"github.com/isobath/isobath/filter"
+	"github.com/isobath/isobath/internal/dataset"
+	"github.com/isobath/isobath/mmapvec/distance"
+)
+
+// filteredQueries is the number of queries of each filter.
+const filteredQueries = 500
+
+// selectivities are the parts in a thousand that filters let pass.
+var selectivities = []int{500, 100, 10, 1}
+
+// Filtered measures recall and time of filters of falling selectivity against exact neighbours.
+// Every row has two numbers from 0 to 999: n has nothing to do with its vector, and side is its rank
+// by the product with the first query. A filter that wants a large side is correlated with the
+// queries on that side, which lie among its matches, and anti-correlated with those on the other,
+// which have all their neighbours outside. The rows of real sets also have their own numbers.
+func (r *Run) Filtered(ctx context.Context) (err error) {
+	m := r.begin("filtered")
+	defer m.end()
+	side, order, err := r.sides(ctx)
+	if err != nil {
+		return err
+	}
+	numbers := map[string][]int{"n": make([]int, r.set.Rows), "side": side}
+	for i := range numbers["n"] {
+		numbers["n"][i] = scatter(i)
+	}
+	families := []family{
+		{"uncorrelated", "n", r.set.Queries.Slice(0, min(filteredQueries, r.set.Queries.Len()))},
+		{"correlated", "side", pick(r.set.Queries, order[max(0, len(order)-filteredQueries):])},
+		{"anti-correlated", "side", pick(r.set.Queries, order[:min(filteredQueries, len(order))])},
+	}
+	own, err := r.ownNumbers()
+	if err != nil {
+		return err
+	}
+	for _, name := range r.set.FieldNames("integer") {
+		numbers["own_"+name] = own[name]
+		families = append(families, family{"own " + name, "own_" + name, families[0].queries})
+	}
+	fields := []filter.FieldDef{}
+	for name := range numbers {
+		fields = append(fields, filter.FieldDef{Name: name, Kind: filter.Integer})
+	}
+	l, err := r.loaded(ctx, "filtered", r.set.Rows, payloadOf(numbers), fields...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	l.prepare(1)
+	if err := r.warm(ctx, l, r.Ef); err != nil {
+		return err
+	}
+	t := m.table(fmt.Sprintf("filters at ef %d, %d queries each", r.Ef, families[0].queries.Len()),
+		"filter", "passes_share", "recall", "too_short", "p50_ms", "p99_ms", "mean_ms", "to_unfiltered", "exact_mean_ms", "to_exact",
+		"distances", "hops", "rows_read", "plans")
+	for _, f := range families {
+		free, err := r.filteredBy(ctx, l, f, nil, nil)
+		if err != nil {
+			return err
+		}
+		t.add(free.cells(f.name+", none", 1, free)...)
+		for _, permille := range selectivities {
+			values := numbers[f.field]
+			from := least(values, permille)
+			allow := func(row int) bool { return values[row] >= from }
+			bound := float64(from)
+			x, err := r.filteredBy(ctx, l, f, filter.Range{Field: f.field, Gte: &bound}, allow)
+			if err != nil {
+				return err
+			}
+			t.add(x.cells(f.name, float64(count(values, from))/float64(len(values)), free)...)
+		}
+	}
+	m.print(t)
+	m.note("the plans of the engine cannot be forced from outside: to_exact compares with a scan of all matching rows")
+	return nil
+}
+
+// family is filters over one field, and the queries asked with them.
+type family struct {
+	name, field string
+	queries     *dataset.Rows
+}
+
+// filteredRun is the outcome of one filter.
+type filteredRun struct {
+	recall      float64
+	short       int
+	latency     Latency
+	mean, exact time.Duration
+	counters    Counters
+	plans       map[string]int
+}
+
+func (x filteredRun) cells(name string, share float64, free filteredRun) []any {
+	return []any{name, strconv.FormatFloat(share, 'g', 3, 64), x.recall, x.short, ms(x.latency.P50), ms(x.latency.P99), ms(x.mean),
+		float64(x.mean) / float64(free.mean), ms(x.exact), float64(x.mean) / float64(x.exact),
+		x.counters.Distances, x.counters.Hops, x.counters.RowsRead, fmt.Sprint(x.plans)}
+}
+
+// exactQueries is the number of queries that are also answered by an exact scan, for its time.
+const exactQueries = 50
+
+// filteredBy asks the queries of a family with one filter.
+func (r *Run) filteredBy(ctx context.Context, l *local, f family, expr filter.Expr, allow func(row int) bool) (filteredRun, error) {
+	x := filteredRun{plans: map[string]int{}}
+	truth, err := r.set.Nearest(ctx, f.queries, r.K, 0, r.set.Rows, allow, nil)
+	if err != nil {
+		return x, err
+	}
+	var took []time.Duration
+	hits, wanted := 0, 0
+	for i := range f.queries.Len() {
+		req := engine.SearchRequest{Query: f.queries.Row(i), K: r.K, Ef: r.Ef, Filter: expr}
+		a, err := l.ask(ctx, 0, req)
+		if err != nil {
+			return x, err
+		}
+		x.plans[a.plan]++
+		took = append(took, a.took)
+		x.mean += a.took
+		x.counters.add(a.counters)
+		h, n := overlap(a.ids, truth.Of(i), r.K)
+		hits, wanted = hits+h, wanted+n
+		if len(a.ids) < n {
+			x.short++
+		}
+	}
+	scans := min(exactQueries, f.queries.Len())
+	for i := range scans {
+		a, err := l.ask(ctx, 0, engine.SearchRequest{Query: f.queries.Row(i), K: r.K, Exact: true, Filter: expr})
+		if err != nil {
+			return x, err
+		}
+		x.exact += a.took
+	}
+	x.recall, x.latency = float64(hits)/float64(max(1, wanted)), latencyOf(took)
+	x.mean /= time.Duration(len(took))
+	x.exact /= time.Duration(scans)
+	x.counters.scale(1 / float64(len(took)))
+	return x, nil
+}
+
+// sides returns the rank of every row by its product with the first query, from 0 to 999, and the
+// queries by ascending product.
+func (r *Run) sides(ctx context.Context) (side, queries []int, err error) {
+	pole := r.set.Queries.Row(0)
+	products := make([]float32, r.set.Rows)
+	err = r.set.Each(ctx, 0, r.set.Rows, 4096, 1, func(_, from int, rows *dataset.Rows) error {
+		for i := range rows.Len() {
+			products[from+i] = distance.DotF32(rows.Row(i), pole)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	side = make([]int, r.set.Rows)
+	for at, row := range ascending(products) {
+		side[row] = at * 1000 / r.set.Rows
+	}
+	toPole := make([]float32, r.set.Queries.Len())
+	for i := range toPole {
+		toPole[i] = distance.DotF32(r.set.Queries.Row(i), pole)
+	}
+	return side, ascending(toPole), nil
+}
+
+// ascending returns the positions of values in ascending order of these.
+func ascending(values []float32) []int {
+	order := make([]int, len(values))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(values[a], values[b]) })
+	return order
+}
+
+func pick(rows *dataset.Rows, which []int) *dataset.Rows {
+	out := &dataset.Rows{Dim: rows.Dim}
+	for _, i := range which {
+		out.Data = append(out.Data, rows.Row(i)...)
+	}
+	return out
+}
+
+// scatter maps row numbers to 0..999 evenly and without a pattern that a graph could know: the
+// fractional part of multiples of the golden ratio.
+func scatter(row int) int {
+	_, f := math.Modf(float64(row) * 0.6180339887498949)
+	return int(f * 1000)
+}
+
+// least returns the bound that lets about permille in a thousand of the values pass, at least one.
+func least(values []int, permille int) int {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(len(sorted)-1, len(sorted)-len(sorted)*permille/1000)]
+}
+
+func count(values []int, from int) (n int) {
+	for _, v := range values {
+		if v >= from {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,121 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/isobath/isobath/engine"
+	"github.com/isobath/isobath/internal/daemon"
+)
+
+// rowsReadQueries is the number of queries that are counted in process.
+const rowsReadQueries = 200
+
+// Memory loads the set over HTTP into a server in a memory control group, which is smaller than
+// the data, and measures queries that were not asked before, one in flight, after the warm-up.
+func (r *Run) Memory(ctx context.Context) (err error) {
+	m := r.begin("memory")
+	defer m.end()
+	limit := r.MemoryLimit
+	if limit == 0 {
+		limit = r.rawBytes() / 4
+	}
+	if n := r.set.Queries.Len(); n < r.Warmup+100 {
+		return fmt.Errorf("bench: %d queries are too few for %d of a warm-up and 100 that are new", n, r.Warmup)
+	}
+	if r.URL != "" {
+		return errors.New("bench: memory wants a server of its own")
+	}
+	if err := r.exact(ctx); err != nil {
+		return err
+	}
+	g, err := newGroup(limit)
+	if err != nil {
+		m.note("not measured: %v", err)
+		return nil
+	}
+	defer func() {
+		// The kernel takes a moment to let go of the last process.
+		removed := poll(context.WithoutCancel(ctx), 10*time.Millisecond, func() (bool, error) { return g.remove() == nil, nil })
+		err = errors.Join(err, removed)
+	}()
+	dir := r.dir("memory")
+	s, err := r.startChild(ctx, daemon.Options{Dir: dir, Group: g.dir})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	began := time.Now()
+	if err := r.ensure(ctx, s, overHTTP, m); err != nil {
+		return errors.Join(err, errors.New(s.proc.Output()))
+	}
+	atRest := time.Since(began)
+	d := r.openHTTP(s.url, 1)
+	defer func() { err = errors.Join(err, d.close()) }()
+
+	t := m.table(fmt.Sprintf("%d MB of rows in a group of %d MB, distinct queries, one in flight", r.rawBytes()>>20, limit>>20),
+		append([]string{"ef", "recall", "queries_per_s"}, append(latencyColumns[1:], "read_bytes_per_query")...)...)
+	for i, ef := range r.Efs {
+		if ef < r.K {
+			continue
+		}
+		// The queries are shared out among the breadths, so that each is new. The warm-up comes first.
+		fresh := (r.set.Queries.Len() - r.Warmup) / len(r.Efs)
+		if i == 0 || r.Efs[i-1] < r.K {
+			if err := r.warm(ctx, d, ef); err != nil {
+				return err
+			}
+		}
+		before, err := s.proc.ReadBytes()
+		if err != nil {
+			return err
+		}
+		x := measurement{queries: r.set.Queries, truth: r.truth, ef: ef, k: r.K, workers: 1, count: fresh, first: r.Warmup + i*fresh}
+		p, err := measure(ctx, d, x)
+		if err != nil {
+			return err
+		}
+		after, err := s.proc.ReadBytes()
+		if err != nil {
+			return err
+		}
+		t.add(ef, p.Recall, p.QPS, ms(p.Latency.P50), ms(p.Latency.P95), ms(p.Latency.P99), ms(p.Latency.Longest), float64(after-before)/float64(fresh))
+	}
+	m.print(t)
+	costs := m.table("memory and disk", costColumns...)
+	if _, _, err := s.cost(ctx, costs, "after the queries", r.rawBytes()); err != nil {
+		return err
+	}
+	m.print(costs)
+	m.note("at rest after %.0f s; the group was charged %d MB at most", atRest.Seconds(), g.peak()>>20)
+	if err := s.stop(); err != nil {
+		return err
+	}
+	return r.rowsRead(ctx, m, dir)
+}
+
+// rowsRead counts in process what queries read: the counters do not depend on the memory there is.
+func (r *Run) rowsRead(ctx context.Context, m *Mode, dir string) (err error) {
+	l, err := openLocal(dir, engine.Options{Workers: -1})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	l.prepare(1)
+	t := m.table("what a query reads", pointColumns...)
+	for _, ef := range r.Efs {
+		if ef < r.K {
+			continue
+		}
+		x := measurement{queries: r.set.Queries, truth: r.truth, ef: ef, k: r.K, workers: 1, count: min(rowsReadQueries, r.set.Queries.Len())}
+		p, err := measure(ctx, l, x)
+		if err != nil {
+			return err
+		}
+		t.add(p.cells()...)
+	}
+	m.print(t)
+	return nil
+}
