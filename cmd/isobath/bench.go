@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -107,6 +108,7 @@ func (o *benchOptions) flags(f *pflag.FlagSet) {
 	f.IntSliceVar(&c.Clients, "clients", []int{1, 8, 32}, "clients of the modes http and resp")
 	f.IntVar(&c.ProbeRate, "probe-rate", 50, "queries a second while data is loaded")
 	f.IntVar(&c.Fresh, "fresh", 200, "rows that are asked for right after their acknowledgement")
+	f.DurationVar(&c.Pause, "pause", 5*time.Second, "time that a server gets to give memory back before it is looked at")
 	f.StringVar(&o.limit, "memory-limit", "", "of the mode memory: size of the control group, e.g. 1.5GB (default: a quarter of the rows)")
 	f.StringVar(&c.Profile, "profile", "", "write a processor profile of the mode search to this file")
 	f.StringVar(&o.json, "json", "", "write the report to this file")

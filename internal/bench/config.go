@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/isobath/isobath/internal/dataset"
 )
@@ -53,6 +54,10 @@ type Config struct {
 	// Fresh is the number of rows that are asked for right after their acknowledgement; default 200.
 	Fresh int `json:"fresh"`
 
+	// Pause is how long a server may give memory back and merge its store before it is looked at;
+	// default 5 s.
+	Pause time.Duration `json:"pause"`
+
 	Profile string `json:"profile"` // write a processor profile of Search to this file
 
 	Out      io.Writer `json:"-"` // tables; default: none
@@ -63,6 +68,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.K, c.M, c.EfConstruct = cmp.Or(c.K, 10), cmp.Or(c.M, 16), cmp.Or(c.EfConstruct, 200)
 	c.Ef, c.Rounds, c.Warmup = cmp.Or(c.Ef, 100), cmp.Or(c.Rounds, 5), cmp.Or(c.Warmup, 1000)
 	c.Batch, c.Loaders, c.ProbeRate = cmp.Or(c.Batch, 1000), cmp.Or(c.Loaders, 2), cmp.Or(c.ProbeRate, 50)
+	c.Pause = cmp.Or(c.Pause, 5*time.Second)
 	c.Fresh, c.Threads = cmp.Or(c.Fresh, 200), cmp.Or(c.Threads, runtime.NumCPU())
 	if c.Efs == nil {
 		c.Efs = []int{10, 20, 30, 40, 60, 80, 120, 160, 200, 240, 320, 400, 480, 640}

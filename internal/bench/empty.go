@@ -28,7 +28,7 @@ func (r *Run) Empty(ctx context.Context) (err error) {
 	}
 	costs := m.table(fmt.Sprintf("%d empty collections", emptyCollections), costColumns...)
 	cost := func(when string) (daemon.Memory, int64, error) {
-		if err := wait(ctx, settleTime); err != nil {
+		if err := wait(ctx, r.Pause); err != nil {
 			return daemon.Memory{}, 0, err
 		}
 		return s.cost(ctx, costs, when, 0)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/isobath/isobath/engine"
@@ -107,7 +106,7 @@ type filteredRun struct {
 }
 
 func (x filteredRun) cells(name string, share float64, free filteredRun) []any {
-	return []any{name, strconv.FormatFloat(share, 'g', 3, 64), x.recall, x.short, ms(x.latency.P50), ms(x.latency.P99), ms(x.mean),
+	return []any{name, share, x.recall, x.short, ms(x.latency.P50), ms(x.latency.P99), ms(x.mean),
 		float64(x.mean) / float64(free.mean), ms(x.exact), float64(x.mean) / float64(x.exact),
 		x.counters.Distances, x.counters.Hops, x.counters.RowsRead, fmt.Sprint(x.plans)}
 }

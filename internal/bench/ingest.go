@@ -58,7 +58,7 @@ func (r *Run) Ingest(ctx context.Context, protocol string) (err error) {
 		return err
 	}
 	if s.proc != nil {
-		if err := wait(ctx, settleTime); err != nil {
+		if err := wait(ctx, r.Pause); err != nil {
 			return err
 		}
 	}
@@ -97,9 +97,6 @@ func (r *Run) Ingest(ctx context.Context, protocol string) (err error) {
 	}
 	return r.shapeAfter(m, dir, protocol)
 }
-
-// settleTime is how long the server may give memory back and merge its store before it is looked at.
-const settleTime = 5 * time.Second
 
 // idleProbes is the number of queries of an idle server.
 const idleProbes = 500

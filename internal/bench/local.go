@@ -18,10 +18,10 @@ const collection = "bench"
 
 // local is the database in process.
 type local struct {
-	db *engine.DB
-	c  *engine.Collection
-	// Of an index, ids are keys; of a collection, numbers.
-	ids []([]int32) // by worker
+	db     *engine.DB
+	c      *engine.Collection // nil while it does not exist
+	vector string             // its name: an index calls it as its field
+	ids    [][]int32          // by worker
 }
 
 // openLocal opens the database in dir; its collection may be absent.
@@ -38,6 +38,10 @@ func openLocal(dir string, o engine.Options) (*local, error) {
 	var absent *engine.NotFoundError
 	if err != nil && !errors.As(err, &absent) {
 		return nil, errors.Join(err, db.Close())
+	}
+	if l.c != nil {
+		for l.vector = range l.c.Schema().Vectors {
+		}
 	}
 	return l, nil
 }
@@ -138,7 +142,7 @@ func (l *local) settle(ctx context.Context) error {
 
 // shape describes the vector index in words.
 func (l *local) shape() string {
-	v := l.c.Info().Vectors[""]
+	v := l.c.Info().Vectors[l.vector]
 	return fmt.Sprintf("%d vectors, %d in graphs, %d segments, tail %d", v.Vectors, v.Indexed, v.Segments, v.Tail)
 }
 
@@ -153,6 +157,7 @@ func (l *local) prepare(workers int) *local {
 }
 
 func (l *local) ask(ctx context.Context, worker int, req engine.SearchRequest) (answer, error) {
+	req.Vector = l.vector
 	began := time.Now()
 	res, err := l.c.Search(ctx, req)
 	took := time.Since(began)

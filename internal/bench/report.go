@@ -133,7 +133,7 @@ func cell(column string, v any) string {
 		switch {
 		case math.IsNaN(x):
 			return "-"
-		case strings.HasSuffix(column, "recall"):
+		case strings.HasSuffix(column, "recall"), strings.HasSuffix(column, "_share"):
 			return strconv.FormatFloat(x, 'f', 4, 64)
 		case math.Abs(x) >= 1000:
 			return strconv.FormatFloat(x, 'f', 0, 64)

@@ -37,18 +37,19 @@ var Names = []string{"glove-100", "mnist-784", "fashion-784", "sentences-384"}
 
 // Options say which set to open.
 type Options struct {
-	Name string // one of Names, "synthetic" or "file"
-	Dir  string // directory that holds a folder for each of Names
+	Name string `json:"name"` // one of Names, "synthetic" or "file"
+	Dir  string `json:"dir"`  // directory that holds a folder for each of Names
 	// Rows bounds the rows used; 0 means all, and 100 000 of "synthetic".
-	Rows int
+	Rows int `json:"rows"`
 	// Queries bounds the queries used; 0 means all, and 1 000 of "synthetic".
-	Queries int
+	Queries int `json:"queries"`
 
-	Base, Query string // "file": fvecs files
-	Metric      Metric // "file" and "synthetic"; default Cosine, under which files are normalised
+	Base   string `json:"base"`   // "file": fvecs files
+	Query  string `json:"query"`  // "file"
+	Metric Metric `json:"metric"` // "file" and "synthetic"; default Cosine, under which files are normalised
 
-	Dim       int       // "synthetic"; default 128
-	Synthetic Synthetic // "synthetic"
+	Dim       int       `json:"dim"` // "synthetic"; default 128
+	Synthetic Synthetic `json:"synthetic"`
 }
 
 // Set is rows and queries.

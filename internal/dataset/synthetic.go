@@ -15,17 +15,18 @@ import (
 // Each cluster spreads over some axes of a space of at most 128 dimensions, with widths that vary
 // mildly; a random rotation takes that space to all dimensions. The zero value is the default.
 type Synthetic struct {
-	Seed     uint64
-	Clusters int // default 2 000
+	Seed     uint64 `json:"seed"`
+	Clusters int    `json:"clusters"` // default 2 000
 	// Low and High bound the number of axes of a cluster, its intrinsic dimension; defaults 16, 32.
-	Low, High int
+	Low  int `json:"low"`
+	High int `json:"high"`
 	// Spread is the distance of the centres from the middle in radii of a cluster (the root of its
 	// mean squared distance to the centre). The smaller it is, the more clusters overlap and the
 	// harder the set. Default DefaultSpread.
-	Spread float64
+	Spread float64 `json:"spread"`
 	// Noise is the length of a random vector over all dimensions that is added to each row, in
 	// radii of a cluster. It raises the intrinsic dimension. Default DefaultNoise; negative: none.
-	Noise float64
+	Noise float64 `json:"noise"`
 }
 
 // Defaults of Synthetic.

@@ -1,0 +1,138 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/isobath/isobath/internal/dataset"
+)
+
+// oracle answers with the exact neighbours but for every fourth, and counts.
+type oracle struct {
+	set  *dataset.Set
+	rows *dataset.Rows
+	fail error
+}
+
+func (o *oracle) search(ctx context.Context, _ int, query []float32, _, k int) (answer, error) {
+	if o.fail != nil {
+		return answer{}, o.fail
+	}
+	truth, err := o.set.Nearest(ctx, &dataset.Rows{Dim: o.set.Dim, Data: query}, k, 0, o.set.Rows, nil, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{took: time.Millisecond, counters: Counters{Distances: 3}}
+	for i, id := range truth.Of(0) {
+		if i%4 > 0 {
+			a.ids = append(a.ids, id)
+		}
+	}
+	return a, nil
+}
+
+func TestMeasure(t *testing.T) {
+	set, err := dataset.Open(dataset.Options{Name: "synthetic", Rows: 300, Queries: 10, Dim: 8})
+	require.NoError(t, err)
+	truth, err := set.Truth(context.Background(), t.TempDir(), nil)
+	require.NoError(t, err)
+	o := &oracle{set: set}
+	for _, workers := range []int{1, 3} {
+		p, err := measure(context.Background(), o, measurement{queries: set.Queries, truth: truth, ef: 20, k: 8, workers: workers, count: 25})
+		require.NoError(t, err)
+		require.Equal(t, 20, p.Ef)
+		require.InDelta(t, 0.75, p.Recall, 1e-9)
+		require.InDelta(t, 3, p.Counters.Distances, 1e-9)
+		require.Equal(t, time.Millisecond, p.Latency.P99)
+	}
+	o.fail = errors.New("no")
+	_, err = measure(context.Background(), o, measurement{queries: set.Queries, k: 8, workers: 2})
+	require.ErrorIs(t, err, o.fail)
+}
+
+func TestScatterIsEven(t *testing.T) {
+	seen := [1000]int{}
+	for i := range 100_000 {
+		seen[scatter(i)]++
+	}
+	for v, n := range seen {
+		require.InDelta(t, 100, n, 5, "value %d", v)
+	}
+}
+
+func TestLeastPasses(t *testing.T) {
+	values := []int{}
+	for i := range 5000 {
+		values = append(values, scatter(i))
+	}
+	for _, permille := range selectivities {
+		n := count(values, least(values, permille))
+		require.InDelta(t, 5*permille, n, 6, "%d in a thousand", permille)
+		require.Positive(t, n)
+	}
+}
+
+func TestPointIDs(t *testing.T) {
+	ids, err := pointIDs(nil, []byte(`{"result":{"points":[{"id":17,"version":3,"score":0.5},{"id":4}]},"status":"ok","time":0.1}`))
+	require.NoError(t, err)
+	require.Equal(t, []int32{17, 4}, ids)
+	_, err = pointIDs(nil, []byte(`{"id":"a uuid"}`))
+	require.Error(t, err)
+	_, err = pointIDs(nil, []byte(`{"id":`))
+	require.Error(t, err)
+}
+
+// kernel records what it is asked.
+type kernel struct {
+	queries int
+	batches [][]uint32
+}
+
+func (k *kernel) Reset([]float32)         { k.queries++ }
+func (k *kernel) Distances(rows []uint32) { k.batches = append(k.batches, rows) }
+
+func TestReplayAsksForExactlyTheTrace(t *testing.T) {
+	queries := &dataset.Rows{Dim: 1, Data: []float32{1, 2}}
+	traces := []Trace{{{1, 2, 3}, {4}}, {{5, 6}}}
+	var k kernel
+	whole := 0
+	s, err := ReplayShare(context.Background(), queries, traces, &k, func([]float32) error { whole++; return nil }, 3)
+	require.NoError(t, err)
+	require.Equal(t, 4*2*2, whole, "a warm-up and three rounds, twice each")
+	require.Equal(t, whole, k.queries)
+	require.Len(t, k.batches, 4*2*3)
+	require.Equal(t, [][]uint32{{1, 2, 3}, {4}, {5, 6}}, k.batches[:3])
+	require.InDelta(t, 3, s.Distances, 1e-9)
+	_, err = ReplayShare(context.Background(), queries, traces[:1], &k, nil, 1)
+	require.Error(t, err)
+}
+
+// The driver is compiled from its source where that is possible, and finds what we find.
+func TestPeer(t *testing.T) {
+	var progress bytes.Buffer
+	r, err := Open(context.Background(), Config{
+		Set: dataset.Options{Name: "synthetic", Rows: 2000, Queries: 50, Dim: 16, Synthetic: dataset.Synthetic{Clusters: 10}}, Cache: t.TempDir(), Progress: &progress,
+	})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, r.Close()) }()
+	p, err := r.startPeer(context.Background(), 2, false)
+	var none *noPeerError
+	if errors.As(err, &none) {
+		t.Skip(none.reason)
+	}
+	require.NoError(t, err)
+	x, err := p.measure(500, 10, 2)
+	require.NoError(t, err)
+	require.Greater(t, x.Recall, 0.99)
+	require.Greater(t, x.Counters.Distances, 500.0)
+	require.NoError(t, p.close())
+
+	r.Peer = "off"
+	_, err = r.startPeer(context.Background(), 2, false)
+	require.ErrorAs(t, err, &none)
+}
