@@ -92,6 +92,8 @@ func (o *benchOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.RESPAddr, "resp-addr", "", "RESP address of a running server")
 	f.StringVar(&c.Key, "api-key", "", "key of that server")
 
+	f.StringVar(&c.Collection, "collection-config", "", `JSON for the request that creates a collection over HTTP, e.g. {"vectors":{"on_disk":true}}`)
+
 	f.IntVar(&c.K, "k", 10, "results of a query")
 	f.IntVar(&c.M, "m", 16, "links of a node")
 	f.IntVar(&c.EfConstruct, "ef-construct", 200, "beam of the build")

@@ -78,7 +78,7 @@ func TestBenchSearch(t *testing.T) {
 }
 
 func TestBenchProtocols(t *testing.T) {
-	r, _ := runBench(t, "http", "resp", "--clients", "1,3")
+	r, _ := runBench(t, "http", "resp", "--clients", "1,3", "--collection-config", `{"vectors":{"on_disk":true},"on_disk_payload":true}`)
 	for mode, name := range []string{"http", "resp"} {
 		require.Equal(t, name, r.Modes[mode].Name)
 		for _, clients := range []string{"1", "3"} {
@@ -91,7 +91,7 @@ func TestBenchProtocols(t *testing.T) {
 }
 
 func TestBenchIngest(t *testing.T) {
-	r, _ := runBench(t, "ingest-http", "ingest-resp", "empty", "--pause", "10ms", "--probe-rate", "500")
+	r, _ := runBench(t, "ingest-http", "ingest-resp", "empty", "--pause", "100ms", "--probe-rate", "100")
 	for mode := range 2 {
 		load := r.rows(t, mode, "load over")[0]
 		require.Equal(t, 1500.0, load["rows"])

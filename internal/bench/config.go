@@ -3,6 +3,7 @@ package bench
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,10 @@ type Config struct {
 	URL      string `json:"url"`
 	RESPAddr string `json:"resp_addr"`
 	Key      string `json:"-"`
+
+	// Collection is JSON that is added to the request that creates a collection over HTTP: its
+	// fields replace ours, those of "vectors" and "hnsw_config" one by one.
+	Collection string `json:"collection"`
 
 	K           int       `json:"k"`            // results of a query, at most 100; default 10
 	M           int       `json:"m"`            // links of a node; default 16
@@ -111,6 +116,11 @@ func (c *Config) validate() (err error) {
 	for what, n := range map[string]int{"m": c.M, "ef_construct": c.EfConstruct, "ef": c.Ef, "rounds": c.Rounds,
 		"batch": c.Batch, "loaders": c.Loaders, "threads": c.Threads, "probe rate": c.ProbeRate, "fresh": c.Fresh} {
 		check(n >= 1, "%s %d is not positive", what, n)
+	}
+	if c.Collection != "" {
+		var object map[string]any
+		bad := json.Unmarshal([]byte(c.Collection), &object)
+		check(bad == nil, "the configuration of the collection is no JSON object: %v", bad)
 	}
 	check(c.Warmup >= 0 && c.MemoryLimit >= 0, "warm-up and memory limit are not negative")
 	for i, ef := range c.Efs {

@@ -35,9 +35,10 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 func us(d time.Duration) float64 { return float64(d) / 1e3 }
 func ms(d time.Duration) float64 { return float64(d) / 1e6 }
 
-// Counters are means a query of what a search did.
+// Counters are means a query of what a search did: distances on codes, nodes expanded and seen,
+// rows read, bytes of codes, bytes of rows that came from files and not from memory.
 type Counters struct {
-	Distances, Hops, Visited, RowsRead, BytesRead float64
+	Distances, Hops, Visited, RowsRead, CodeBytes, FileBytes float64
 }
 
 // curve is points by ascending ef.

@@ -3,8 +3,10 @@ package bench
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -58,6 +60,21 @@ func (d *httpDoor) create(ctx context.Context) error {
 	body := map[string]any{
 		"vectors":     map[string]any{"size": d.r.set.Dim, "distance": distance},
 		"hnsw_config": map[string]any{"m": d.r.M, "ef_construct": d.r.EfConstruct},
+	}
+	if d.r.Collection != "" {
+		var own map[string]any
+		if err := json.Unmarshal([]byte(d.r.Collection), &own); err != nil {
+			return fmt.Errorf("bench: configuration of the collection: %w", err)
+		}
+		for name, value := range own {
+			inner, ok1 := value.(map[string]any)
+			ours, ok2 := body[name].(map[string]any)
+			if ok1 && ok2 {
+				maps.Copy(ours, inner)
+			} else {
+				body[name] = value
+			}
+		}
 	}
 	return d.http.Call(ctx, http.MethodPut, collectionPath, body, nil)
 }

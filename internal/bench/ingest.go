@@ -66,7 +66,7 @@ func (r *Run) Ingest(ctx context.Context, protocol string) (err error) {
 		return err
 	}
 	idling := r.probe(ctx, d)
-	if err := wait(ctx, time.Duration(idleProbes)*time.Second/time.Duration(r.ProbeRate)); err != nil {
+	if err := wait(ctx, 2*r.Pause); err != nil {
 		return errors.Join(err, ctx.Err())
 	}
 	whileIdle, err := idling.end()
@@ -97,9 +97,6 @@ func (r *Run) Ingest(ctx context.Context, protocol string) (err error) {
 	}
 	return r.shapeAfter(m, dir, protocol)
 }
-
-// idleProbes is the number of queries of an idle server.
-const idleProbes = 500
 
 // shapeAfter notes what the vector index of a stopped server is made of.
 func (r *Run) shapeAfter(m *Mode, dir, protocol string) error {

@@ -178,7 +178,7 @@ func (l *local) ask(ctx context.Context, worker int, req engine.SearchRequest) (
 	s := &res.Stats
 	return answer{ids: ids, took: took, plan: string(s.Plan), counters: Counters{
 		Distances: float64(s.Distances), Hops: float64(s.Hops), Visited: float64(s.Visited), RowsRead: float64(s.RowsRead),
-		BytesRead: float64(s.RowsRead * 4 * len(req.Query)),
+		CodeBytes: float64(s.Coded), FileBytes: float64(s.BytesRead),
 	}}, nil
 }
 

@@ -103,11 +103,17 @@ func (c *Counters) add(o Counters) {
 	c.Hops += o.Hops
 	c.Visited += o.Visited
 	c.RowsRead += o.RowsRead
-	c.BytesRead += o.BytesRead
+	c.CodeBytes += o.CodeBytes
+	c.FileBytes += o.FileBytes
 }
 
 func (c *Counters) scale(f float64) {
-	c.Distances, c.Hops, c.Visited, c.RowsRead, c.BytesRead = c.Distances*f, c.Hops*f, c.Visited*f, c.RowsRead*f, c.BytesRead*f
+	c.Distances *= f
+	c.Hops *= f
+	c.Visited *= f
+	c.RowsRead *= f
+	c.CodeBytes *= f
+	c.FileBytes *= f
 }
 
 // sweep measures a curve over efs from k on.
@@ -140,9 +146,9 @@ func (r *Run) warm(ctx context.Context, s searcher, ef int) error {
 
 // pointColumns are the columns of a point in a table.
 var pointColumns = []string{"ef", "recall", "queries_per_s", "queries_per_cpu_s", "p50_us", "p95_us", "p99_us",
-	"distances", "hops", "visited", "rows_read", "bytes_read"}
+	"distances", "hops", "visited", "rows_read", "code_bytes", "file_bytes"}
 
 func (p Point) cells() []any {
 	return []any{p.Ef, p.Recall, p.QPS, p.CPUQPS, us(p.Latency.P50), us(p.Latency.P95), us(p.Latency.P99),
-		p.Counters.Distances, p.Counters.Hops, p.Counters.Visited, p.Counters.RowsRead, p.Counters.BytesRead}
+		p.Counters.Distances, p.Counters.Hops, p.Counters.Visited, p.Counters.RowsRead, p.Counters.CodeBytes, p.Counters.FileBytes}
 }
