@@ -15,7 +15,6 @@ import (
 // oracle answers with the exact neighbours but for every fourth, and counts.
 type oracle struct {
 	set  *dataset.Set
-	rows *dataset.Rows
 	fail error
 }
 

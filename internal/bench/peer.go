@@ -89,7 +89,7 @@ func (r *Run) startPeer(ctx context.Context, threads int, fresh bool) (*peer, er
 		metric = "l2"
 	}
 	if !fresh {
-		graph = r.set.CacheFile(r.Cache, fmt.Sprintf("m%d-efc%d.hnswlib", r.M, r.EfConstruct))
+		graph = r.set.RowsCacheFile(r.Cache, fmt.Sprintf("m%d-efc%d.hnswlib", r.M, r.EfConstruct))
 	}
 	p := &peer{rows: r.set.Rows, n: r.set.Queries.Len()}
 	p.cmd = exec.CommandContext(ctx, program, base, query, r.set.CacheFile(r.Cache, "truth.i32"), metric,
@@ -123,7 +123,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 
 // exported returns the rows as an fvecs file, written to the cache unless it is there.
 func (r *Run) exported(ctx context.Context) (string, error) {
-	name := r.set.CacheFile(r.Cache, "base.fvecs")
+	name := r.set.RowsCacheFile(r.Cache, "base.fvecs")
 	want := int64(r.set.Rows) * int64(4+4*r.set.Dim)
 	if info, err := os.Stat(name); err == nil && info.Size() == want {
 		return name, nil

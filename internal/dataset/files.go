@@ -96,7 +96,8 @@ func openFiles(o Options) (_ *Set, err error) {
 	}
 	return &Set{
 		Name: filepath.Base(o.Base), Metric: o.Metric, Dim: f.dim, Rows: rows, Queries: queries, source: f,
-		identity: fmt.Sprintf("%s %d %d %s %d %d", o.Base, info.Size(), info.ModTime().UnixNano(), o.Query, other.Size(), other.ModTime().UnixNano()),
+		identity: fmt.Sprintf("%s %d %d", o.Base, info.Size(), info.ModTime().UnixNano()),
+		asked:    fmt.Sprintf(" of %s %d %d", o.Query, other.Size(), other.ModTime().UnixNano()),
 	}, nil
 }
 

@@ -3,9 +3,11 @@ package dataset
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -64,7 +66,8 @@ type Set struct {
 
 	source   source
 	payload  string // file of payloads, "" without
-	identity string // names the content for caches
+	identity string // names the rows for caches
+	asked    string // names the queries, where they have a source of their own
 }
 
 // source produces rows; it is safe for concurrent use.
@@ -99,7 +102,23 @@ func (s *Set) Close() error { return s.source.close() }
 
 // Key names the rows, the queries and their metric for caches: equal keys, equal content.
 func (s *Set) Key() string {
-	return fmt.Sprintf("%s %s %d x %d, %d queries", s.identity, s.Metric, s.Rows, s.Dim, s.Queries.Len())
+	return fmt.Sprintf("%s, %d queries%s", s.rowsKey(), s.Queries.Len(), s.asked)
+}
+
+// rowsKey is Key of the rows alone.
+func (s *Set) rowsKey() string {
+	return fmt.Sprintf("%s %s %d x %d", s.identity, s.Metric, s.Rows, s.Dim)
+}
+
+// CacheFile returns the name of a file in dir that is derived from rows and queries.
+func (s *Set) CacheFile(dir, kind string) string { return s.cacheFile(dir, s.Key(), kind) }
+
+// RowsCacheFile returns the name of a file in dir that is derived from the rows alone.
+func (s *Set) RowsCacheFile(dir, kind string) string { return s.cacheFile(dir, s.rowsKey(), kind) }
+
+func (s *Set) cacheFile(dir, key, kind string) string {
+	sum := sha256.Sum256([]byte(key))
+	return filepath.Join(dir, fmt.Sprintf("%s-%x-%s", s.Name, sum[:6], kind))
 }
 
 // Read returns rows from to to (exclusive).

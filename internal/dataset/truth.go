@@ -3,14 +3,12 @@ package dataset
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -72,12 +70,6 @@ func (s *Set) Truth(ctx context.Context, cache string, progress func(rows int)) 
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	return t, nil
-}
-
-// CacheFile returns the name of a file in dir that is derived from the set.
-func (s *Set) CacheFile(dir, kind string) string {
-	sum := sha256.Sum256([]byte(s.Key()))
-	return filepath.Join(dir, fmt.Sprintf("%s-%x-%s", s.Name, sum[:6], kind))
 }
 
 // readTruth reads a cache file: Depth int32 a query, little-endian, -1 behind the last neighbour.
