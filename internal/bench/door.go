@@ -30,10 +30,11 @@ type door interface {
 
 // httpDoor is a collection over HTTP.
 type httpDoor struct {
-	r      *Run
-	http   client.HTTP
-	bodies map[*float32][]byte // of the set's queries, by their first float
-	ids    [][]int32           // by worker
+	r       *Run
+	http    client.HTTP
+	bodies  map[*float32][]byte // of the set's queries, by their first float
+	ids     [][]int32           // by worker
+	explain bool                // answers are asked for their counters
 }
 
 const collectionPath = "/collections/" + collection
@@ -90,14 +91,43 @@ func (d *httpDoor) search(ctx context.Context, worker int, query []float32, ef, 
 		vector = dataset.AppendJSON(nil, query)
 	}
 	body := fmt.Appendf(make([]byte, 0, len(vector)+64), `{"query":%s,"limit":%d,"params":{"hnsw_ef":%d}}`, vector, k, ef)
+	path := collectionPath + "/points/query"
+	if d.explain {
+		path += "?explain=true"
+	}
 	began := time.Now()
-	text, err := d.http.Do(ctx, http.MethodPost, collectionPath+"/points/query", body)
-	took := time.Since(began)
+	text, err := d.http.Do(ctx, http.MethodPost, path, body)
+	a := answer{took: time.Since(began)}
+	if err == nil && d.explain {
+		a.counters, err = countersOf(text)
+	}
 	if err != nil {
 		return answer{}, err
 	}
 	d.ids[worker], err = pointIDs(d.ids[worker][:0], text)
-	return answer{ids: d.ids[worker], took: took}, err
+	a.ids = d.ids[worker]
+	return a, err
+}
+
+// countersOf reads what an answer says about its search.
+func countersOf(text []byte) (Counters, error) {
+	var envelope struct {
+		Explain *struct {
+			Distances float64 `json:"distances"`
+			Hops      float64 `json:"hops"`
+			Visited   float64 `json:"nodes_visited"`
+			RowsRead  float64 `json:"rows_read"`
+			CodeBytes float64 `json:"code_bytes_read"`
+			FileBytes float64 `json:"row_bytes_read"`
+		} `json:"explain"`
+	}
+	if err := json.Unmarshal(text, &envelope); err != nil {
+		return Counters{}, fmt.Errorf("bench: answer of the server: %w", err)
+	}
+	if envelope.Explain == nil {
+		return Counters{}, errors.New("bench: the server does not explain its answers")
+	}
+	return Counters(*envelope.Explain), nil
 }
 
 // pointIDs reads the numbers of the points of an answer without payloads. A decoder of JSON would

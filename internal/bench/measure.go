@@ -149,6 +149,14 @@ var pointColumns = []string{"ef", "recall", "queries_per_s", "queries_per_cpu_s"
 	"distances", "hops", "visited", "rows_read", "code_bytes", "file_bytes"}
 
 func (p Point) cells() []any {
-	return []any{p.Ef, p.Recall, p.QPS, p.CPUQPS, us(p.Latency.P50), us(p.Latency.P95), us(p.Latency.P99),
-		p.Counters.Distances, p.Counters.Hops, p.Counters.Visited, p.Counters.RowsRead, p.Counters.CodeBytes, p.Counters.FileBytes}
+	known := func(v float64, known bool) any {
+		if !known {
+			return nil
+		}
+		return v
+	}
+	c, counted := p.Counters, p.Counters != Counters{}
+	return []any{p.Ef, p.Recall, p.QPS, known(p.CPUQPS, p.CPUQPS > 0), us(p.Latency.P50), us(p.Latency.P95), us(p.Latency.P99),
+		known(c.Distances, counted), known(c.Hops, counted), known(c.Visited, counted && c.Visited > 0),
+		known(c.RowsRead, counted), known(c.CodeBytes, counted), known(c.FileBytes, counted)}
 }

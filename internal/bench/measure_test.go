@@ -86,6 +86,14 @@ func TestPointIDs(t *testing.T) {
 	require.Error(t, err)
 }
 
+func TestCountersOf(t *testing.T) {
+	c, err := countersOf([]byte(`{"result":{"points":[]},"explain":{"plan":"walk","distances":7,"hops":2,"rows_read":3,"row_bytes_read":4}}`))
+	require.NoError(t, err)
+	require.Equal(t, Counters{Distances: 7, Hops: 2, RowsRead: 3, FileBytes: 4}, c)
+	_, err = countersOf([]byte(`{"result":{}}`))
+	require.ErrorContains(t, err, "does not explain")
+}
+
 // kernel records what it is asked.
 type kernel struct {
 	queries int

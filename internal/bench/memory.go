@@ -6,12 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/isobath/isobath/engine"
 	"github.com/isobath/isobath/internal/daemon"
 )
-
-// rowsReadQueries is the number of queries that are counted in process.
-const rowsReadQueries = 200
 
 // Memory loads the set over HTTP into a server in a memory control group, which is smaller than
 // the data, and measures queries that were not asked before, one in flight, after the warm-up.
@@ -41,8 +37,7 @@ func (r *Run) Memory(ctx context.Context) (err error) {
 		removed := poll(context.WithoutCancel(ctx), 10*time.Millisecond, func() (bool, error) { return g.remove() == nil, nil })
 		err = errors.Join(err, removed)
 	}()
-	dir := r.dir("memory")
-	s, err := r.startChild(ctx, daemon.Options{Dir: dir, Group: g.dir})
+	s, err := r.startChild(ctx, daemon.Options{Dir: r.dir("memory"), Group: g.dir})
 	if err != nil {
 		return err
 	}
@@ -53,10 +48,12 @@ func (r *Run) Memory(ctx context.Context) (err error) {
 	}
 	atRest := time.Since(began)
 	d := r.openHTTP(s.url, 1)
+	d.explain = true
 	defer func() { err = errors.Join(err, d.close()) }()
 
 	t := m.table(fmt.Sprintf("%d MB of rows in a group of %d MB, distinct queries, one in flight", r.rawBytes()>>20, limit>>20),
-		append([]string{"ef", "recall", "queries_per_s"}, append(latencyColumns[1:], "read_bytes_per_query")...)...)
+		append([]string{"ef", "recall", "queries_per_s"}, append(latencyColumns[1:],
+			"rows_read", "file_bytes", "disk_bytes", "distances", "hops")...)...)
 	for i, ef := range r.Efs {
 		if ef < r.K {
 			continue
@@ -81,7 +78,8 @@ func (r *Run) Memory(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		t.add(ef, p.Recall, p.QPS, ms(p.Latency.P50), ms(p.Latency.P95), ms(p.Latency.P99), ms(p.Latency.Longest), float64(after-before)/float64(fresh))
+		t.add(ef, p.Recall, p.QPS, ms(p.Latency.P50), ms(p.Latency.P95), ms(p.Latency.P99), ms(p.Latency.Longest),
+			p.Counters.RowsRead, p.Counters.FileBytes, float64(after-before)/float64(fresh), p.Counters.Distances, p.Counters.Hops)
 	}
 	m.print(t)
 	costs := m.table("memory and disk", costColumns...)
@@ -90,32 +88,5 @@ func (r *Run) Memory(ctx context.Context) (err error) {
 	}
 	m.print(costs)
 	m.note("at rest after %.0f s; the group was charged %d MB at most", atRest.Seconds(), g.peak()>>20)
-	if err := s.stop(); err != nil {
-		return err
-	}
-	return r.rowsRead(ctx, m, dir)
-}
-
-// rowsRead counts in process what queries read: the counters do not depend on the memory there is.
-func (r *Run) rowsRead(ctx context.Context, m *Mode, dir string) (err error) {
-	l, err := openLocal(dir, engine.Options{Workers: -1})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, l.close()) }()
-	l.prepare(1)
-	t := m.table("what a query reads", pointColumns...)
-	for _, ef := range r.Efs {
-		if ef < r.K {
-			continue
-		}
-		x := measurement{queries: r.set.Queries, truth: r.truth, ef: ef, k: r.K, workers: 1, count: min(rowsReadQueries, r.set.Queries.Len())}
-		p, err := measure(ctx, l, x)
-		if err != nil {
-			return err
-		}
-		t.add(p.cells()...)
-	}
-	m.print(t)
-	return nil
+	return s.stop()
 }
