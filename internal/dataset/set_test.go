@@ -54,7 +54,7 @@ func TestSyntheticRowsDependOnNothingButTheirNumber(t *testing.T) {
 
 // The bits of a row are part of what a figure is about: they must not depend on the machine.
 func TestSyntheticBitsAreFixed(t *testing.T) {
-	s := openTest(t, Options{Name: "synthetic", Rows: 2, Dim: 8, Queries: 1, Metric: L2, Synthetic: Synthetic{Seed: 1, Clusters: 3, Low: 2, High: 4}})
+	s := openTest(t, Options{Name: "synthetic", Rows: 2, Dim: 8, Queries: 1, Metric: L2, Synthetic: Synthetic{Seed: 1, Clusters: 3, Low: 2, High: 4, Spread: 0.5, Noise: 0.1}})
 	rows, err := s.Read(1, 2)
 	require.NoError(t, err)
 	var bits []uint32
