@@ -19,13 +19,21 @@ import (
 type door interface {
 	searcher
 	create(ctx context.Context) error // the collection or index
-	// put stores rows, numbered from from, in one request or pipeline, and waits until they are
-	// durable and visible.
-	put(ctx context.Context, worker, from int, rows *dataset.Rows) error
+	// encode makes one request or pipeline that stores rows, numbered from from. Workers may call it
+	// at once.
+	encode(worker, from int, rows *dataset.Rows) request
+	// put sends a request and waits until its rows are durable and visible.
+	put(ctx context.Context, worker int, q request) error
 	// progress tells how many rows are in graphs and whether nothing is left to do.
 	progress(ctx context.Context) (indexed int, idle bool, err error)
 	count(ctx context.Context) (int, error)
 	close() error
+}
+
+// request stores rows, as it goes over the wire.
+type request struct {
+	body []byte
+	rows int
 }
 
 // httpDoor is a collection over HTTP.
@@ -80,8 +88,12 @@ func (d *httpDoor) create(ctx context.Context) error {
 	return d.http.Call(ctx, http.MethodPut, collectionPath, body, nil)
 }
 
-func (d *httpDoor) put(ctx context.Context, _, from int, rows *dataset.Rows) error {
-	_, err := d.http.Do(ctx, http.MethodPut, collectionPath+"/points?wait=true", dataset.UpsertBody(rows, from, nil))
+func (d *httpDoor) encode(_, from int, rows *dataset.Rows) request {
+	return request{dataset.UpsertBody(rows, from, nil), rows.Len()}
+}
+
+func (d *httpDoor) put(ctx context.Context, _ int, q request) error {
+	_, err := d.http.Do(ctx, http.MethodPut, collectionPath+"/points?wait=true", q.body)
 	return err
 }
 
@@ -222,16 +234,21 @@ func (d *respDoor) create(context.Context) error {
 	return err
 }
 
-func (d *respDoor) put(_ context.Context, worker, from int, rows *dataset.Rows) error {
+func (d *respDoor) encode(worker, from int, rows *dataset.Rows) request {
 	c := d.conns[worker]
 	for i := range rows.Len() {
 		c.Add("HSET", keyPrefix+strconv.Itoa(from+i), "v", dataset.Blob(rows.Row(i)))
 	}
-	if err := c.Flush(); err != nil {
+	return request{c.Pipeline(), rows.Len()}
+}
+
+func (d *respDoor) put(_ context.Context, worker int, q request) error {
+	c := d.conns[worker]
+	if err := c.Send(q.body); err != nil {
 		return err
 	}
 	var first error
-	for range rows.Len() {
+	for range q.rows {
 		if _, err := c.Receive(); err != nil && first == nil {
 			first = err
 		}

@@ -64,7 +64,11 @@ func (r *Run) ensure(ctx context.Context, s *server, protocol string, m *Mode) (
 	if err := d.create(ctx); err != nil {
 		return err
 	}
-	l, err := r.fill(ctx, d, r.set.Rows)
+	ahead, err := r.encodeAhead(ctx, d, r.set.Rows)
+	if err != nil {
+		return err
+	}
+	l, err := r.fill(ctx, d, r.set.Rows, ahead)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (r *Run) Restart(ctx context.Context) (err error) {
 	rewrite := func() error {
 		// The same rows under the same ids: the content does not change.
 		return r.set.Each(ctx, 0, min(r.set.Rows, restartBatches*r.Batch), r.Batch, 1, func(_, from int, rows *dataset.Rows) error {
-			return d.put(ctx, 0, from, rows)
+			return d.put(ctx, 0, d.encode(0, from, rows))
 		})
 	}
 	t := m.table(fmt.Sprintf("start on cold files to the first correct answer, %d times", r.Rounds),

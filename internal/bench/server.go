@@ -4,17 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/isobath/isobath/internal/daemon"
-	"github.com/isobath/isobath/internal/dataset"
 )
 
 // The protocols.
@@ -72,75 +68,6 @@ func (r *Run) open(ctx context.Context, s *server, protocol string, workers int)
 		return nil, errors.New("bench: name the URL of the server")
 	}
 	return r.openHTTP(s.url, workers), nil
-}
-
-// loading is the outcome of fill.
-type loading struct {
-	took    time.Duration // first byte to last acknowledgement
-	asked   int           // fresh rows that were looked for right after their acknowledgement
-	waiting time.Duration // of the loaders for these answers
-	longest time.Duration // from an acknowledgement to the row in an answer
-}
-
-// fill loads the rows up to to. Some are asked for by their own vector as soon as they are
-// acknowledged; one that is not found at once is an error.
-func (r *Run) fill(ctx context.Context, d door, to int) (loading, error) {
-	var l loading
-	requests := (to + r.Batch - 1) / r.Batch
-	every := max(1, requests/r.Fresh)
-	var asked, waiting, longest atomic.Int64
-	began := time.Now()
-	err := r.set.Each(ctx, 0, to, r.Batch, r.Loaders, func(worker, from int, rows *dataset.Rows) error {
-		if err := d.put(ctx, worker, from, rows); err != nil {
-			return err
-		}
-		if (from/r.Batch)%every != 0 {
-			return nil
-		}
-		acknowledged := time.Now()
-		i := (from * 7919) % rows.Len()
-		if err := r.find(ctx, d, worker, from+i, rows.Row(i)); err != nil {
-			return fmt.Errorf("after its acknowledgement: %w", err)
-		}
-		took := int64(time.Since(acknowledged))
-		asked.Add(1)
-		waiting.Add(took)
-		for old := longest.Load(); took > old && !longest.CompareAndSwap(old, took); old = longest.Load() {
-		}
-		return nil
-	})
-	l.took, l.asked, l.waiting, l.longest = time.Since(began), int(asked.Load()), time.Duration(waiting.Load()), time.Duration(longest.Load())
-	return l, err
-}
-
-// freshEf is the breadth at which a row must find itself, and freshK the place: equal rows may be
-// in front of it.
-const (
-	freshEf = 500
-	freshK  = 100
-)
-
-// find asks for a row by its own vector.
-func (r *Run) find(ctx context.Context, s searcher, worker, row int, vector []float32) error {
-	a, err := s.search(ctx, worker, vector, freshEf, min(freshK, r.set.Rows))
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(a.ids, int32(row)) {
-		return fmt.Errorf("bench: row %d is not found by its own vector", row)
-	}
-	return nil
-}
-
-// graphBytes is the size of the raw rows below which the server builds no graph by default.
-const graphBytes = 10_000 << 10
-
-// settled waits until all rows are in graphs.
-func (r *Run) settled(ctx context.Context, d door, rows int) error {
-	return poll(ctx, 100*time.Millisecond, func() (bool, error) {
-		n, idle, err := d.progress(ctx)
-		return idle && (n >= rows || int64(rows)*int64(r.set.Dim)*4 < graphBytes), err
-	})
 }
 
 // costColumns are the columns of a line of cost.

@@ -4,6 +4,7 @@ package client
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +53,19 @@ func (c *RESP) Add(args ...any) {
 			c.out.BulkString(fmt.Sprint(a))
 		}
 	}
+}
+
+// Pipeline returns the commands that were added, ready for Send, and forgets them.
+func (c *RESP) Pipeline() []byte {
+	b := bytes.Clone(c.out.Bytes())
+	c.out.Reset(1 << 20)
+	return b
+}
+
+// Send sends a pipeline that was made before. Every command in it must then be received once.
+func (c *RESP) Send(pipeline []byte) error {
+	_, err := c.conn.Write(pipeline)
+	return err
 }
 
 // Flush sends the pipeline. Every command added must then be received once.

@@ -133,6 +133,18 @@ func (s *Set) Read(from, to int) (*Rows, error) {
 // Each calls fn with all rows from from to to, in parts of at most size, from several goroutines at
 // once; parts begin at multiples of size above from. It ends at the first error.
 func (s *Set) Each(ctx context.Context, from, to, size, workers int, fn func(worker, from int, rows *Rows) error) error {
+	return InParts(ctx, from, to, size, workers, func(worker, from, to int) error {
+		rows, err := s.Read(from, to)
+		if err != nil {
+			return err
+		}
+		return fn(worker, from, rows)
+	})
+}
+
+// InParts calls fn with the parts of from to to, each of at most size, from several goroutines at
+// once. It ends at the first error.
+func InParts(ctx context.Context, from, to, size, workers int, fn func(worker, from, to int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next atomic.Int64
@@ -144,11 +156,7 @@ func (s *Set) Each(ctx context.Context, from, to, size, workers int, fn func(wor
 				if at >= to {
 					return
 				}
-				rows, err := s.Read(at, min(at+size, to))
-				if err == nil {
-					err = fn(worker, at, rows)
-				}
-				if err != nil {
+				if err := fn(worker, at, min(at+size, to)); err != nil {
 					cancel(err)
 				}
 			}
