@@ -90,12 +90,16 @@ func newCodebook(c *Config, kind codeKind, quantile float32, centre []float32) *
 	if kind == codesNone {
 		return b
 	}
-	b.quantizer = quant.New(quant.Params{
-		Dim: c.Dim, Metric: c.Metric, Seed: c.Seed, Bits: kind.bits(), Centre: centre,
-		Plain: kind == codesScalar8, Quantile: quantile,
-	})
+	b.quantizer = quant.New(codeParams(c, kind, quantile, centre))
 	b.stride = b.quantizer.Stride()
 	return b
+}
+
+func codeParams(c *Config, kind codeKind, quantile float32, centre []float32) quant.Params {
+	return quant.Params{
+		Dim: c.Dim, Metric: c.Metric, Seed: c.Seed, Bits: kind.bits(), Centre: centre,
+		Plain: kind == codesScalar8, Quantile: quantile,
+	}
 }
 
 // books are the codebooks of an index: equal ones are one, so that a search prepares its query once for each.

@@ -316,8 +316,7 @@ func (ix *Index) Close() error {
 	}
 	ix.closed = true
 	if ix.merge != nil {
-		ix.merge.free()
-		ix.merge = nil
+		ix.endMerge()
 	}
 	ix.swapLocked(nil, nil)
 	return nil

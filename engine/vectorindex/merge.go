@@ -260,8 +260,10 @@ func (ix *Index) mergeSlice(context.Context) error {
 	}
 	if err != nil {
 		var fault *mmap.FaultError
-		for _, sg := range m.segments {
-			sg.suspect.Store(errors.Is(err, hnsw.ErrCorrupt) || errors.As(err, &fault))
+		if errors.Is(err, hnsw.ErrCorrupt) || errors.As(err, &fault) {
+			for _, sg := range m.segments {
+				sg.suspect.Store(true)
+			}
 		}
 		return fmt.Errorf("vectorindex: merge: %w", err)
 	}
@@ -272,6 +274,8 @@ func (ix *Index) mergeStep(m *merge) (done bool, err error) {
 	switch {
 	case m.copied < m.rows:
 		return false, ix.copySome(m)
+	case m.rows == 0: // none of them can be read
+		return true, ix.commit(change{dropSegments: m.segments, dropParts: m.parts})
 	case ix.conf().NoGraph:
 	case m.graph == nil:
 		return false, ix.mergeBase(m)
@@ -282,7 +286,7 @@ func (ix *Index) mergeStep(m *merge) (done bool, err error) {
 		return false, err
 	}
 	in := segmentInput{rows: m.rows, slots: m.slots, codes: m.codes, book: m.book}
-	if m.graph != nil {
+	if m.graph != nil && m.inserted == m.rows { // not one that was given up half way for NoGraph
 		in.graph, in.order = m.graph, m.graph.Order()
 	}
 	sf := m.file

@@ -30,7 +30,7 @@ type Request struct {
 	// Approximate leaves out rescoring: distances are those of the codes, sorted by these. Where sources hold
 	// different codes, and on an exact search, it is ignored.
 	Approximate bool
-	// Rows walks on the rows themselves instead of on codes.
+	// Rows walks on the rows themselves instead of on codes; it overrules Approximate. What is scanned is rescored.
 	Rows bool
 }
 

@@ -26,15 +26,15 @@ func depthOf(k codeKind) depth {
 // finish rescores the candidates on their rows and keeps the K best.
 func (sc *scratch) finish() error {
 	sc.results = append(sc.results[:0], sc.near.sorted()...)
-	if sc.r.Approximate && sc.stats.Plan != PlanExact && !sc.mixed() {
+	if sc.r.Approximate && !sc.r.Rows && sc.stats.Plan != PlanExact && !sc.mixed() {
 		sc.results = sc.results[:min(len(sc.results), sc.r.K)]
 		return nil
 	}
 	began := time.Now()
-	if !sc.r.Rows || sc.stats.Plan == PlanExact { // of rows the distances are exact already; PlanExact verifies checksums
-		sc.results = sc.results[:sc.worthwhile()]
-	} else {
+	if sc.r.Rows && sc.stats.Scanned == 0 && sc.stats.Plan != PlanExact { // a walk on rows: the distances are exact already
 		sc.results = sc.results[:min(len(sc.results), sc.r.K)]
+	} else {
+		sc.results = sc.results[:sc.worthwhile()]
 	}
 	if cap(sc.slots) < len(sc.results) {
 		sc.slots = make([]uint32, len(sc.results))

@@ -247,13 +247,10 @@ func (sg *segment) readBook(c *Config, bs *books) error {
 	if h.codes != codesNone && (h.seed != c.Seed || (h.codes == codesPlain8) != (c.Metric == distance.L1)) {
 		return fmt.Errorf("vectorindex: segment %s holds codes that do not fit", sg.name)
 	}
-	if !(h.quantile >= 0 && h.quantile <= 1) {
-		return fmt.Errorf("vectorindex: segment %s holds codes of quantile %g", sg.name, h.quantile)
-	}
 	centre := sg.centre()
-	for _, x := range centre {
-		if x-x != 0 {
-			return fmt.Errorf("vectorindex: segment %s has a centre that is not finite", sg.name)
+	if h.codes != codesNone {
+		if err := codeParams(c, h.codes, h.quantile, centre).Validate(); err != nil {
+			return fmt.Errorf("vectorindex: segment %s: %w", sg.name, err)
 		}
 	}
 	sg.book = bs.get(c, h.codes, h.quantile, centre)

@@ -1,0 +1,115 @@
+package vectorindex
+
+import (
+	"context"
+	"math"
+	"path"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// writeHead puts a changed first page, with its checksum, into a segment file.
+func (w *world) writeHead(base string, change func(*segmentHead)) {
+	w.t.Helper()
+	b, err := readAll(w, base)
+	require.NoError(w.t, err)
+	head, err := decodeHead(b)
+	require.NoError(w.t, err)
+	change(head)
+	f, err := w.o.FS.Open(path.Join(w.o.Dir, base))
+	require.NoError(w.t, err)
+	defer f.Close()
+	_, err = f.WriteAt(encodeHead(head), 0)
+	require.NoError(w.t, err)
+}
+
+func TestSegmentsWithOtherCodesAreRebuilt(t *testing.T) {
+	for name, change := range map[string]func(*segmentHead){
+		"quantile of rotated codes": func(h *segmentHead) { h.quantile = 0.5 },
+		"negative quantile":         func(h *segmentHead) { h.quantile = -1 },
+		"quantile that is none":     func(h *segmentHead) { h.quantile = float32(math.NaN()) },
+		"codes of another metric":   func(h *segmentHead) { h.codes = codesPlain8 },
+		"another seed":              func(h *segmentHead) { h.seed++ },
+		"huge stride":               func(h *segmentHead) { h.stride = 1<<32 - 64 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, _ := sealed(t)
+			require.NoError(t, w.ix.Close())
+			w.writeHead(w.saved.Segments[0].File, change)
+			require.NotEmpty(t, w.open())
+			w.rest()
+			w.wantComplete()
+			w.wantRecall("rebuilt", 0.95, Request{})
+		})
+	}
+}
+
+// Rows that cannot be read are reported and left out, even if that leaves nothing of a merge.
+func TestMergeOfUnreadableRowsEnds(t *testing.T) {
+	w := newWorld(t, nil)
+	var slots []uint32
+	var rows [][]float32
+	for i := range uint32(300) { // never written to the store
+		slots, rows = append(slots, i), append(rows, w.vector(w.heart))
+	}
+	require.NoError(t, w.ix.Append(slots, rows))
+	w.rest()
+	require.Equal(t, 1, w.ix.Pending().Segments)
+	config := w.o.Config
+	config.Codes.Kind = CodesScalar
+	require.NoError(t, w.ix.Configure(config))
+	w.rest()
+	require.NotEmpty(t, w.ix.Problems())
+	require.Zero(t, w.ix.Pending().Rows)
+	require.Empty(t, w.saved.Segments)
+}
+
+func TestConfigureStopsTheGraphOfAMerge(t *testing.T) {
+	w := newWorld(t, nil)
+	w.add(900)
+	w.rest()
+	config := w.o.Config
+	config.M = 8
+	require.NoError(t, w.ix.Configure(config))
+	for m := w.ix.merge; m == nil || m.inserted == 0; m = w.ix.merge {
+		did, err := w.ix.Work(context.Background())
+		require.NoError(t, err)
+		require.True(t, did)
+	}
+	require.Less(t, w.ix.merge.inserted, 900)
+	config.NoGraph = true
+	require.NoError(t, w.ix.Configure(config))
+	w.rest()
+	require.Nil(t, w.ix.current.segments[0].graph)
+	w.wantComplete()
+}
+
+func TestCloseGivesTheMemoryOfAMergeBack(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Budget = NewBudget(1 << 30) })
+	w.add(900)
+	w.rest()
+	config := w.o.Config
+	config.M = 8
+	require.NoError(t, w.ix.Configure(config))
+	for w.ix.merge == nil {
+		_, err := w.ix.Work(context.Background())
+		require.NoError(t, err)
+	}
+	require.Positive(t, w.ix.Memory().Merges)
+	require.NoError(t, w.ix.Close())
+	require.Zero(t, w.o.Budget.Used())
+	require.Zero(t, w.ix.Memory().Total())
+}
+
+// Whatever is scanned on codes is rescored, also where walks would read rows.
+func TestRowsRescoresWhatIsScannedOnCodes(t *testing.T) {
+	w := wide(t, func(o *Options) {
+		o.Codes, o.NoGraph = CodeConfig{Kind: CodesTurbo, Bits: 1}, true
+	})
+	w.add(1500)
+	w.rest()
+	s := w.wantRecall("rows", 0.95, Request{Rows: true})
+	require.Equal(t, PlanCodes, s.Plan)
+	w.wantRecall("rows beat approximate", 0.95, Request{Rows: true, Approximate: true})
+}
