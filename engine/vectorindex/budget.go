@@ -1,12 +1,15 @@
 package vectorindex
 
-import "sync/atomic"
+import "sync"
 
 // Budget is the anonymous memory that all indexes of a process share: for codes and links held in memory, for parts and
 // for merges. A nil *Budget has no bound. Safe for concurrent use.
 type Budget struct {
 	total int64
-	used  atomic.Int64
+
+	mu      sync.Mutex
+	used    int64
+	passing int64 // of used: goes by itself, so that it is no reason for smaller codes
 }
 
 // NewBudget returns a budget of so many bytes.
@@ -17,7 +20,9 @@ func (b *Budget) Used() int64 {
 	if b == nil {
 		return 0
 	}
-	return b.used.Load()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used
 }
 
 // reserve takes n bytes if they are left.
@@ -25,24 +30,44 @@ func (b *Budget) reserve(n int64) bool {
 	if b == nil {
 		return true
 	}
-	if b.used.Add(n) <= b.total {
-		return true
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.used+n > b.total {
+		return false
 	}
-	b.used.Add(-n)
-	return false
+	b.used += n
+	return true
 }
 
 // take takes n bytes, whatever is left: for rows that were accepted.
 func (b *Budget) take(n int64) {
 	if b != nil {
-		b.used.Add(n)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.used += n
 	}
 }
 
 // give gives n bytes back.
-func (b *Budget) give(n int64) {
+func (b *Budget) give(n int64) { b.take(-n) }
+
+// pass tells that n bytes taken will be given back before long: a merge has them, or what the last searches read that
+// began before it was replaced. A negative n takes that back.
+func (b *Budget) pass(n int64) {
 	if b != nil {
-		b.used.Add(-n)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.passing += n
+	}
+}
+
+// givePassed gives n bytes back that were passing.
+func (b *Budget) givePassed(n int64) {
+	if b != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.used -= n
+		b.passing -= n
 	}
 }
 
@@ -59,5 +84,22 @@ func (b *Budget) left() int64 {
 	if b == nil {
 		return 1 << 62
 	}
-	return max(0, b.total-b.used.Load())
+	return max(0, b.total-b.Used())
+}
+
+// exceeded tells whether more is in use, not only in passing, than there is.
+func (b *Budget) exceeded() bool {
+	if b == nil {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used-b.passing > b.total
+}
+
+// room returns the bytes for the sources of an index that has so many bytes in them: what others do not have, less spare.
+func (b *Budget) room(own int64) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.total - b.spare() - max(0, b.used-b.passing-own)
 }

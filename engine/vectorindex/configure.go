@@ -40,7 +40,7 @@ func (ix *Index) affordable(rows int) codeKind {
 	if b == nil || ix.o.Flat || rows == 0 {
 		return kinds[0]
 	}
-	room := b.total - b.spare() - max(0, b.used.Load()-ix.held())
+	room := b.room(ix.held())
 	current := ix.target.Load()
 	for i, k := range kinds {
 		need := int64(rows) * ix.rowBytes(ix.books.get(ix.conf(), k, 0, nil))
@@ -63,18 +63,15 @@ func indexOfKind(kinds []codeKind, k codeKind) int {
 	return -1
 }
 
-// held is the memory of the budget that this index has.
-func (ix *Index) held() int64 {
+// held is the memory of the budget that the current sources of this index have.
+func (ix *Index) held() (n int64) {
 	s := ix.pin()
 	defer s.release()
-	n := ix.merging.Load()
 	for _, p := range s.parts {
 		n += p.charged.Load()
 	}
 	for _, sg := range s.segments {
-		if sg.memory != nil {
-			n += int64(len(sg.memory.Bytes()))
-		}
+		n += sg.held()
 	}
 	return n
 }

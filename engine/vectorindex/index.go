@@ -158,6 +158,12 @@ func (ix *Index) tailLocked() (*part, error) {
 func (ix *Index) swapLocked(segments []*segment, parts []*part) {
 	old := ix.current
 	ix.current = newSources(segments, parts)
+	for _, sg := range without(old.segments, segments...) {
+		sg.retire()
+	}
+	for _, p := range without(old.parts, parts...) {
+		p.retire()
+	}
 	old.release()
 }
 

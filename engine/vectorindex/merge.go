@@ -181,6 +181,7 @@ func (ix *Index) beginMerge(segments []*segment, parts []*part) error {
 		p.retain()
 	}
 	ix.merge = m
+	ix.o.Budget.pass(m.taken)
 	ix.merging.Store(m.taken)
 	return nil
 }
@@ -242,7 +243,7 @@ func (m *merge) free() {
 // endMerge drops the merge. workMu is held.
 func (ix *Index) endMerge() {
 	ix.merge.free()
-	ix.o.Budget.give(ix.merge.taken)
+	ix.o.Budget.givePassed(ix.merge.taken)
 	ix.merge = nil
 	ix.merging.Store(0)
 }

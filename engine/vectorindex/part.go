@@ -31,6 +31,7 @@ type part struct {
 	memory  []*mmap.Memory
 	budget  *Budget
 	charged atomic.Int64 // bytes taken from the budget
+	passing int64        // what charged was when the part was retired
 }
 
 // newPart reserves a part; its memory is backed as it fills.
@@ -67,8 +68,17 @@ func (p *part) reserve(n int) ([]byte, error) {
 	return m.Bytes(), nil
 }
 
+// retire tells that the part is no current source any more: its memory goes with the last search. It is charged nothing
+// from then on.
+func (p *part) retire() {
+	n := p.charged.Swap(0)
+	p.budget.pass(n)
+	p.passing = n
+}
+
 func (p *part) free() {
 	p.budget.give(p.charged.Swap(0))
+	p.budget.givePassed(p.passing)
 	if g := p.graph.Swap(nil); g != nil {
 		g.Free()
 	}

@@ -24,19 +24,20 @@ func (ix *Index) placeable(s *sources) (*segment, placed) {
 	return nil, placed{}
 }
 
-// affordablePlace is what of want the budget has memory for. What is held already stays held.
+// affordablePlace is what of want the budget has memory for. What is held stays held while rows and merges use what is
+// spare for them, until more is in use than there is.
 func (ix *Index) affordablePlace(sg *segment, want placed) (goal placed) {
-	left := ix.o.Budget.left() - ix.o.Budget.spare()
-	if sg.memory != nil {
-		left += int64(len(sg.memory.Bytes()))
+	left, kept := ix.o.Budget.left()-ix.o.Budget.spare(), sg.inRAM
+	if ix.o.Budget.exceeded() {
+		left, kept = left+sg.held(), placed{}
 	}
-	if n := sg.linkBytes(); want.links && sg.graph != nil && n <= left {
+	if n := sg.linkBytes(); want.links && sg.graph != nil && (kept.links || n <= left) {
 		goal.links = true
-		left -= n
+		if !kept.links {
+			left -= n
+		}
 	}
-	if n := int64(len(sg.codes)); want.codes && n <= left {
-		goal.codes = true
-	}
+	goal.codes = want.codes && (kept.codes || int64(len(sg.codes)) <= left)
 	return goal
 }
 

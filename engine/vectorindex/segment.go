@@ -42,6 +42,7 @@ type segment struct {
 	region *mmap.Region
 	memory *mmap.Memory // holds codes or links or both, see place
 	budget *Budget      // of memory
+	passed bool         // memory goes with the last search
 	inRAM  placed
 }
 
@@ -223,10 +224,28 @@ func (sg *segment) free() {
 
 func (sg *segment) close() error {
 	if sg.memory != nil {
-		sg.budget.give(int64(len(sg.memory.Bytes())))
+		if sg.passed {
+			sg.budget.givePassed(sg.held())
+		} else {
+			sg.budget.give(sg.held())
+		}
 		sg.memory.Free()
 	}
 	return sg.region.Close()
+}
+
+// held is the memory taken from the budget.
+func (sg *segment) held() int64 {
+	if sg.memory == nil {
+		return 0
+	}
+	return int64(len(sg.memory.Bytes()))
+}
+
+// retire tells that the segment is no current source any more: its memory goes with the last search.
+func (sg *segment) retire() {
+	sg.budget.pass(sg.held())
+	sg.passed = true
 }
 
 // centre returns the centre of the codes, nil for the origin.

@@ -1,0 +1,76 @@
+package vectorindex
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What the last searches read of segments that were replaced is no reason for smaller codes.
+func TestPinnedMemoryDoesNotChangeCodes(t *testing.T) {
+	w := wide(t, func(o *Options) { o.Budget, o.SpillDir = NewBudget(2000*340*2), t.TempDir() })
+	w.add(2000)
+	w.rest()
+	require.Equal(t, []codeKind{codesRotated4}, w.kindsOfCodes())
+	v := w.ix.View()
+	w.kill(3)
+	w.rest()
+	require.Equal(t, []codeKind{codesRotated4}, w.kindsOfCodes())
+	require.Greater(t, w.o.Budget.Used(), w.ix.held())
+	v.Release()
+	require.Equal(t, w.o.Budget.Used(), w.ix.held())
+	require.Zero(t, w.o.Budget.passing)
+	require.NoError(t, w.ix.Close())
+	require.Zero(t, w.o.Budget.Used())
+	require.Zero(t, w.o.Budget.passing)
+}
+
+// The merge of one index does not change the codes of another.
+func TestMergeDoesNotChangeCodesOfOthers(t *testing.T) {
+	budget := NewBudget(2000 * 340 * 3 * 4 / 3)
+	a := wide(t, func(o *Options) { o.Budget, o.SpillDir = budget, t.TempDir() })
+	b := wide(t, func(o *Options) { o.Budget, o.SpillDir = budget, t.TempDir() })
+	for _, w := range []*world{a, b} {
+		w.add(2000)
+		w.rest()
+	}
+	a.kill(3)
+	a.ix.o.SealIdle = -1
+	for a.ix.merge == nil {
+		did, err := a.ix.Work(t.Context())
+		require.NoError(t, err)
+		require.True(t, did)
+	}
+	require.Positive(t, a.ix.merge.taken)
+	files := b.ix.Saved().NextFile
+	b.rest()
+	require.Equal(t, []codeKind{codesRotated4}, b.kindsOfCodes())
+	require.Equal(t, files, b.ix.Saved().NextFile, "nothing is written anew")
+	a.rest()
+	require.NoError(t, a.ix.Close())
+	require.NoError(t, b.ix.Close())
+	require.Zero(t, budget.Used())
+	require.Zero(t, budget.passing)
+}
+
+// Segments stay in memory while rows that arrive use what is spare for them, and give way when there is no more.
+func TestPlacedSegmentsLeaveWhenMemoryIsExceeded(t *testing.T) {
+	const perRow = 192 + 148
+	w := wide(t, func(o *Options) {
+		o.SealRows, o.SpillDir, o.Budget = 4000, t.TempDir(), NewBudget(1000*perRow*4/3+2000)
+		o.Codes = CodeConfig{Kind: CodesTurbo, Bits: 4}
+	})
+	w.add(1000)
+	w.rest()
+	before := w.ix.current.segments[0]
+	require.Equal(t, placed{true, true}, before.inRAM)
+	w.add(300)
+	w.work()
+	require.Less(t, w.o.Budget.left(), w.o.Budget.spare())
+	require.Positive(t, w.o.Budget.left())
+	require.Same(t, before, w.ix.current.segments[0], "not loaded anew")
+	w.add(1200)
+	w.work()
+	require.NotEqual(t, placed{true, true}, w.ix.current.segments[0].inRAM)
+	w.wantRecall("mapped", 0.95, Request{})
+}
