@@ -22,7 +22,8 @@ func EstimateWalk(ef, want int, share float64, m, n int) WalkCost {
 	if share >= 1 {
 		want = 0
 	}
-	share = min(max(share, 1/float64(max(n, 1))), 1)
+	n = max(n, 1)
+	share = min(max(share, 1/float64(n)), 1)
 	hops := min(max(float64(ef), float64(want)/share), float64(n))
 	fresh := 0.68 * float64(2*m) * math.Pow(80/hops, 0.175)
 	return WalkCost{Distances: min(hops*fresh, float64(n)), Rows: hops}

@@ -98,7 +98,7 @@ func newCodebook(c *Config, kind codeKind, quantile float32, centre []float32) *
 func codeParams(c *Config, kind codeKind, quantile float32, centre []float32) quant.Params {
 	return quant.Params{
 		Dim: c.Dim, Metric: c.Metric, Seed: c.Seed, Bits: kind.bits(), Centre: centre,
-		Plain: kind == codesScalar8, Quantile: quantile,
+		Plain: kind == codesScalar8 || kind == codesPlain8, Quantile: quantile,
 	}
 }
 
@@ -125,8 +125,9 @@ func (bs *books) get(c *Config, kind codeKind, quantile float32, centre []float3
 func (ix *Index) wanted(rows int) *codebook {
 	kind := ix.affordable(rows)
 	var quantile float32
-	if kind == codesScalar8 {
-		quantile = ix.conf().Codes.Quantile
+	switch q := ix.conf().Codes; {
+	case kind == codesScalar8, kind == codesPlain8 && q.Kind == CodesScalar && q.Quantile < 1:
+		quantile = q.Quantile
 	}
 	var centre []float32
 	if kind.rotated() {

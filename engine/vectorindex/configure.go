@@ -3,6 +3,8 @@ package vectorindex
 import (
 	"errors"
 	"fmt"
+
+	"github.com/isobath/isobath/internal/mmap"
 )
 
 // conf returns the configuration in force.
@@ -85,7 +87,13 @@ func (ix *Index) retarget(s *sources) {
 	}
 }
 
-// fixCentre decides on the centre of codes, once, before the first graph is built: the mean of some rows. workMu is held.
+// centres tells whether the centre of codes is to be fixed.
+func (ix *Index) centres(s *sources) bool {
+	return !ix.centred && ix.target.Load().kind.rotated() && s.rows() > 0 && ix.wantsGraph(s)
+}
+
+// fixCentre decides on the centre of rotated codes, once, before the first graph on them is built: the mean of some rows
+// of all sources. workMu is held.
 func (ix *Index) fixCentre(s *sources) error {
 	view := ix.o.Rows.View()
 	if view == nil {
@@ -96,8 +104,7 @@ func (ix *Index) fixCentre(s *sources) error {
 	total := s.rows()
 	step := max(1, total/centreRows)
 	skip := 0
-	for _, p := range s.parts {
-		slots := p.slots[:p.len()]
+	sample := func(slots []uint32) {
 		for ; skip < len(slots); skip += step {
 			row, err := view.Row(slots[skip])
 			if err != nil {
@@ -108,8 +115,20 @@ func (ix *Index) fixCentre(s *sources) error {
 		}
 		skip -= len(slots)
 	}
-	if len(rows) > 0 {
-		ix.centre = centreOf(ix.o.Dim, rows)
+	err := mmap.Guard("rows", func() error {
+		for _, sg := range s.segments {
+			sample(sg.slots)
+		}
+		for _, p := range s.parts {
+			sample(p.slots[:p.len()])
+		}
+		if len(rows) > 0 {
+			ix.centre = centreOf(ix.o.Dim, rows)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("vectorindex: centre: %w", err)
 	}
 	ix.centred = true
 	ix.target.Store(ix.wanted(s.rows() - s.deadRows()))
@@ -143,7 +162,14 @@ func (ix *Index) recode(p *part) error {
 	if err != nil {
 		return err
 	}
-	ix.recodeRows(fresh, p, view.Row)
+	err = mmap.Guard("rows", func() error {
+		ix.recodeRows(fresh, p, view.Row)
+		return nil
+	})
+	if err != nil {
+		fresh.free()
+		return fmt.Errorf("vectorindex: new codes: %w", err)
+	}
 	fresh.frozen.Store(p.frozen.Load())
 	ix.deadMu.Lock()
 	defer ix.deadMu.Unlock()
@@ -155,7 +181,8 @@ func (ix *Index) recode(p *part) error {
 }
 
 func (ix *Index) recodeRows(fresh, p *part, row func(slot uint32) ([]float32, error)) {
-	const batch = 1024
+	batch := min(max((4<<20)/(4*ix.o.Dim), 16), 1024)
+	flat := make([]float32, batch*ix.o.Dim) // read here, in the guard of this goroutine; encoded by several
 	rows := make([][]float32, 0, batch)
 	slots := make([]uint32, 0, batch)
 	n := p.len()
@@ -164,7 +191,9 @@ func (ix *Index) recodeRows(fresh, p *part, row func(slot uint32) ([]float32, er
 		if err != nil {
 			ix.report(fmt.Errorf("vectorindex: row of slot %d is not indexed: %w", slot, err))
 		} else {
-			rows, slots = append(rows, r), append(slots, slot)
+			to := flat[len(rows)*ix.o.Dim:][:ix.o.Dim]
+			copy(to, r)
+			rows, slots = append(rows, to), append(slots, slot)
 		}
 		if len(rows) == batch || ord == n-1 {
 			fresh.append(slots, rows, ix.o.Parallelism)

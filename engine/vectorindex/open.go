@@ -27,9 +27,13 @@ func Open(o Options, saved Saved, live *roaring.Bitmap) (ix *Index, problems []e
 	ix.scratch.New = func() any { return newScratch() }
 	var segments []*segment
 	segments, ix.problems = ix.openSegments(saved)
-	for _, sg := range segments { // the largest one's centre is for all
-		if sg.book.kind.rotated() && (!ix.centred || len(sg.book.centre) > 0) {
-			ix.centre, ix.centred = sg.book.centre, true
+	most := 0
+	for _, sg := range segments { // the centre of the largest one that has any is for all
+		if sg.book.kind.rotated() {
+			ix.centred = true
+			if len(sg.book.centre) > 0 && sg.rows > most {
+				ix.centre, most = sg.book.centre, sg.rows
+			}
 		}
 	}
 	ix.current = newSources(segments, nil)

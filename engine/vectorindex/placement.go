@@ -11,6 +11,9 @@ func (ix *Index) wantedPlace() placed {
 // placeable returns a segment of which more, or less, is to be held in memory, and what. Links come first: a walk reads
 // them wherever the codes lie. What the budget does not have stays mapped.
 func (ix *Index) placeable(s *sources) (*segment, placed) {
+	if !ix.may() {
+		return nil, placed{}
+	}
 	want := ix.wantedPlace()
 	for _, sg := range s.segments {
 		if sg.checked < sg.blocks() || sg.book.kind == codesNone {
@@ -59,10 +62,12 @@ func (ix *Index) placeSegment(sg *segment, where placed) error {
 	fresh, err := openSegment(ix.o.FS, ix.o.Dir, sg.ref)
 	if err != nil {
 		ix.o.Budget.give(need)
+		sg.suspect.Store(true)
 		return err
 	}
 	fresh.book, fresh.checked = sg.book, sg.blocks()
 	if err := fresh.hold(where, need, ix.o.Budget); err != nil {
+		sg.suspect.Store(true)
 		return fmt.Errorf("vectorindex: hold %s in memory: %w", sg.ref.File, err)
 	}
 	ix.deadMu.Lock()

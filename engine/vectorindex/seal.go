@@ -144,7 +144,7 @@ func (ix *Index) settleCodes(ctx context.Context) error {
 		var err error
 		p := ix.recodable(s)
 		switch {
-		case !ix.centred && len(s.parts) > 0 && ix.wantsGraph(s):
+		case ix.centres(s):
 			err = ix.fixCentre(s)
 		case p != nil:
 			err = ix.recode(p)

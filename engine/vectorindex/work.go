@@ -94,7 +94,7 @@ func (ix *Index) steps(s *sources) []func(context.Context) error {
 	if ix.o.Flat {
 		return steps
 	}
-	if !ix.centred && len(s.parts) > 0 && ix.wantsGraph(s) {
+	if ix.centres(s) {
 		return append(steps, func(context.Context) error { return ix.fixCentre(s) })
 	}
 	if p := ix.recodable(s); p != nil {
