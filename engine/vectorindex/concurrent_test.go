@@ -11,10 +11,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// One writer appends and kills, two workers index, three readers search, all at once. A reader knows a range of slots
-// that are visible to it throughout and asks for rows that are stored: it must find them.
-func TestSearchesBesideAppendsKillsAndWork(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.SealRows, o.EfConstruct, o.SealIdle = 400, 24, -1 })
+// One writer appends, kills and changes the configuration, two workers index, three readers search, all at once, with
+// little memory. A reader knows a range of slots that are visible to it throughout and asks for rows that are stored: it
+// must find them.
+func TestSearchesBesideAppendsKillsConfigureAndWork(t *testing.T) {
+	w := newWorld(t, func(o *Options) {
+		o.SealRows, o.EfConstruct, o.SealIdle = 400, 24, -1
+		o.Budget, o.SpillDir = NewBudget(500<<10), t.TempDir()
+	})
+	configs := []func(*Config){
+		func(c *Config) { c.Codes = CodeConfig{Kind: CodesScalar, Quantile: 0.99} },
+		func(c *Config) { c.CodesPlacement = PlaceMapped },
+		func(c *Config) { c.M, c.Codes = 8, CodeConfig{Kind: CodesTurbo, Bits: 4} },
+		func(c *Config) { c.NoGraph = true },
+		func(*Config) {},
+	}
 	const total, step, kept = 2400, 40, 200
 	all := make([][]float32, total)
 	for i := range all {
@@ -35,6 +46,8 @@ func TestSearchesBesideAppendsKillsAndWork(t *testing.T) {
 				}
 				_ = w.ix.Pending()
 				_ = w.ix.Saved()
+				_ = w.ix.Memory()
+				_ = w.ix.TailBytes()
 			}
 		})
 	}
@@ -57,6 +70,11 @@ func TestSearchesBesideAppendsKillsAndWork(t *testing.T) {
 		require.NoError(t, w.o.Rows.Write(slots, all[from:from+step]))
 		require.NoError(t, w.ix.Append(slots, all[from:from+step]))
 		published.Store(uint32(from + step))
+		if turn := from / step; turn%6 == 5 {
+			c := w.o.Config
+			configs[turn/6%len(configs)](&c)
+			require.NoError(t, w.ix.Configure(c))
+		}
 		if from >= 3*kept {
 			dead := slots[:0]
 			for slot := from - 2*kept; slot < from-2*kept+step; slot++ {
@@ -70,9 +88,14 @@ func TestSearchesBesideAppendsKillsAndWork(t *testing.T) {
 	}
 	stop()
 	wg.Wait()
+	require.NoError(t, w.ix.Configure(w.o.Config))
 	w.work()
 	w.wantComplete()
 	w.wantRecall("afterwards", 0.95, Request{})
+	require.Equal(t, w.o.Budget.Used(), w.ix.held())
+	require.NoError(t, w.ix.Close())
+	require.Zero(t, w.o.Budget.Used())
+	require.Zero(t, w.o.Budget.passing)
 }
 
 // searchOnce searches a stored row that is visible before and after.
