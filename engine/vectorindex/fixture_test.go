@@ -129,8 +129,9 @@ func (w *world) degenerate(r Request) {
 		possible = roaring.And(possible, r.Filter)
 	}
 	require.Len(w.t, got, min(r.K, int(possible.GetCardinality())), "plan %s", stats.Plan)
-	for _, g := range got {
+	for i, g := range got {
 		require.True(w.t, possible.Contains(g.Slot))
+		require.True(w.t, i == 0 || got[i-1].Distance <= g.Distance, "%g before %g, plan %s", got[max(i, 1)-1].Distance, g.Distance, stats.Plan)
 	}
 }
 

@@ -76,7 +76,9 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 	if r.Ef <= 0 {
 		r.Ef = defaultEf
 	}
-	r.Ef = max(r.Ef, r.K)
+	rows := v.rowCount()
+	r.K = min(r.K, rows) // beyond, numbers only cost memory
+	r.Ef = min(max(r.Ef, r.K), max(rows, 1))
 	sc.ctx, sc.v, sc.r = ctx, v, r
 	sc.query.Reset(v.ix.o.Metric, v.ix.o.Datatype, r.Query)
 	sc.forgetQueries()
