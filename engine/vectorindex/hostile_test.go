@@ -2,9 +2,11 @@ package vectorindex
 
 import (
 	"context"
+	"errors"
 	"math"
 	"path"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -112,4 +114,33 @@ func TestRowsRescoresWhatIsScannedOnCodes(t *testing.T) {
 	s := w.wantRecall("rows", 0.95, Request{Rows: true})
 	require.Equal(t, PlanCodes, s.Plan)
 	w.wantRecall("rows beat approximate", 0.95, Request{Rows: true, Approximate: true})
+}
+
+// A damaged segment that could not be taken out is not taken for verified.
+func TestDamageOutlivesAFailedCommit(t *testing.T) {
+	w, _ := sealed(t)
+	ref := w.saved.Segments[0]
+	codes := w.ix.current.segments[0].head.section(sectionCodes)
+	require.NoError(t, w.ix.Close())
+	w.damage(ref.File, codes.off+codes.len-1) // in a block that Open does not read
+	w.open()
+	fails := 1
+	w.ix.o.Commit = func(s Saved) error {
+		if fails--; fails >= 0 {
+			return errors.New("no manifest today")
+		}
+		w.saved = s
+		return nil
+	}
+	_, err := w.ix.Work(t.Context())
+	require.Error(t, err)
+	for range 2 { // mend, then go on
+		w.ix.pausedTill = time.Time{}
+		_, err = w.ix.Work(t.Context())
+		require.NoError(t, err)
+	}
+	w.rest()
+	require.Len(t, w.saved.Segments, 1)
+	require.NotEqual(t, ref.File, w.saved.Segments[0].File)
+	w.wantComplete()
 }

@@ -3,7 +3,6 @@ package vectorindex
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -260,11 +259,8 @@ func (ix *Index) mergeSlice(context.Context) error {
 		ix.endMerge()
 	}
 	if err != nil {
-		var fault *mmap.FaultError
-		if errors.Is(err, hnsw.ErrCorrupt) || errors.As(err, &fault) {
-			for _, sg := range m.segments {
-				sg.suspect.Store(true)
-			}
+		for _, sg := range m.segments {
+			sg.suspectAfter(err)
 		}
 		return fmt.Errorf("vectorindex: merge: %w", err)
 	}

@@ -62,12 +62,12 @@ func (ix *Index) placeSegment(sg *segment, where placed) error {
 	fresh, err := openSegment(ix.o.FS, ix.o.Dir, sg.ref)
 	if err != nil {
 		ix.o.Budget.give(need)
-		sg.suspect.Store(true)
+		sg.suspectAfter(err)
 		return err
 	}
 	fresh.book, fresh.checked = sg.book, sg.blocks()
 	if err := fresh.hold(where, need, ix.o.Budget); err != nil {
-		sg.suspect.Store(true)
+		sg.suspectAfter(err)
 		return fmt.Errorf("vectorindex: hold %s in memory: %w", sg.ref.File, err)
 	}
 	ix.deadMu.Lock()

@@ -215,6 +215,15 @@ func (sg *segment) checkSome(n int) (done bool, err error) {
 	return sg.checked >= sg.blocks(), err
 }
 
+// suspectAfter has the segment verified once more if err tells of damage.
+func (sg *segment) suspectAfter(err error) {
+	var fault *mmap.FaultError
+	var corrupt *binfmt.CorruptError
+	if errors.Is(err, hnsw.ErrCorrupt) || errors.As(err, &corrupt) || errors.As(err, &fault) {
+		sg.suspect.Store(true)
+	}
+}
+
 func (sg *segment) free() {
 	_ = sg.close() // unmapping memory that was mapped does not fail
 	if sg.doomed.Load() {

@@ -84,7 +84,7 @@ func (ix *Index) due(s *sources) bool {
 func (ix *Index) steps(s *sources) []func(context.Context) error {
 	var steps []func(context.Context) error
 	add := func(fn func(context.Context) error) { steps = append(steps, fn) }
-	if sg := unverified(s); sg != nil {
+	if sg := unverified(s); sg != nil && ix.may() {
 		add(func(context.Context) error { return ix.verify(sg) })
 	}
 	if p := ix.wasteful(s); p != nil {
@@ -155,5 +155,9 @@ func (ix *Index) verify(sg *segment) error {
 	}
 	sg.checked = sg.blocks()
 	ix.report(fmt.Errorf("vectorindex: segment is rebuilt: %w", err))
-	return ix.dissolve(sg)
+	if err := ix.dissolve(sg); err != nil {
+		sg.suspect.Store(true) // it is still in use
+		return err
+	}
+	return nil
 }
