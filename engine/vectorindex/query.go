@@ -68,6 +68,9 @@ func (sc *scratch) count(n, stride int) {
 
 // scorer gives the distances that walks go by: of codes, or of the rows themselves.
 func (sc *scratch) scorer() hnsw.Scorer {
+	if sc.trace != nil && !sc.r.Rows {
+		return &recorder{&sc.codes, sc.trace, sc.codes.codes}
+	}
 	if !sc.r.Rows {
 		return &sc.codes
 	}

@@ -34,6 +34,7 @@ type scratch struct {
 	deadline int      // rows until ctx is looked at again
 
 	// kept
+	trace   *Trace // nil: nothing is recorded
 	asked   []askedBook
 	query   mmapvec.Query
 	codes   codeScorer

@@ -74,6 +74,10 @@ func (v *View) Search(ctx context.Context, r Request, dst []Result) ([]Result, S
 	}
 	sc := v.ix.scratch.Get().(*scratch)
 	defer v.ix.scratch.Put(sc)
+	return v.searchIn(ctx, sc, r, dst)
+}
+
+func (v *View) searchIn(ctx context.Context, sc *scratch, r Request, dst []Result) ([]Result, Stats, error) {
 	sc.begin(ctx, v, r)
 	defer sc.end()
 	err := mmap.Guard("vector segments", sc.run)

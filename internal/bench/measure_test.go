@@ -94,28 +94,20 @@ func TestCountersOf(t *testing.T) {
 	require.ErrorContains(t, err, "does not explain")
 }
 
-// kernel records what it is asked.
-type kernel struct {
-	queries int
-	batches [][]uint32
-}
+// counted are searches that count.
+type counted struct{ wholes, replays []int }
 
-func (k *kernel) Reset([]float32)         { k.queries++ }
-func (k *kernel) Distances(rows []uint32) { k.batches = append(k.batches, rows) }
+func (c *counted) whole(i int) error { c.wholes = append(c.wholes, i); return nil }
+func (c *counted) replay(i int) int  { c.replays = append(c.replays, i); return 3 + i }
 
-func TestReplayAsksForExactlyTheTrace(t *testing.T) {
-	queries := &dataset.Rows{Dim: 1, Data: []float32{1, 2}}
-	traces := []Trace{{{1, 2, 3}, {4}}, {{5, 6}}}
-	var k kernel
-	whole := 0
-	s, err := ReplayShare(context.Background(), queries, traces, &k, func([]float32) error { whole++; return nil }, 3)
+func TestShareAsksForBothSidesAlike(t *testing.T) {
+	var c counted
+	s, err := shareOf(context.Background(), &c, 2, 3)
 	require.NoError(t, err)
-	require.Equal(t, 4*2*2, whole, "a warm-up and three rounds, twice each")
-	require.Equal(t, whole, k.queries)
-	require.Len(t, k.batches, 4*2*3)
-	require.Equal(t, [][]uint32{{1, 2, 3}, {4}, {5, 6}}, k.batches[:3])
-	require.InDelta(t, 3, s.Distances, 1e-9)
-	_, err = ReplayShare(context.Background(), queries, traces[:1], &k, nil, 1)
+	require.Len(t, c.wholes, 4*2*2, "a warm-up and three rounds, twice each")
+	require.Equal(t, c.wholes, c.replays)
+	require.InDelta(t, 3.5, s.Distances, 1e-9)
+	_, err = shareOf(context.Background(), &c, 0, 1)
 	require.Error(t, err)
 }
 

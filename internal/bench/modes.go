@@ -12,6 +12,7 @@ var modes = []struct {
 	run         func(r *Run, ctx context.Context) error
 }{
 	{"search", "recall and throughput in process, on one core and on all, hnswlib beside it", (*Run).Search},
+	{"limit", "the distances of searches alone, against whole searches: the share of the limit that is reached", (*Run).Limit},
 	{"http", "the same over HTTP, one query in flight and many, and what the server adds", (*Run).HTTP},
 	{"resp", "the same over RESP", (*Run).RESP},
 	{"ingest-http", "a load over HTTP: acknowledged, searchable, at rest; queries meanwhile; memory", func(r *Run, ctx context.Context) error { return r.Ingest(ctx, overHTTP) }},

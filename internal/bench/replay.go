@@ -3,22 +3,12 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"time"
 
-	"github.com/isobath/isobath/internal/dataset"
+	"github.com/isobath/isobath/engine"
 )
-
-// Trace is the row numbers of one query's walk, in the batches in which their distances were asked
-// for.
-type Trace [][]uint32
-
-// Kernel computes distances of code rows, as a walk has them computed.
-type Kernel interface {
-	// Reset makes a vector the query.
-	Reset(query []float32)
-	// Distances computes one batch and throws the result away.
-	Distances(rows []uint32)
-}
 
 // Share is how near whole queries come to the limit of the hardware: the time in which the kernel
 // alone computes the distances they asked for, batch by batch, over the time they took.
@@ -28,26 +18,30 @@ type Share struct {
 	WholeUS, ReplayUS float64 // a query, medians
 }
 
-// ReplayShare times whole queries and the replay of their traces in rounds A B B A. whole asks one
-// query, with recording off; traces[i] was recorded from queries' row i.
-func ReplayShare(ctx context.Context, queries *dataset.Rows, traces []Trace, kernel Kernel, whole func(query []float32) error, rounds int) (Share, error) {
-	if len(traces) == 0 || len(traces) != queries.Len() || rounds < 1 {
-		return Share{}, errors.New("bench: a replay needs one trace a query, and rounds")
+// replays is the searches of a mode: asked whole, and their traces.
+type replays interface {
+	whole(i int) error
+	replay(i int) (distances int)
+}
+
+// shareOf times n whole searches and the replay of their traces in rounds A B B A.
+func shareOf(ctx context.Context, r replays, n, rounds int) (Share, error) {
+	if n < 1 || rounds < 1 {
+		return Share{}, errors.New("bench: a replay needs searches and rounds")
 	}
+	distances := 0
 	asked := func() error {
-		for i := range traces {
-			if err := whole(queries.Row(i)); err != nil {
+		for i := range n {
+			if err := r.whole(i); err != nil {
 				return err
 			}
 		}
 		return ctx.Err()
 	}
 	replayed := func() error {
-		for i, trace := range traces {
-			kernel.Reset(queries.Row(i))
-			for _, batch := range trace {
-				kernel.Distances(batch)
-			}
+		distances = 0
+		for i := range n {
+			distances += r.replay(i)
 		}
 		return ctx.Err()
 	}
@@ -67,14 +61,77 @@ func ReplayShare(ctx context.Context, queries *dataset.Rows, traces []Trace, ker
 			wholes, replays = append(wholes, us(took[0])/2), append(replays, us(took[1])/2)
 		}
 	}
-	n := float64(len(traces))
-	s := Share{WholeUS: spreadOf(wholes).median / n, ReplayUS: spreadOf(replays).median / n}
+	each := float64(n)
+	s := Share{WholeUS: spreadOf(wholes).median / each, ReplayUS: spreadOf(replays).median / each, Distances: float64(distances) / each}
 	x := spreadOf(shares)
 	s.Median, s.Low, s.High = x.median, x.low, x.high
-	for _, trace := range traces {
-		for _, batch := range trace {
-			s.Distances += float64(len(batch)) / n
-		}
-	}
 	return s, nil
+}
+
+// Limit measures how near searches in process come to the limit of the hardware: their distances alone, in the same
+// batches through the same kernels, against the whole searches, in the same run, on one core.
+func (r *Run) Limit(ctx context.Context) (err error) {
+	m := r.begin("limit")
+	defer m.end()
+	l, err := r.loaded(ctx, "search", r.set.Rows, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	m.note("isobath: %s", l.shape())
+	cores := runtime.GOMAXPROCS(1)
+	defer runtime.GOMAXPROCS(cores)
+	l.prepare(1)
+	if err := r.warm(ctx, l, r.Ef); err != nil {
+		return err
+	}
+	t := m.table("distances alone over whole searches", "ef", "distances", "search us", "replay us", "share", "range")
+	for _, ef := range r.Efs {
+		s, err := r.limitAt(ctx, l, ef)
+		if err != nil {
+			return err
+		}
+		t.add(ef, s.Distances, s.WholeUS, s.ReplayUS, s.Median, fmt.Sprintf("%.2f to %.2f", s.Low, s.High))
+	}
+	m.print(t)
+	return nil
+}
+
+func (r *Run) limitAt(ctx context.Context, l *local, ef int) (Share, error) {
+	x := &traced{run: r, ctx: ctx, l: l, ef: ef}
+	defer x.close()
+	n := min(r.set.Queries.Len(), 1000)
+	for i := range n {
+		t, err := l.c.Trace(ctx, engine.SearchRequest{Vector: l.vector, Query: r.set.Queries.Row(i), K: r.K, Ef: ef})
+		if err != nil {
+			return Share{}, err
+		}
+		x.traces = append(x.traces, t)
+	}
+	return shareOf(ctx, x, n, r.Rounds)
+}
+
+// traced are searches at one beam, in process.
+type traced struct {
+	run    *Run
+	ctx    context.Context
+	l      *local
+	ef     int
+	traces []*engine.Trace
+}
+
+func (x *traced) whole(i int) error {
+	_, err := x.l.search(x.ctx, 0, x.run.set.Queries.Row(i), x.ef, x.run.K)
+	return err
+}
+
+func (x *traced) replay(i int) int {
+	x.traces[i].Replay()
+	return x.traces[i].Distances()
+}
+
+func (x *traced) close() {
+	for _, t := range x.traces {
+		t.Close()
+	}
 }
