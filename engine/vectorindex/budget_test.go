@@ -74,3 +74,44 @@ func TestPlacedSegmentsLeaveWhenMemoryIsExceeded(t *testing.T) {
 	require.NotEqual(t, placed{true, true}, w.ix.current.segments[0].inRAM)
 	w.wantRecall("mapped", 0.95, Request{})
 }
+
+// Memory that others have back after a moment does not make an index write everything anew.
+func TestRicherCodesWaitUntilTheMemoryStays(t *testing.T) {
+	w := wide(t, func(o *Options) { o.Budget, o.SpillDir = NewBudget(2000*340*2), t.TempDir() })
+	const others = 2000 * 340
+	w.o.Budget.take(others)
+	w.add(2000)
+	w.rest()
+	require.Equal(t, []codeKind{codesRotated1}, w.kindsOfCodes())
+	files := w.ix.Saved().NextFile
+	w.o.Budget.give(others)
+	w.rest()
+	w.o.Budget.take(others)
+	w.rest()
+	require.Equal(t, files, w.ix.Saved().NextFile)
+	w.o.Budget.give(others)
+	w.rest()
+	require.Equal(t, []codeKind{codesRotated1}, w.kindsOfCodes())
+	w.ix.richerSince = w.ix.richerSince.Add(-richerAfter)
+	w.rest()
+	require.Equal(t, []codeKind{codesRotated4}, w.kindsOfCodes())
+}
+
+// An index that is opened before others have taken their memory keeps its codes.
+func TestPoorerCodesOutliveRestart(t *testing.T) {
+	w := wide(t, func(o *Options) { o.Budget, o.SpillDir = NewBudget(2000*340*2), t.TempDir() })
+	const others = 2000 * 340
+	w.o.Budget.take(others)
+	w.add(2000)
+	w.rest()
+	require.Equal(t, []codeKind{codesRotated1}, w.kindsOfCodes())
+	w.o.Budget.give(others)
+	w.reopen()
+	files := w.ix.Saved().NextFile
+	w.rest()
+	w.o.Budget.take(others)
+	w.add(10)
+	w.rest()
+	require.Equal(t, []codeKind{codesRotated1}, w.kindsOfCodes())
+	require.LessOrEqual(t, w.ix.Saved().NextFile, files+1)
+}

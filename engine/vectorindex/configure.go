@@ -3,6 +3,7 @@ package vectorindex
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/isobath/isobath/internal/mmap"
 )
@@ -78,12 +79,40 @@ func (ix *Index) held() (n int64) {
 	return n
 }
 
+// richerAfter is how long there must have been memory for richer codes before all is written anew for them: another
+// index has less for a moment whenever it replaces segments.
+const richerAfter = 10 * time.Second
+
 // retarget follows the budget: it changes what codes new rows get, and with that what segments are written anew.
 // workMu is held.
 func (ix *Index) retarget(s *sources) {
-	if old, wanted := ix.target.Load(), ix.wanted(s.rows()-s.deadRows()); wanted != old {
-		ix.target.Store(wanted)
-		ix.o.Log.Info("other codes", "bits before", old.kind.bits(), "bits", wanted.kind.bits())
+	old, wanted := ix.target.Load(), ix.wanted(s.rows()-s.deadRows())
+	kinds := ix.conf().kinds()
+	switch {
+	case indexOfKind(kinds, wanted.kind) >= indexOfKind(kinds, old.kind):
+		ix.richerSince = time.Time{}
+	case ix.richerSince.IsZero():
+		ix.richerSince = time.Now()
+	}
+	if wanted == old || (!ix.richerSince.IsZero() && time.Since(ix.richerSince) < richerAfter) {
+		return
+	}
+	ix.target.Store(wanted)
+	ix.o.Log.Info("other codes", "bits before", old.kind.bits(), "bits", wanted.kind.bits())
+}
+
+// keepPoorer goes on with the codes that most rows of segments have where richer ones seem to fit: other indexes have no
+// memory yet when one is opened. retarget finds out later.
+func (ix *Index) keepPoorer(segments []*segment) {
+	kinds, rows := ix.conf().kinds(), make([]int, codesRotated1+1)
+	most := ix.target.Load().kind
+	for _, sg := range segments {
+		if rows[sg.book.kind] += sg.rows; rows[sg.book.kind] > rows[most] {
+			most = sg.book.kind
+		}
+	}
+	if indexOfKind(kinds, most) > indexOfKind(kinds, ix.target.Load().kind) {
+		ix.target.Store(ix.books.get(ix.conf(), most, 0, ix.centre))
 	}
 }
 

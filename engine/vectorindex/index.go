@@ -24,13 +24,14 @@ type Index struct {
 	centred bool                     // centre is decided; workMu
 	scratch sync.Pool                // of *scratch
 
-	working    atomic.Bool
-	workMu     sync.Mutex // one slice of work at a time; guards the fields up to writeMu
-	build      builder
-	merge      *merge
-	turn       int
-	pausedTill time.Time
-	broken     error // Commit failed: which list of segments is durable is unknown
+	working     atomic.Bool
+	workMu      sync.Mutex // one slice of work at a time; guards the fields up to writeMu
+	build       builder
+	merge       *merge
+	turn        int
+	pausedTill  time.Time
+	richerSince time.Time // since when there is memory for richer codes; zero: there is not
+	broken      error     // Commit failed: which list of segments is durable is unknown
 
 	writeMu    sync.Mutex // Append, and what else changes the last part
 	lastAppend atomic.Int64

@@ -38,6 +38,7 @@ func Open(o Options, saved Saved, live *roaring.Bitmap) (ix *Index, problems []e
 	}
 	ix.current = newSources(segments, nil)
 	ix.target.Store(ix.wanted(int(live.GetCardinality())))
+	ix.keepPoorer(segments)
 	covered := roaring.New()
 	for _, sg := range segments {
 		covered.Or(sg.set)
