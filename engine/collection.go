@@ -48,6 +48,7 @@ type Collection struct {
 	discarded bool    // dropped: never again in a manifest; guarded by the manifest's lock
 	working   atomic.Bool
 	life      lifetime
+	filters   filterCache
 
 	configured atomic.Int64 // revision of the schema that the vector indexes have
 }

@@ -15,9 +15,9 @@ import (
 
 // SearchRequest asks for the K points whose vectors are nearest to Query.
 type SearchRequest struct {
-	Vector       string    // name of the vector
-	Query        []float32 // of the vector's size; normalised by the engine under Cosine
-	Filter       filter.Expr
+	Vector       string      // name of the vector
+	Query        []float32   // of the vector's size; normalised by the engine under Cosine
+	Filter       filter.Expr // not to be changed afterwards
 	K            int
 	Ef           int     // breadth of the walk; 0: the vector's EfConstruct
 	Exact        bool    // compare with every vector
@@ -109,7 +109,7 @@ type found struct {
 
 func (s *search) run(ctx context.Context) error {
 	began := time.Now()
-	set, residual, err := s.v.resolve(s.req.Filter)
+	set, residual, err := s.resolve()
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,26 @@ func (s *search) run(ctx context.Context) error {
 	return s.v.sound()
 }
 
-// index asks the vector index for the k nearest slots of set (nil: all).
+// resolve answers the filter: with the exact slots that match and have the vector, or with a superset and what is left to
+// evaluate. A nil set is every slot.
+func (s *search) resolve() (*roaring.Bitmap, filter.Expr, error) {
+	v, e, name := s.v, s.req.Filter, s.req.Vector
+	if e == nil {
+		return nil, nil, nil
+	}
+	if set, ok := v.c.filters.get(v.filter, e, name); ok {
+		return set, nil, nil
+	}
+	set, residual, err := v.resolve(e)
+	if err != nil || set == nil || residual != nil {
+		return set, residual, err
+	}
+	set.And(v.filter.Has(name))
+	v.c.filters.put(v.filter, e, name, set)
+	return set, nil, nil
+}
+
+// index asks the vector index for the k nearest slots of set, all of which have the vector (nil: all slots).
 func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found, error) {
 	has := s.v.filter.Has(s.req.Vector)
 	k = min(k, int(has.GetCardinality()))
@@ -171,9 +190,7 @@ func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found
 		Visible:      visible,
 		Before:       before,
 	}
-	if set != nil {
-		req.Filter = roaring.And(set, has)
-	}
+	req.Filter = set
 	results, stats, err := s.v.index.Search(ctx, req, nil)
 	s.res.Stats.add(stats)
 	if err != nil {
@@ -205,10 +222,15 @@ func (s *search) evaluated(ctx context.Context, set *roaring.Bitmap, residual fi
 	if err != nil {
 		return nil, err
 	}
+	has := s.v.filter.Has(s.req.Vector)
+	near := set
+	if set != nil {
+		near = roaring.And(set, has)
+	}
 	checked := 0
 	var hits []found
 	for k := 2*s.req.K + len(s.req.Exclude); k <= candidateBound; k *= 4 {
-		candidates, err := s.index(ctx, set, k)
+		candidates, err := s.index(ctx, near, k)
 		if err != nil {
 			return nil, err
 		}
@@ -240,7 +262,7 @@ func (s *search) evaluated(ctx context.Context, set *roaring.Bitmap, residual fi
 	if err != nil {
 		return nil, err
 	}
-	hits, err = s.index(ctx, exact, s.req.K+len(s.req.Exclude))
+	hits, err = s.index(ctx, roaring.And(exact, has), s.req.K+len(s.req.Exclude))
 	return s.exclude(hits), err
 }
 
