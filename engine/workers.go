@@ -48,11 +48,11 @@ func (db *DB) workLoop(ctx context.Context) {
 
 // While a load runs, workers pause until nothing waits to be applied, for up to yieldSlices times as long as they have
 // worked and yieldMost at once. Searches pay for rows without a graph, so this ends with a tail that takes longer to scan
-// than about a millisecond.
+// than a few milliseconds.
 const (
 	yieldSlices = 3
 	yieldMost   = 100 * time.Millisecond
-	yieldTail   = 16 << 20
+	yieldTail   = 48 << 20
 	yieldLook   = 2 * time.Millisecond
 )
 
