@@ -3,9 +3,11 @@ package mmapvec
 import (
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/isobath/isobath/internal/binfmt"
 	"github.com/isobath/isobath/internal/mmap"
+	"github.com/isobath/isobath/internal/prefetch"
 )
 
 const (
@@ -133,7 +135,9 @@ func (f *fetch) sampleCold() bool {
 // warm visits the rows that are not in cold, through the map.
 func (f *fetch) warm(r *Reads) error {
 	v, cold := f.v, f.b.cold
+	f.approach(0)
 	for i, slot := range f.slots {
+		f.approach(i + 1)
 		if len(cold) > 0 && cold[0] == int32(i) {
 			cold = cold[1:]
 			continue
@@ -148,6 +152,17 @@ func (f *fetch) warm(r *Reads) error {
 		}
 	}
 	return nil
+}
+
+// approach has the processor load the row of slots[i] while the one before is verified and scored.
+func (f *fetch) approach(i int) {
+	const mostLines = 48 // 3 KiB: of longer rows the processor finds the rest itself
+	if i >= len(f.slots) {
+		return
+	}
+	if _, row := f.v.raw(f.slots[i]); len(row) > 0 {
+		prefetch.Row(unsafe.Pointer(unsafe.SliceData(row)), min((len(row)+63)/64, mostLines))
+	}
 }
 
 // cold reads the rows of cold, which the disk was asked for: a read waits, and the processor is free
