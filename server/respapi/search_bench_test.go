@@ -46,10 +46,10 @@ func BenchmarkSearchOverhead(b *testing.B) {
 		require.NoError(b, err)
 	}
 	trip := func(args ...string) func() error {
-		request, line := encode(args...), []byte(nil)
+		request := encode(args...)
 		return func() (err error) {
 			if _, err = nc.Write(request); err == nil {
-				line, err = skipReply(in, line)
+				_, err = skipReply(in)
 			}
 			return err
 		}
@@ -103,7 +103,7 @@ func BenchmarkSearchUnderLoad(b *testing.B) {
 		began := time.Now()
 		_, err := nc.Write(request)
 		require.NoError(b, err)
-		_, err = skipReply(in, nil)
+		_, err = skipReply(in)
 		require.NoError(b, err)
 		return time.Since(began)
 	}
@@ -158,7 +158,7 @@ func median(list []time.Duration) float64 {
 }
 
 // skipReply reads one reply of version 2.
-func skipReply(in *bufio.Reader, line []byte) ([]byte, error) {
+func skipReply(in *bufio.Reader) ([]byte, error) {
 	line, err := in.ReadSlice('\n')
 	if err != nil {
 		return line, err
@@ -176,7 +176,7 @@ func skipReply(in *bufio.Reader, line []byte) ([]byte, error) {
 			return line, err
 		}
 		for range n {
-			if line, err = skipReply(in, line); err != nil {
+			if line, err = skipReply(in); err != nil {
 				return line, err
 			}
 		}
