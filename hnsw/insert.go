@@ -52,7 +52,7 @@ func (g *Graph) insertFrom(entry uint32, top int, ord uint32, level int, pr Prob
 		if l < level {
 			pr.Aim(ord)
 		}
-		found := g.walk(pr, near, l, reach{ef: ef}, s)
+		found := g.walk(pr, near, l, ef, s)
 		for i := range found {
 			found[i] &^= 1
 		}

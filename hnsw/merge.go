@@ -271,7 +271,7 @@ func (g *Graph) reconnect(pr Probe) {
 		}
 		pr.Aim(ord)
 		near := g.descend(pr, entry, top, 0, s)
-		g.walk(pr, near, 0, reach{ef: ef}, s)
+		g.walk(pr, near, 0, ef, s)
 		if parent := g.adopt(ord, pr, s); parent != NoOrd {
 			g.markParent(ord, parent)
 		}

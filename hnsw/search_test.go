@@ -43,7 +43,6 @@ func TestWorkOfASearch(t *testing.T) {
 	}{
 		{SearchOptions{Ef: 40}, 0.95, 1016, 43.3},
 		{SearchOptions{Ef: 80}, 0.993, 1680, 81.5},
-		{SearchOptions{Ef: 400, Want: 10, Patience: 30}, 0.987, 1394, 65.6},
 		{SearchOptions{Ef: 80, Want: 30, Bits: some(1, base.len(), 0.5)}, 0.987, 1680, 81.5},
 		{SearchOptions{Ef: 80, Want: 30, Bits: some(1, base.len(), 0.1)}, 0.998, 4315, 296.4},
 		{SearchOptions{Ef: 80, TwoHop: true, Bits: some(1, base.len(), 0.1)}, 1, 1502, 81.3},
@@ -58,18 +57,6 @@ func TestWorkOfASearch(t *testing.T) {
 		require.InEpsilon(t, c.distances, f.distances, 0.04)
 		require.InEpsilon(t, c.hops, f.hops, 0.04)
 	}
-}
-
-func TestPatienceEndsAWalk(t *testing.T) {
-	base := clustered(14, 3000, 24, 3000, 1)
-	g := build(t, base, Params{EfConstruction: 80, Seed: 5}, 1)
-	s, q := NewScratch(), base.query(base.row(9))
-	full := slices.Clone(g.Search(q, SearchOptions{Ef: 300}, s))
-	hops := s.Stats.Hops
-	got := slices.Clone(g.Search(q, SearchOptions{Ef: 300, Want: 10, Patience: 20}, s))
-	require.Less(t, s.Stats.Hops, hops/2)
-	require.Equal(t, full[:5], got[:5])
-	require.Equal(t, full, g.Search(q, SearchOptions{Ef: 300, Want: 10, Patience: 10000}, s), "and nothing is left marked")
 }
 
 // broken panics at its n-th call, as a faulting map does.
