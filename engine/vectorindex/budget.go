@@ -25,14 +25,14 @@ func (b *Budget) Used() int64 {
 	return b.used
 }
 
-// reserve takes n bytes if they are left.
-func (b *Budget) reserve(n int64) bool {
+// reserve takes n bytes if that leaves so many others.
+func (b *Budget) reserve(n, others int64) bool {
 	if b == nil {
 		return true
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.used+n > b.total {
+	if b.used+n > b.total-others {
 		return false
 	}
 	b.used += n

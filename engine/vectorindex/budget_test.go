@@ -27,7 +27,7 @@ func TestPinnedMemoryDoesNotChangeCodes(t *testing.T) {
 
 // The merge of one index does not change the codes of another.
 func TestMergeDoesNotChangeCodesOfOthers(t *testing.T) {
-	budget := NewBudget(2000 * 340 * 22 / 10 * 4 / 3)
+	budget := NewBudget(2000 * 340 * 26 / 10 * 4 / 3)
 	a := wide(t, func(o *Options) { o.Budget, o.SpillDir = budget, t.TempDir() })
 	b := wide(t, func(o *Options) { o.Budget, o.SpillDir = budget, t.TempDir() })
 	for _, w := range []*world{a, b} {

@@ -197,3 +197,15 @@ func TestApproximateAndRows(t *testing.T) {
 	require.Greater(t, s.RowsRead, 100, "the walk reads rows")
 	require.Equal(t, s.Scanned, s.Distances, "and no codes")
 }
+
+// A part is small beside the budget, or its memory and that of the segment that replaces it would not fit.
+func TestPartsAreSmallBesideTheBudget(t *testing.T) {
+	w := wide(t, func(o *Options) { o.SealRows, o.Budget, o.SpillDir = 200_000, NewBudget(32<<20), t.TempDir() })
+	book := w.ix.target.Load()
+	n := w.ix.partRows(book)
+	require.Less(t, n, 200_000)
+	require.InDelta(t, 4<<20, int64(n)*(w.ix.rowBytes(book)+partRowBytes), 1<<12)
+	w.o.Budget = NewBudget(1)
+	w.reopen()
+	require.Equal(t, 4096, w.ix.partRows(book))
+}

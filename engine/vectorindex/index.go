@@ -130,6 +130,17 @@ func (ix *Index) isNamedLocked(s *sources, slot uint32) bool {
 	return false
 }
 
+// partRows is the number of rows of a part: a full one takes an eighth of the budget at most, because its memory is
+// needed until the segment that replaces it is written.
+func (ix *Index) partRows(book *codebook) int {
+	const least = 4 << 10
+	n := ix.conf().SealRows
+	if b := ix.o.Budget; b != nil {
+		n = min(n, max(int(b.total/8/(ix.rowBytes(book)+partRowBytes)), least))
+	}
+	return n
+}
+
 // tailLocked returns a part with room for at least one row. writeMu is held.
 func (ix *Index) tailLocked() (*part, error) {
 	ix.mu.RLock()
@@ -142,7 +153,7 @@ func (ix *Index) tailLocked() (*part, error) {
 	if p != nil && p.room() > 0 && (p.book == book || p.graph.Load() == nil) {
 		return p, nil
 	}
-	next, err := newPart(ix.conf().SealRows, book, ix.o.Budget)
+	next, err := newPart(ix.partRows(book), book, ix.o.Budget)
 	if err != nil {
 		return nil, err
 	}

@@ -189,7 +189,7 @@ func (ix *Index) beginMerge(segments []*segment, parts []*part) error {
 // write out.
 func (ix *Index) mergeMemory(m *merge) error {
 	alloc := mmap.Alloc
-	if need := int64(m.rows) * ix.rowBytes(m.book); ix.o.Budget.reserve(need) {
+	if need := int64(m.rows) * ix.rowBytes(m.book); ix.o.Budget.reserve(need, ix.o.Budget.spare()/2) {
 		m.taken = need
 	} else if ix.o.SpillDir != "" {
 		if err := ix.o.Room(need); err != nil {

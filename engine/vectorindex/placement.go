@@ -53,7 +53,7 @@ func (ix *Index) placeSegment(sg *segment, where placed) error {
 	if where.links {
 		need += sg.linkBytes()
 	}
-	if sg.memory == nil && !ix.o.Budget.reserve(need) {
+	if sg.memory == nil && !ix.o.Budget.reserve(need, 0) {
 		return nil // somebody was faster
 	}
 	if sg.memory != nil {
