@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"math"
 	"os"
+	"path"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,10 +24,14 @@ func defaultMemory() int64 {
 	return total / 4 * 3
 }
 
-// groupMemory reads the limit of the control group, of either version.
+// groupMemory reads the least limit of the process's control group and those above it, of either version.
 func groupMemory() int64 {
+	raw, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		raw = nil // not Linux
+	}
 	limit := int64(math.MaxInt64)
-	for _, name := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+	for _, name := range groupFiles(string(raw)) {
 		raw, err := os.ReadFile(name)
 		if err != nil {
 			continue
@@ -35,6 +41,31 @@ func groupMemory() int64 {
 		}
 	}
 	return limit
+}
+
+// groupFiles lists the files with limits for the text of /proc/self/cgroup: lines of number, controllers and path. In a
+// container the path may be one of the host, and the group's own files lie at the top.
+func groupFiles(groups string) []string {
+	var files []string
+	for line := range strings.Lines(groups + "0::/\n0:memory:/\n") {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) < 3 {
+			continue
+		}
+		root, file := "/sys/fs/cgroup", "memory.max"
+		if slices.Contains(strings.Split(fields[1], ","), "memory") {
+			root, file = "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
+		} else if fields[1] != "" {
+			continue
+		}
+		for dir := path.Clean("/" + fields[2]); ; dir = path.Dir(dir) {
+			files = append(files, path.Join(root, dir, file))
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	return files
 }
 
 func machineMemory() int64 {
