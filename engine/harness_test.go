@@ -193,7 +193,9 @@ func requireNoStrays(t testing.TB, db *DB) {
 // soundEf is a beam at which graphs of M 4 over a few hundred rows miss nothing: what is missing is not there.
 const soundEf = 256
 
-// requireSound runs Verify and makes sure that every vector finds its own point again.
+// requireSound runs Verify and makes sure that every vector finds its own point again. At the narrow beam of the test's
+// schema a graph of M 4 misses one search in some thousands: more than one in a hundred is a fault, and what it misses
+// must be there.
 func requireSound(t testing.TB, db *DB) {
 	t.Helper()
 	ctx := context.Background()
@@ -205,17 +207,25 @@ func requireSound(t testing.TB, db *DB) {
 		c, err := db.Collection(name)
 		require.NoError(t, err)
 		for vector := range c.Schema().Vectors {
+			searched, missed := 0, 0
 			require.NoError(t, c.Each(ctx, nil, Fetch{Vectors: true}, func(h *Hit) error {
 				q, ok := h.Vectors[vector]
 				if !ok {
 					return nil
 				}
-				res, err := c.Search(ctx, SearchRequest{Vector: vector, Query: q, K: 1, Ef: soundEf, Fetch: Fetch{Vectors: true}})
-				require.NoError(t, err)
-				require.Len(t, res.Hits, 1, "a search of %q by point %s finds nothing", name, h.ID)
-				require.Equal(t, q, res.Hits[0].Vectors[vector], "collection %q, point %s", name, h.ID)
+				nearest := func(ef int) []float32 {
+					res, err := c.Search(ctx, SearchRequest{Vector: vector, Query: q, K: 1, Ef: ef, Fetch: Fetch{Vectors: true}})
+					require.NoError(t, err)
+					require.Len(t, res.Hits, 1, "a search of %q by point %s finds nothing", name, h.ID)
+					return res.Hits[0].Vectors[vector]
+				}
+				if searched++; !slices.Equal(q, nearest(0)) {
+					missed++
+					require.Equal(t, q, nearest(soundEf), "collection %q, point %s", name, h.ID)
+				}
 				return nil
 			}))
+			require.LessOrEqual(t, missed, 1+searched/100, "collection %q", name)
 		}
 	}
 }
