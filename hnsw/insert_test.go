@@ -30,6 +30,7 @@ func TestSearchesRunBesideInserts(t *testing.T) {
 			}
 			g.Search(q, SearchOptions{Ef: 30}, s)
 			g.Search(q, SearchOptions{Ef: 30, Bits: bits}, s)
+			g.Search(q, SearchOptions{Ef: 30, Bits: bits, TwoHop: true}, s)
 		}
 	})
 	insertFrom(t, g, base, 0, 4)
