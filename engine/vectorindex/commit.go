@@ -11,6 +11,8 @@ import (
 type change struct {
 	dropSegments, addSegments []*segment
 	dropParts, addParts       []*part // the added ones are frozen and take the place of the first dropped
+	snapshot                  *SegmentRef
+	snapshotOf                *part // nil: no snapshot
 }
 
 // commit makes the list of segments durable and the sources current. In between Saved answers the new list already.
@@ -18,7 +20,8 @@ type change struct {
 func (ix *Index) commit(c change) error {
 	ix.mu.Lock()
 	segments := append(without(ix.current.segments, c.dropSegments...), c.addSegments...)
-	saved := ix.savedLocked(segments)
+	stale := ix.takeSnapshotLocked(&c)
+	saved := ix.savedLocked(segments, replace(ix.current.parts, c.dropParts, c.addParts))
 	ix.committed = &saved
 	ix.mu.Unlock()
 	if err := ix.o.Commit(saved); err != nil {
@@ -26,6 +29,9 @@ func (ix *Index) commit(c change) error {
 		ix.report(ix.broken)
 		ix.mu.Lock()
 		ix.committed = nil
+		if c.snapshotOf != nil {
+			c.snapshotOf.saved = stale
+		}
 		ix.mu.Unlock()
 		for _, sg := range c.addSegments { // the files stay: the durable list may name them
 			_ = sg.close()
@@ -45,6 +51,7 @@ func (ix *Index) commit(c change) error {
 	}
 	ix.swapLocked(segments, replace(ix.current.parts, c.dropParts, c.addParts))
 	ix.committed = nil
+	ix.removeSnapshots(stale, c.dropParts)
 	ix.forgetLocked()
 	return nil
 }

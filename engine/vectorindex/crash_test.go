@@ -39,7 +39,7 @@ func (w *world) script() error {
 
 func crashWorld(t *testing.T, fsys vfs.FS, mem *vfs.Mem, manifest func(Saved) error) *world {
 	w := newWorld(t, func(o *Options) {
-		o.SealRows, o.Dim = 120, 8
+		o.SealRows, o.SnapshotRows, o.Dim = 120, 40, 8
 		o.EfConstruct = 16
 	})
 	require.NoError(t, w.ix.Close())

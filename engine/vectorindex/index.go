@@ -260,13 +260,18 @@ func (ix *Index) Saved() Saved {
 	if ix.committed != nil {
 		return *ix.committed
 	}
-	return ix.savedLocked(ix.current.segments)
+	return ix.savedLocked(ix.current.segments, ix.current.parts)
 }
 
-func (ix *Index) savedLocked(segments []*segment) Saved {
+func (ix *Index) savedLocked(segments []*segment, parts []*part) Saved {
 	s := Saved{NextFile: ix.nextFile}
 	for _, sg := range segments {
 		s.Segments = append(s.Segments, sg.ref)
+	}
+	for _, p := range parts {
+		if p.saved != nil {
+			s.Segments = append(s.Segments, *p.saved)
+		}
 	}
 	return s
 }

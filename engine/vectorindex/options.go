@@ -34,8 +34,11 @@ type Config struct {
 	// IndexFromBytes is the size of all live raw vectors from which graphs are built. Default FullScanBytes's default;
 	// negative: from the first.
 	IndexFromBytes int64
-	// SealRows is the number of rows of a full part. Default: 1 GiB of raw vectors, within 65 536 to 262 144 rows.
+	// SealRows is the number of rows of a full part. Default: 4 times the default of SnapshotRows.
 	SealRows int
+	// SnapshotRows is the number of rows that a graph in memory takes up between two snapshots of it: at most so many are
+	// inserted again after a crash. Default: 1 GiB of raw vectors, within 65 536 to 262 144 rows.
+	SnapshotRows int
 
 	Codes CodeConfig // what codes graphs are built and walked on
 	// Where codes and links of segments are read from.
@@ -112,9 +115,10 @@ type SegmentRef struct {
 
 const (
 	defaultThresholdBytes = 10_000 << 10
-	sealRawBytes          = 1 << 30
-	minSealRows           = 64 << 10
-	maxSealRows           = 256 << 10
+	snapshotRawBytes      = 1 << 30
+	minSnapshotRows       = 64 << 10
+	maxSnapshotRows       = 256 << 10
+	snapshotsOfPart       = 4 // parts are full when they have so many times the rows of a snapshot
 	maxDim                = 1 << 16
 )
 
@@ -123,8 +127,10 @@ func (o Options) withDefaults() Options {
 	o.EfConstruct = cmp.Or(o.EfConstruct, 128)
 	o.FullScanBytes = max(0, cmp.Or(o.FullScanBytes, defaultThresholdBytes))
 	o.IndexFromBytes = max(0, cmp.Or(o.IndexFromBytes, defaultThresholdBytes))
-	if o.SealRows == 0 && o.Dim > 0 {
-		o.SealRows = min(max(sealRawBytes/(4*o.Dim), minSealRows), maxSealRows)
+	if o.Dim > 0 {
+		rows := min(max(snapshotRawBytes/(4*o.Dim), minSnapshotRows), maxSnapshotRows)
+		o.SnapshotRows = cmp.Or(o.SnapshotRows, rows)
+		o.SealRows = cmp.Or(o.SealRows, snapshotsOfPart*rows)
 	}
 	// A server has more processors than cores, for goroutines that wait for the disk.
 	o.Parallelism = cmp.Or(o.Parallelism, min(runtime.GOMAXPROCS(0), runtime.NumCPU()))
@@ -163,6 +169,7 @@ func (o Options) validate() error {
 	bad(o.Codes.Kind == CodesScalar && !(o.Codes.Quantile >= 0.5 && o.Codes.Quantile <= 1), "quantile %g is not within 0.5 to 1", o.Codes.Quantile)
 	bad(o.CodesPlacement > PlaceMapped || o.LinksPlacement > PlaceMapped, "unknown placement")
 	bad(o.SealRows < 1 || o.SealRows > 1<<26, "SealRows %d is not within 1 to 2^26", o.SealRows)
+	bad(o.SnapshotRows < 1, "SnapshotRows %d is below 1", o.SnapshotRows)
 	bad(o.Parallelism < 1, "Parallelism %d is below 1", o.Parallelism)
 	bad(o.FS == nil, "no file system")
 	bad(o.Rows == nil, "no rows")

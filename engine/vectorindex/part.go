@@ -28,6 +28,8 @@ type part struct {
 	dead     atomic.Int64
 	frozen   atomic.Bool // takes no more rows
 
+	saved *SegmentRef // snapshot of the part, see snapshot; guarded by Index.mu
+
 	memory  []*mmap.Memory
 	budget  *Budget
 	charged atomic.Int64 // bytes taken from the budget

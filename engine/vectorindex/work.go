@@ -104,6 +104,9 @@ func (ix *Index) steps(s *sources) []func(context.Context) error {
 		// Before the next part gets a graph: it may be better off merged with this segment.
 		return append(steps, func(ctx context.Context) error { return ix.seal(ctx, p) })
 	}
+	if p := ix.snapshotable(s); p != nil {
+		return append(steps, func(context.Context) error { return ix.snapshot(p) })
+	}
 	if i := slices.IndexFunc(s.parts, func(p *part) bool { return ix.inserts(s, p) && !ix.spared(p) }); i >= 0 {
 		p := s.parts[i]
 		if ix.merge == nil {
@@ -132,7 +135,7 @@ func (ix *Index) inserts(s *sources, p *part) bool {
 // afterwards: a short tail beside it is not worth a graph of its own.
 func (ix *Index) spared(p *part) bool {
 	m := ix.merge
-	return m.holds(p) || (m != nil && len(m.parts) > 0 && p.graph.Load() == nil && p.len() < minSealRows)
+	return m.holds(p) || (m != nil && len(m.parts) > 0 && p.graph.Load() == nil && p.len() < minSnapshotRows)
 }
 
 func unverified(s *sources) *segment {
