@@ -49,6 +49,7 @@ type Collection struct {
 	working   atomic.Bool
 	life      lifetime
 	filters   filterCache
+	pacer     pacer
 
 	configured atomic.Int64 // revision of the schema that the vector indexes have
 }

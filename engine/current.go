@@ -149,7 +149,7 @@ func (c *Collection) selectByFilter(ctx context.Context, f filter.Expr) (*select
 	db := c.db
 	db.seq.mu.Lock()
 	c.filterOps = append(c.filterOps, s.watch)
-	t := &Ticket{db, db.seq.last}
+	t := &Ticket{db: db, seq: db.seq.last}
 	db.seq.mu.Unlock()
 	if err := t.Wait(ctx); err != nil {
 		s.close()

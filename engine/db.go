@@ -86,6 +86,7 @@ type DB struct {
 
 	views    viewSet
 	searches searchCounter
+	pacing   pacing
 	garbage  garbage
 	manifest manifestStore
 	check    checkpointer
@@ -265,7 +266,7 @@ func (db *DB) applyUpTo(seq uint64) {
 const tailPause = 5 * time.Millisecond
 
 // slowForTails keeps the vectors that wait for a graph within an eighth of the memory limit,
-// the one case in which writers are slowed. Collections that build no graphs do not count.
+// whoever writes. Collections that build no graphs do not count.
 func (db *DB) slowForTails() {
 	if db.opts.MemoryLimit <= 0 || db.opts.Workers < 0 || time.Since(db.tailsLooked) < tailPause {
 		return

@@ -51,7 +51,7 @@ func (d *disk) openWith(o Options) (*DB, error) {
 
 // smallSegments makes graphs and segments of a handful of rows.
 func smallSegments(o *vectorindex.Options) {
-	o.SealRows, o.IndexFromBytes, o.FullScanBytes, o.SealIdle = 16, -1, -1, -1
+	o.SealRows, o.SnapshotRows, o.IndexFromBytes, o.FullScanBytes, o.SealIdle = 16, 6, -1, -1, -1
 	o.Parallelism = 1
 }
 

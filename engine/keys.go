@@ -71,30 +71,39 @@ const localScan = 8
 // Update returns that error. All writes of fn are one record: applied whole or not at all.
 // A fn without writes gives a ticket for everything sequenced before it.
 func (db *DB) Update(fn func(tx *KeyTx) error) (*Ticket, error) {
+	seq, o, err := db.update(fn)
+	if err != nil {
+		return nil, err
+	}
+	return &Ticket{db, seq, db.pace(o)}, nil
+}
+
+// update returns the operation too, nil without writes.
+func (db *DB) update(fn func(tx *KeyTx) error) (uint64, op, error) {
 	s := &db.seq
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.enterLocked(); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	tx := &KeyTx{db: db, now: db.clock(), nums: s.nums, keyNum: s.keyNum}
 	if err := fn(tx); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	if len(tx.changes) == 0 {
-		return &Ticket{db, s.last}, nil
+		return s.last, nil, nil
 	}
 	o := &opKeys{changes: tx.changes}
 	seq, err := db.appendLocked(o)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	s.overlay.putKeys(seq, o)
 	s.nums, s.keyNum = tx.nums, tx.keyNum
 	for n, d := range tx.dbs {
 		db.seqDatabases[n] = d
 	}
-	return &Ticket{db, seq}, nil
+	return seq, o, nil
 }
 
 // Now returns the clock reading of this update.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/isobath/isobath/internal/binfmt"
 	"github.com/isobath/isobath/wal"
@@ -51,20 +52,30 @@ type queued struct {
 type Ticket struct {
 	db  *DB
 	seq uint64
+	due time.Time // not to be answered before, see pace
 }
 
 // Seq returns the sequence number of the update.
 func (t *Ticket) Seq() uint64 { return t.seq }
 
-// Done says whether the update is published.
-func (t *Ticket) Done() bool { return t.db.published.reached(t.seq) }
+// Done says whether the update is published and may be answered.
+func (t *Ticket) Done() bool {
+	return t.db.published.reached(t.seq) && (t.due.IsZero() || !time.Now().Before(t.due))
+}
 
 // Wait returns when the update is durable and every read sees it, or with the error that
 // keeps it from that, or with ctx's; a write whose wait was ended by ctx still completes.
-func (t *Ticket) Wait(ctx context.Context) error { return t.db.published.wait(ctx, t.seq) }
+func (t *Ticket) Wait(ctx context.Context) error { return t.wait(ctx, &t.db.published) }
 
 // waitDurable returns when the update is in the log for good.
-func (t *Ticket) waitDurable(ctx context.Context) error { return t.db.durable.wait(ctx, t.seq) }
+func (t *Ticket) waitDurable(ctx context.Context) error { return t.wait(ctx, &t.db.durable) }
+
+func (t *Ticket) wait(ctx context.Context, p *progress) error {
+	if err := p.wait(ctx, t.seq); err != nil {
+		return err
+	}
+	return waitUntil(ctx, t.due)
+}
 
 // enterLocked waits until the sequencer may take another operation. mu is held.
 func (s *sequencer) enterLocked() error {
@@ -164,31 +175,37 @@ func (db *DB) sequence(build func() (op, error)) (*Ticket, error) { return db.se
 
 // sequenceThen appends the operation of build and then runs done, both under the lock.
 func (db *DB) sequenceThen(build func() (op, error), done func(seq uint64, o op)) (*Ticket, error) {
+	seq, o, err := db.sequenceOp(build, done)
+	if err != nil {
+		return nil, err
+	}
+	return &Ticket{db, seq, db.pace(o)}, nil
+}
+
+func (db *DB) sequenceOp(build func() (op, error), done func(seq uint64, o op)) (seq uint64, o op, err error) {
 	s := &db.seq
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.enterLocked(); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	o, err := build()
-	if err != nil {
-		return nil, err
+	if o, err = build(); err != nil {
+		return 0, nil, err
 	}
-	seq, err := db.appendLocked(o)
-	if err != nil {
-		return nil, err
+	if seq, err = db.appendLocked(o); err != nil {
+		return 0, nil, err
 	}
 	if done != nil {
 		done(seq, o)
 	}
-	return &Ticket{db, seq}, nil
+	return seq, o, nil
 }
 
 // Barrier returns a ticket that is done when everything sequenced so far is published.
 func (db *DB) Barrier() *Ticket {
 	db.seq.mu.Lock()
 	defer db.seq.mu.Unlock()
-	return &Ticket{db, db.seq.last}
+	return &Ticket{db: db, seq: db.seq.last}
 }
 
 // progress is a sequence number that only grows, with goroutines waiting for values of it.

@@ -27,6 +27,7 @@ func (db *DB) wakeWorkers() {
 
 func (db *DB) workLoop(ctx context.Context) {
 	for ctx.Err() == nil {
+		db.setPace()
 		did, began := false, time.Now()
 		for _, c := range db.allCollections() {
 			if ctx.Err() != nil {
@@ -68,7 +69,9 @@ func (db *DB) yield(ctx context.Context, worked time.Duration) {
 }
 
 // yields says whether writers come before graphs.
-func (db *DB) yields() bool { return db.seq.queueLen() > 0 && db.tailBytes() <= yieldTail }
+func (db *DB) yields() bool {
+	return db.seq.queueLen() > 0 && len(db.paced()) == 0 && db.tailBytes() <= yieldTail
+}
 
 // tailBytes is the size of all rows that wait for a graph.
 func (db *DB) tailBytes() (n int64) {

@@ -108,6 +108,7 @@ func (ix *Index) insertTail(p *part) error {
 		return err
 	}
 	p.charge(int64(walked-int(p.walked.Load())) * ix.linkBytes())
+	ix.strain.inserted.Add(int64(walked) - int64(p.walked.Load()))
 	p.walked.Store(uint32(walked))
 	return nil
 }

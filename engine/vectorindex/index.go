@@ -35,6 +35,7 @@ type Index struct {
 
 	writeMu    sync.Mutex // Append, and what else changes the last part
 	lastAppend atomic.Int64
+	strain     strain
 	merging    atomic.Int64 // bytes that the running merge needs
 
 	deadMu sync.Mutex

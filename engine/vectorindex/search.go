@@ -121,7 +121,10 @@ func (sc *scratch) search() error {
 	sc.near.reset(sc.depth())
 	var err error
 	switch sc.stats.Plan {
-	case PlanMatches, PlanCodes:
+	case PlanCodes:
+		err = sc.scanCodes()
+		sc.v.ix.strain.scanned(sc.stats.Scanned, began)
+	case PlanMatches:
 		err = sc.scanCodes()
 	default:
 		err = sc.walk()
@@ -269,9 +272,11 @@ func (sc *scratch) walk() error {
 			}
 			exhausted = exhausted || full
 		}
+		begun := time.Now()
 		if err := sc.scanRange(p.book, p.slots, p.codes, min(walked, n), sc.limit(p, n, walked)); err != nil {
 			return err
 		}
+		sc.v.ix.strain.scanned(n-walked, begun)
 	}
 	if exhausted || len(sc.near.heap) < min(sc.r.K, sc.matches) {
 		sc.stats.Fallback = true
