@@ -27,6 +27,9 @@ type Stats struct {
 	Memory map[string]int64
 	// Degraded is the number of segments read from mapped files although memory was wanted.
 	Degraded int
+	// Paced is the number of collections whose writers are answered at the speed of the graph, because searches suffer from
+	// what it has not taken yet.
+	Paced    int
 	Searches SearchTotals
 	// Rows that were read, of the collections of now: from resident pages, and from files.
 	RowsResident, RowsFromFiles uint64
@@ -39,7 +42,7 @@ func (db *DB) Stats() Stats {
 	s := Stats{
 		Durable: db.durable.load(), Published: db.published.load(), LogBytes: db.wal.Bytes(), Checkpoint: db.check.seq.Load(),
 		CheckpointTook: time.Duration(db.check.took.Load()), Views: db.views.count(), Open: db.opened,
-		Searches: db.searches.get(), Memory: map[string]int64{}, Disk: map[string]int64{},
+		Searches: db.searches.get(), Paced: len(db.paced()), Memory: map[string]int64{}, Disk: map[string]int64{},
 	}
 	if t := db.check.last.Load(); t != 0 {
 		s.CheckpointTime = time.Unix(0, t)

@@ -90,6 +90,7 @@ var (
 	descKeys        = describe("isobath_keys", "documents of all databases")
 	descCheckpoint  = describe("isobath_checkpoint_seconds", "duration of the newest checkpoint")
 	descHealthy     = describe("isobath_writes_accepted", "1 while writes are accepted")
+	descPaced       = describe("isobath_collections_paced", "collections whose writes are answered at the speed of the graph")
 	descDegraded    = describe("isobath_segments_degraded", "graph segments read from mapped files although memory was wanted")
 	descReplayed    = describe("isobath_start_replayed_operations", "log records replayed at the start")
 )
@@ -141,6 +142,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	for component, bytes := range st.Disk {
 		gauge(descDisk, float64(bytes), component)
 	}
+	gauge(descPaced, float64(st.Paced))
 	gauge(descDegraded, float64(st.Degraded))
 	collectSearches(out, &st.Searches)
 	healthy := 1.0
