@@ -72,10 +72,11 @@ func (f *fetch) run(r *Reads) error {
 // announce finds the rows that are not in memory and asks the disk for them. It does not wait for it.
 func (f *fetch) announce() error {
 	f.b.cold = f.b.cold[:0]
-	for _, slot := range f.slots {
+	for i, slot := range f.slots {
 		if c, _ := f.v.raw(slot); c == nil {
 			return f.v.absent(slot)
 		}
+		f.approach(i, firstLines)
 	}
 	res := &f.v.s.residency
 	if res.calm() && !f.sampleCold() {
@@ -135,9 +136,9 @@ func (f *fetch) sampleCold() bool {
 // warm visits the rows that are not in cold, through the map.
 func (f *fetch) warm(r *Reads) error {
 	v, cold := f.v, f.b.cold
-	f.approach(0)
+	f.approach(0, mostLines)
 	for i, slot := range f.slots {
-		f.approach(i + 1)
+		f.approach(i+1, mostLines)
 		if len(cold) > 0 && cold[0] == int32(i) {
 			cold = cold[1:]
 			continue
@@ -154,14 +155,18 @@ func (f *fetch) warm(r *Reads) error {
 	return nil
 }
 
-// approach has the processor load the row of slots[i] while the one before is verified and scored.
-func (f *fetch) approach(i int) {
-	const mostLines = 48 // 3 KiB: of longer rows the processor finds the rest itself
+const (
+	firstLines = 2  // of all rows, before the first is read: their addresses are translated together
+	mostLines  = 48 // of one row, while the one before is read; 3 KiB: of longer rows the processor finds the rest itself
+)
+
+// approach has the processor load the row of slots[i], so many lines of it at most.
+func (f *fetch) approach(i, lines int) {
 	if i >= len(f.slots) {
 		return
 	}
 	if _, row := f.v.raw(f.slots[i]); len(row) > 0 {
-		prefetch.Row(unsafe.Pointer(unsafe.SliceData(row)), min((len(row)+63)/64, mostLines))
+		prefetch.Row(unsafe.Pointer(unsafe.SliceData(row)), min((len(row)+63)/64, lines))
 	}
 }
 
