@@ -1,12 +1,14 @@
 package vectorindex
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
 
-// nearest keeps the limit nearest of the slots pushed, as a binary heap with the farthest on top.
-// Which of equally distant ones are kept does not depend on the order in which they are pushed.
+// nearest keeps the limit nearest of the slots pushed: in the order of the pushes while there are fewer, which is that
+// of a walk's answer, and as a binary heap with the farthest on top from then on. Which of equally distant ones are kept
+// does not depend on the order in which they are pushed.
 type nearest struct {
 	limit  int
 	before func(a, b uint32) bool // order of slots at one distance; nil: ascending
@@ -28,16 +30,24 @@ func (n *nearest) bound() float32 {
 	return math.Nextafter32(n.heap[0].Distance, float32(math.Inf(1)))
 }
 
-// less tells whether a comes before b in the results.
-func (n *nearest) less(a, b Result) bool {
+// compare is the order of the results: negative where a comes before b.
+func (n *nearest) compare(a, b Result) int {
 	switch {
-	case a.Distance != b.Distance:
-		return a.Distance < b.Distance
-	case n.before != nil:
-		return n.before(a.Slot, b.Slot)
+	case a.Distance < b.Distance:
+		return -1
+	case a.Distance > b.Distance:
+		return 1
+	case n.before == nil:
+		return cmp.Compare(a.Slot, b.Slot)
+	case n.before(a.Slot, b.Slot):
+		return -1
+	case n.before(b.Slot, a.Slot):
+		return 1
 	}
-	return a.Slot < b.Slot
+	return 0
 }
+
+func (n *nearest) less(a, b Result) bool { return n.compare(a, b) < 0 }
 
 func (n *nearest) push(r Result) {
 	if r.Distance != r.Distance {
@@ -45,20 +55,20 @@ func (n *nearest) push(r Result) {
 	}
 	if len(n.heap) < n.limit {
 		n.heap = append(n.heap, r)
-		for i := len(n.heap) - 1; i > 0; {
-			up := (i - 1) / 2
-			if !n.less(n.heap[up], n.heap[i]) {
-				return
+		if len(n.heap) == n.limit {
+			for i := n.limit/2 - 1; i >= 0; i-- {
+				n.sink(i, n.heap[i])
 			}
-			n.heap[up], n.heap[i] = n.heap[i], n.heap[up]
-			i = up
 		}
 		return
 	}
-	if !n.less(r, n.heap[0]) {
-		return
+	if n.less(r, n.heap[0]) {
+		n.sink(0, r)
 	}
-	i := 0
+}
+
+// sink puts r into the heap at i, above which all are farther, or below it.
+func (n *nearest) sink(i int, r Result) {
 	for {
 		down := 2*i + 1
 		if down >= len(n.heap) {
@@ -84,14 +94,4 @@ func (n *nearest) sorted() []Result {
 	return out
 }
 
-func (n *nearest) sort(rs []Result) {
-	slices.SortFunc(rs, func(a, b Result) int {
-		switch {
-		case n.less(a, b):
-			return -1
-		case n.less(b, a):
-			return 1
-		}
-		return 0
-	})
-}
+func (n *nearest) sort(rs []Result) { slices.SortFunc(rs, n.compare) }
