@@ -112,7 +112,7 @@ func (s Schema) checkVector(name string, v []float32) error {
 	if len(v) != p.Size {
 		return &DimensionError{Name: name, Want: p.Size, Got: len(v)}
 	}
-	if i := slices.IndexFunc(v, notFinite); i >= 0 {
+	if i := firstNotFinite(v); i >= 0 {
 		return &InputError{fmt.Sprintf("vector component [%d] is not a finite number", i)}
 	}
 	if p.Datatype == Float16 && p.Distance != Cosine { // normalised ones are small
@@ -121,6 +121,15 @@ func (s Schema) checkVector(name string, v []float32) error {
 		}
 	}
 	return nil
+}
+
+// firstNotFinite returns the index of the first component that is no finite number, -1 where there is none.
+func firstNotFinite(v []float32) int {
+	square := float64(distance.Dot.Distance(v, v))
+	if !math.IsNaN(square) && !math.IsInf(square, 0) {
+		return -1 // any such component would have made it so; huge ones do too
+	}
+	return slices.IndexFunc(v, notFinite)
 }
 
 func notFinite(x float32) bool {
