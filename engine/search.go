@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -83,7 +84,10 @@ func (c *Collection) Search(ctx context.Context, req SearchRequest) (*SearchResu
 	}
 	defer r.close()
 	s := &search{v: v, r: r, req: &req, res: &SearchResult{}}
-	s.query = v.schema.Vectors[req.Vector].stored(slices.Clone(req.Query))
+	own := queries.Get().(*[]float32)
+	defer queries.Put(own)
+	*own = append((*own)[:0], req.Query...)
+	s.query = v.schema.Vectors[req.Vector].stored(*own)
 	err = s.run(ctx)
 	c.db.searches.add(&s.res.Stats, err)
 	if err != nil {
@@ -91,6 +95,9 @@ func (c *Collection) Search(ctx context.Context, req SearchRequest) (*SearchResu
 	}
 	return s.res, nil
 }
+
+// queries are copies of queries, normalised, that no search needs any more.
+var queries = sync.Pool{New: func() any { return new([]float32) }}
 
 // search is one search on its way.
 type search struct {

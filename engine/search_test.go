@@ -2,9 +2,12 @@ package engine
 
 import (
 	"context"
+	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/isobath/isobath/filter"
+	"github.com/isobath/isobath/internal/invariant"
 	"github.com/stretchr/testify/require"
 )
 
@@ -36,6 +39,34 @@ func TestSearchLeavesOutDeletedVectors(t *testing.T) {
 		}
 		require.NoError(t, db.Close())
 	}
+}
+
+// A search copies its query to normalise it, into memory that the next one uses again.
+func TestSearchDoesNotAllocateItsQuery(t *testing.T) {
+	if invariant.Enabled {
+		t.Skip("a sync.Pool drops things in race builds")
+	}
+	const dim, searches = 4096, 200
+	db, err := newDisk().open()
+	require.NoError(t, err)
+	require.NoError(t, db.CreateCollection(t.Context(), "a", Schema{Vectors: map[string]VectorParams{"": {Size: dim, Distance: Cosine}}}))
+	c, err := db.Collection("a")
+	require.NoError(t, err)
+	query := make([]float32, dim)
+	query[0], query[1] = 3, 4
+	_, err = c.Upsert(t.Context(), []Point{{ID: NumID(1), Vectors: Vectors{"": slices.Clone(query)}}}, UpsertOptions{})
+	require.NoError(t, err)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range searches {
+		res, err := c.Search(t.Context(), SearchRequest{Query: query, K: 1})
+		require.NoError(t, err)
+		require.Len(t, res.Hits, 1)
+	}
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(searches*4*dim/2))
+	require.Equal(t, []float32{3, 4}, query[:2], "the caller's stays as it is")
+	require.NoError(t, db.Close())
 }
 
 // No number of a request is allocated or overflows.
