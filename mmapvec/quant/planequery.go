@@ -45,6 +45,7 @@ type planeQuery struct {
 	length  float64               // in the frame; below 0: not measured yet
 	tan2    float64               // of the angle between the query and code
 	tan2Of4 float64               // and between the query and first
+	perRow  float64               // deviations of a whole row; only after measure
 	scale   float32               // of code
 	scratch *scratch
 	planes  []byte // scratch: the query's, one after the other
@@ -183,8 +184,9 @@ func (q *planeQuery) putWords(w int, a, b, c, d uint64) (sum int) {
 	return -8*bits.OnesCount64(a) + 4*bits.OnesCount64(b) + 2*bits.OnesCount64(c) + bits.OnesCount64(d)
 }
 
-// setDeviations sets how far the bound of the first pass lies below the estimate.
+// setDeviations sets how far the bound of the first pass lies below the estimate, and the deviations of whole rows.
 func (q *planeQuery) setDeviations() {
+	q.perRow = q.deviations(q.tan2, q.z.bits)
 	q.bound.Deviations = saturate(firstPassDeviations * q.deviations(q.tan2Of4, 1))
 }
 
@@ -248,5 +250,5 @@ func (q *planeQuery) Distance(code []byte) float32 {
 func (q *planeQuery) Deviation(code []byte) float32 {
 	q.measure()
 	row := float64(q.z.factors(code).deviation())
-	return saturate(math.Abs(row * q.deviations(q.tan2, q.z.bits)))
+	return saturate(math.Abs(row * q.perRow))
 }
