@@ -63,46 +63,62 @@ type filtered struct {
 	s        *Scratch
 	match    matcher
 	ef, want int
+	part     bool // the walk pauses when partEf and partWant are met and nothing nearer than until is left
+	partEf   int
+	partWant int
+	until    uint64
 	width    int // of the pool
 	limit    int // visits
 	pooled   int
 	at       int // nothing before pool[at] is left to expand
 	accepted int
+	hops     int
 	bound    uint64 // keys from here on are of no use
+	pause    uint64 // keys from here on are not expanded before Resume
 }
 
 func (g *links) searchFiltered(q Scorer, near uint64, o SearchOptions, s *Scratch) []Candidate {
-	w := filtered{g: g, q: q, s: s, match: matcher{bits: o.Bits, slots: o.Slots, fn: o.Accept}, ef: o.Ef, want: o.Ef, limit: int(^uint(0) >> 1)}
+	w := &s.filtered
+	*w = filtered{g: g, q: q, s: s, match: matcher{bits: o.Bits, slots: o.Slots, fn: o.Accept}, ef: o.Ef, want: o.Ef, limit: int(^uint(0) >> 1)}
 	if o.Want > 0 {
 		w.want = min(o.Want, o.Ef)
 	}
 	if o.MaxVisits > 0 {
 		w.limit = o.MaxVisits
 	}
+	w.partEf, w.partWant = w.ef, w.want
+	if o.Pause > 0 {
+		w.partEf, w.partWant = min(o.Pause, w.ef), min(max(o.PauseWant, 0), w.want)
+	}
+	w.part = w.partEf < w.ef || w.partWant < w.want
 	w.width = max(o.Ef, int(min(1.25*float64(w.want)/w.match.share(), mostPooled)))
 	s.fit(g, w.width)
 	if cap(s.results) < o.Ef+1 {
 		s.results = make([]uint64, 0, o.Ef+1)
 	}
-	w.run(near)
-	return s.take(s.results[:w.accepted])
+	s.queue = s.queue[:0]
+	w.bound, w.pause = worstKey, worstKey
+	s.begin(keyOrd(near))
+	s.logged = 1
+	s.Stats.Visited++
+	w.note(near)
+	return w.run()
 }
 
-// run expands the nearest node that is not expanded yet until nothing nearer than the bound is left. It works on three
-// nodes at a time, see walk.
-func (w *filtered) run(near uint64) {
+// run expands the nearest node that is not expanded yet until nothing nearer than the bound is left, or pauses. It works
+// on three nodes at a time, see expand.
+func (w *filtered) run() []Candidate {
 	s := w.s
-	s.queue = s.queue[:0]
-	w.pooled, w.at, w.accepted, w.bound = 0, 0, 0, worstKey
-	s.begin(keyOrd(near))
 	ahead, _ := w.q.(Prefetcher)
-	w.note(near)
-	lo, hi, hops := 1, 1, 0
-	for chosen := w.choose(hops); ; {
+	lo, hi := s.logged, s.logged
+	first, hops := lo, w.hops
+	s.logged = 0
+	for chosen := w.choose(); ; {
 		end := hi
 		if chosen != worstKey {
-			if hops++; hops == hopsBeforeCount && w.accepted < w.want {
+			if w.hops++; w.hops == hopsBeforeCount && w.accepted < w.want {
 				w.want = min(w.want, w.match.count(w.g.limit))
+				w.partWant = min(w.partWant, w.want)
 				w.tighten()
 			}
 			end = s.gather(w.g.row(keyOrd(chosen), 0), hi, w.g.limit)
@@ -110,7 +126,7 @@ func (w *filtered) run(near uint64) {
 				ahead.Prefetch(s.log[hi:end])
 			}
 		}
-		chosen = w.choose(hops)
+		chosen = w.choose()
 		if chosen == worstKey && lo == end {
 			break
 		}
@@ -128,34 +144,51 @@ func (w *filtered) run(near uint64) {
 		}
 		lo, hi = hi, end
 	}
-	s.forget(hi)
-	s.Stats.Hops += hops
-	s.Stats.Distances += lo - 1
-	s.Stats.Visited += hi
+	s.Stats.Hops += w.hops - hops
+	s.Stats.Distances += lo - first
+	s.Stats.Visited += hi - first
+	s.logged = hi
+	s.near, s.accepted, s.left = s.pool[:w.pooled], s.results[:w.accepted], worstKey
+	if w.part && !s.Stats.Exhausted {
+		if k := w.next(); k < w.bound {
+			s.left = k
+		}
+	}
+	if s.left == worstKey {
+		s.forget(hi)
+	}
+	w.g, w.q, w.match = nil, nil, matcher{}
+	return s.take(s.accepted)
+}
+
+// next returns the nearest node that is not expanded yet, worstKey if there is none.
+func (w *filtered) next() uint64 {
+	pool := w.s.pool[:w.width+1]
+	for ; w.at < w.pooled; w.at++ {
+		if k := pool[w.at]; k&1 == 0 {
+			return k
+		}
+	}
+	if len(w.s.queue) > 0 {
+		return w.s.queue[0]
+	}
+	return worstKey
 }
 
 // choose takes the nearest node to expand, worstKey if there is none.
-func (w *filtered) choose(hops int) uint64 {
-	s := w.s
-	pool := s.pool[:w.width+1]
-	for ; w.at < w.pooled; w.at++ {
-		k := pool[w.at]
-		if k&1 != 0 {
-			continue
-		}
-		if k >= w.bound && hops > 0 {
-			return worstKey
-		}
-		pool[w.at] = k | 1
-		w.g.touch(keyOrd(k))
-		return k
-	}
-	if len(s.queue) == 0 || s.queue[0] >= w.bound {
+func (w *filtered) choose() uint64 {
+	k := w.next()
+	if k >= w.pause && w.hops > 0 {
 		return worstKey
 	}
-	var k uint64
-	k, s.queue = pop(s.queue)
-	w.g.touch(keyOrd(k))
+	if w.at < w.pooled {
+		w.s.pool[:w.width+1][w.at] |= 1
+	} else if k != worstKey {
+		_, w.s.queue = pop(w.s.queue)
+	}
+	if k != worstKey {
+		w.g.touch(keyOrd(k))
+	}
 	return k
 }
 
@@ -181,14 +214,23 @@ func (w *filtered) note(k uint64) {
 	w.tighten()
 }
 
-// tighten moves the bound to where both the pool of ef and the wanted results are nearer.
+// tighten moves the bound to where both the pool of ef and the wanted results are nearer, and the pause likewise.
 func (w *filtered) tighten() {
-	if w.pooled < w.ef || w.accepted < w.want {
-		return
+	w.bound = w.reached(w.ef, w.want)
+	w.pause = w.bound
+	if w.part {
+		w.pause = min(max(w.reached(w.partEf, w.partWant), w.until), w.bound)
 	}
-	w.bound = w.s.pool[:w.ef][w.ef-1] &^ 1
-	if w.want > 0 {
-		w.bound = max(w.bound, w.s.results[:w.want][w.want-1])
+}
+
+// reached returns the key up to which a walk of that ef and want goes.
+func (w *filtered) reached(ef, want int) uint64 {
+	if w.pooled < ef || w.accepted < want {
+		return worstKey
 	}
-	w.bound |= 1 // the last one itself may be expanded
+	k := w.s.pool[:ef][ef-1] &^ 1
+	if want > 0 {
+		k = max(k, w.s.results[:want][want-1])
+	}
+	return k | 1 // the last one itself may be expanded
 }

@@ -170,6 +170,9 @@ type Reader interface {
 	// Search walks towards q and returns at most o.Ef accepted nodes, nearest first. The slice belongs to s until its
 	// next use.
 	Search(q Scorer, o SearchOptions, s *Scratch) []Candidate
+	// Resume goes on with the search that paused in s, of this graph with q and o, until every node nearer than a
+	// distance, see Cutoff, is expanded or the search is over. Stats count what is new.
+	Resume(q Scorer, o SearchOptions, until float32, s *Scratch) []Candidate
 	// Len returns the number of nodes.
 	Len() int
 	source() *links

@@ -95,6 +95,13 @@ func (m *Mapped) Search(q Scorer, o SearchOptions, s *Scratch) []Candidate {
 	return found
 }
 
+// Resume implements Reader.
+func (m *Mapped) Resume(q Scorer, o SearchOptions, until float32, s *Scratch) []Candidate {
+	found := m.resume(q, o, until, s)
+	s.Err = m.blocks.err()
+	return found
+}
+
 // Len returns the number of nodes.
 func (m *Mapped) Len() int { return m.n }
 

@@ -30,18 +30,26 @@ type Scratch struct {
 
 	pool    []uint64 // sorted packed candidates; see key
 	pooled  int      // how many the last walk left there
+	at      int      // nothing before pool[at] is left to expand
 	seen    []uint64 // bit by ord
 	log     []uint32 // nodes seen by the walk, in order
+	logged  int      // how many they are, 0 while the walk goes on
 	passed  []uint32 // refused nodes whose links a two-hop walk has read
-	busy    bool     // a walk is under way, or was ended by a panic
+	busy    bool     // a walk is under way or paused, or was ended by a panic
 	ids     []uint32 // unseen neighbours of one hop
 	out     []float32
-	near    []uint64 // keys of a hop's nodes that may enter the pool
+	scored  []uint64 // keys of a hop's nodes that may enter the pool
 	queue   []uint64 // heap of a filtered walk
 	results []uint64 // sorted accepted nodes of a filtered walk
 	found   []Candidate
-	sel     selection
-	plan    []levelPlan
+
+	filtered filtered // the walk that results belong to
+	near     []uint64 // nearest nodes that the last search saw
+	accepted []uint64 // those of them that it returned
+	left     uint64   // the nearest node that a paused search would expand next, else worstKey
+
+	sel  selection
+	plan []levelPlan
 }
 
 // NewScratch makes an empty scratch.
@@ -61,7 +69,7 @@ func (s *Scratch) fit(g *links, ef int) {
 	if n := g.m0 + 8; len(s.ids) < n {
 		s.ids = make([]uint32, n)
 		s.out = make([]float32, n)
-		s.near = make([]uint64, n)
+		s.scored = make([]uint64, n)
 	}
 }
 
@@ -128,9 +136,33 @@ func (s *Scratch) take(keys []uint64) []Candidate {
 	return s.found
 }
 
-// begin starts a walk at a node.
+// takePool gives the pool as the results of a search, which is over or paused.
+func (s *Scratch) takePool(over bool) []Candidate {
+	s.near = s.pool[:s.pooled]
+	s.accepted = s.near
+	s.left = worstKey
+	if over {
+		s.forget(s.logged)
+	} else if s.at < s.pooled {
+		s.left = s.near[s.at]
+	}
+	return s.take(s.near)
+}
+
+// start begins a walk of one level at a node.
+func (s *Scratch) start(near uint64) {
+	s.begin(keyOrd(near))
+	s.pool = append(s.pool[:0], near)
+	s.pooled, s.at, s.logged = 1, 0, 1
+	s.Stats.Visited++
+}
+
+// begin marks the first node of a walk.
 func (s *Scratch) begin(ord uint32) {
-	if s.busy {
+	switch {
+	case s.busy && s.logged > 0:
+		s.forget(s.logged)
+	case s.busy:
 		clear(s.seen)
 	}
 	s.busy = true
@@ -168,16 +200,16 @@ func (s *Scratch) gather(row []uint32, n int, limit uint32) int {
 // score returns the keys of log[lo:hi] that are below worst. Valid until the next call.
 func (s *Scratch) score(q Scorer, lo, hi int, worst uint64) []uint64 {
 	ids := s.log[lo:hi]
-	out, near := s.out[:len(ids)], s.near[:len(ids)]
+	out, scored := s.out[:len(ids)], s.scored[:len(ids)]
 	q.Distances(ids, out, boundOf(worst))
 	n := 0
 	for i, d := range out {
 		k := key(d, ids[i])
-		near[n] = k
+		scored[n] = k
 		_, below := bits.Sub64(k, worst, 0) // no branch: most are not, but which ones nobody can tell
 		n += int(below)
 	}
-	return near[:n]
+	return scored[:n]
 }
 
 // forget clears the seen bits of the first n nodes of the log.
@@ -185,5 +217,5 @@ func (s *Scratch) forget(n int) {
 	for _, v := range s.log[:n] {
 		s.seen[v>>6] = 0
 	}
-	s.busy = false
+	s.busy, s.logged = false, 0
 }

@@ -27,6 +27,10 @@ type SearchOptions struct {
 	TwoHop bool
 	// MaxVisits ends a filtered search after so many nodes were visited (Stats.Exhausted); 0 is no bound.
 	MaxVisits int
+	// Pause lets a search of one of several graphs end early: when the Pause nearest nodes seen are expanded and, of a
+	// filtered walk, PauseWant accepted ones are nearer than all that is left. Reader.Resume goes on with it. 0: no
+	// pause. A two-hop walk does not pause.
+	Pause, PauseWant int
 }
 
 // Search implements Reader.
@@ -35,6 +39,7 @@ func (g *Graph) Search(q Scorer, o SearchOptions, s *Scratch) []Candidate { retu
 func (g *links) search(q Scorer, o SearchOptions, s *Scratch) []Candidate {
 	o.Ef = max(o.Ef, 1)
 	s.Stats, s.Err = Stats{}, nil
+	s.near, s.accepted, s.left = nil, nil, worstKey
 	s.fit(g, o.Ef)
 	entry, top := g.start()
 	if entry >= g.limit {
@@ -47,7 +52,13 @@ func (g *links) search(q Scorer, o SearchOptions, s *Scratch) []Candidate {
 	if o.Bits != nil || o.Accept != nil {
 		return g.searchFiltered(q, near, o, s)
 	}
-	return s.take(g.walk(q, near, 0, o.Ef, s))
+	s.start(near)
+	pause := o.Ef
+	if o.Pause > 0 {
+		pause = min(pause, o.Pause)
+	}
+	g.expand(q, 0, reach{ef: o.Ef, nodes: pause}, s)
+	return s.takePool(pause == o.Ef)
 }
 
 // descend walks greedily from the top level down to level bottom+1 and returns the key of the nearest node found.
@@ -87,24 +98,39 @@ func (g *links) descend(q Scorer, entry uint32, top, bottom int, s *Scratch) uin
 }
 
 // walk is the search of one level: it expands the nearest node that is not expanded yet until the ef nearest nodes
-// seen all are. It returns their keys, sorted. This loop is where a query spends its time.
+// seen all are. It returns their keys, sorted.
+func (g *links) walk(q Scorer, start uint64, level, ef int, s *Scratch) []uint64 {
+	s.start(start)
+	g.expand(q, level, reach{ef: ef, nodes: ef}, s)
+	s.forget(s.logged)
+	return s.pool[:s.pooled]
+}
+
+// reach says how far a walk goes: to the nodes nearest ones seen and to the keys below until, within the ef nearest.
+type reach struct {
+	ef, nodes int
+	until     uint64
+}
+
+// expand goes on with the walk that s holds. This loop is where a query spends its time.
 //
 // Three nodes are under way at a time, so that nothing waits for memory: one is chosen and its links are asked for, one
 // has its links read and the codes behind them asked for, the neighbours of the third are scored. A node is chosen
 // before the distances of the two before it are known: at equal Ef that costs up to 8 % more distances, at equal recall
 // less than 1 %.
-func (g *links) walk(q Scorer, start uint64, level, ef int, s *Scratch) []uint64 {
+func (g *links) expand(q Scorer, level int, r reach, s *Scratch) {
+	ef := r.ef
 	pool := s.pool[:ef+1]
-	pool[0] = start | 1
-	s.begin(keyOrd(start))
 	ahead, _ := q.(Prefetcher)
-	n, at, hops := 1, 0, 0 // nothing before pool[at] is left to expand
+	n, at, hops := s.pooled, s.at, 0 // nothing before pool[at] is left to expand
 	worst := worstKey
 	if n == ef {
-		worst = pool[0]
+		worst = pool[ef-1]
 	}
-	lo, hi := 1, 1 // log[lo:hi] waits to be scored
-	for chosen := start; ; {
+	lo, hi := s.logged, s.logged // log[lo:hi] waits to be scored
+	first := lo
+	s.logged = 0
+	for chosen := worstKey; ; {
 		end := hi
 		if chosen != worstKey {
 			hops++
@@ -116,6 +142,9 @@ func (g *links) walk(q Scorer, start uint64, level, ef int, s *Scratch) []uint64
 		chosen = worstKey
 		for ; at < n; at++ {
 			if k := pool[at]; k&1 == 0 {
+				if at >= r.nodes && k >= r.until {
+					break
+				}
 				chosen, pool[at] = k, k|1
 				if level == 0 {
 					g.touch(keyOrd(k))
@@ -141,12 +170,10 @@ func (g *links) walk(q Scorer, start uint64, level, ef int, s *Scratch) []uint64
 		}
 		lo, hi = hi, end
 	}
-	s.forget(hi)
-	s.pooled = n
+	s.pooled, s.at, s.logged = n, at, hi
 	s.Stats.Hops += hops
-	s.Stats.Distances += lo - 1
-	s.Stats.Visited += hi
-	return pool[:n]
+	s.Stats.Distances += hi - first
+	s.Stats.Visited += hi - first
 }
 
 // touch loads the row of a node without using it.

@@ -14,3 +14,9 @@ func forcePlan(t testing.TB, plan Plan) {
 func contextWithCancel(t testing.TB) (context.Context, context.CancelFunc) {
 	return context.WithCancel(t.Context())
 }
+
+// walkSmall has searches walk graphs that take less time to scan until the test ends.
+func walkSmall(t testing.TB) {
+	forcedWalk = true
+	t.Cleanup(func() { forcedWalk = false })
+}

@@ -29,8 +29,9 @@ type world struct {
 
 const never = 1000 * time.Hour
 
-// newWorld opens an empty index; without thresholds, so that small data see graphs and segments.
+// newWorld opens an empty index; without thresholds, so that small data see graphs and segments, and these are walked.
 func newWorld(t testing.TB, change func(*Options)) *world {
+	walkSmall(t)
 	mem := vfs.NewMem()
 	w := &world{t: t, rng: rand.New(rand.NewPCG(1, 2)), rows: map[uint32][]float32{}, live: roaring.New()}
 	w.o = Options{

@@ -267,6 +267,9 @@ func TestSearchesAllocateNextToNothing(t *testing.T) {
 	w := newWorld(t, nil)
 	w.add(1000)
 	w.work()
+	w.add(500)
+	w.work() // a segment and a head: two walks
+	require.Equal(t, 500, w.ix.Pending().Head)
 	w.add(300)
 	v := w.ix.View()
 	defer v.Release()

@@ -2,7 +2,6 @@ package vectorindex
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"time"
 
@@ -31,6 +30,8 @@ type scratch struct {
 	matches  int // slots that may be results, at most
 	results  []Result
 	nodes    []uint32 // slots of the graph being walked
+	walks    []walk   // one of every source
+	graphs   int      // of these, those that go through a graph
 	deadline int      // rows until ctx is looked at again
 
 	// kept
@@ -39,7 +40,7 @@ type scratch struct {
 	query   mmapvec.Query
 	codes   codeScorer
 	rows    rowScorer
-	graph   *hnsw.Scratch
+	hnsw    []*hnsw.Scratch // of walks through graphs
 	near    nearest
 	iota    []uint32
 	ords    []uint32
@@ -55,7 +56,6 @@ type scratch struct {
 
 func newScratch() *scratch {
 	sc := &scratch{
-		graph: hnsw.NewScratch(),
 		iota:  make([]uint32, scanBatch),
 		ords:  make([]uint32, scanBatch),
 		slots: make([]uint32, scanBatch),
@@ -92,6 +92,8 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 func (sc *scratch) end() {
 	sc.ctx, sc.v, sc.r, sc.nodes, sc.codes, sc.near.before = nil, nil, Request{}, nil, codeScorer{}, nil
 	sc.rows = rowScorer{}
+	clear(sc.walks)
+	sc.walks = sc.walks[:0]
 	sc.query.Release()
 }
 
@@ -225,13 +227,6 @@ func (sc *scratch) filteredOptions() hnsw.SearchOptions {
 	return hnsw.SearchOptions{Ef: ef, Want: min(ef, 3*sc.r.K+20)}
 }
 
-// visits bounds a filtered walk: one that goes on for much longer than expected has its matches far from the query, and
-// a scan of them is cheaper.
-func (sc *scratch) visits(expected float64) int {
-	scan := float64(sc.matches) / scansPerDistance
-	return int(max(1.5*expected, min(3*expected, scan/4), 64))
-}
-
 // depth is the number of candidates that may be rescored: as many as the request asks for, else what its codes need.
 func (sc *scratch) depth() int {
 	if over := sc.r.Oversampling * float64(sc.r.K); sc.r.Oversampling > 1 {
@@ -243,135 +238,6 @@ func (sc *scratch) depth() int {
 		n = max(n, d.factor*sc.r.K, d.least)
 	}
 	return n
-}
-
-// walk searches the graphs and scans what is in none, and falls back to a scan where too few are found.
-func (sc *scratch) walk() error {
-	exhausted := false
-	for _, sg := range sc.v.s.segments {
-		if sg.graph == nil {
-			if err := sc.scanSegment(sg); err != nil {
-				return err
-			}
-			continue
-		}
-		full, err := sc.walkGraph(sg.graph, sg.book, sg.slots, sg.codes, sg.deadShare(), &sg.bySlot)
-		if err != nil { // damage costs time, not the answer
-			sg.suspect.Store(true)
-			full = true
-		}
-		exhausted = exhausted || full
-	}
-	for i, p := range sc.v.s.parts {
-		n, walked := sc.v.counts[i], int(p.walked.Load())
-		if walked > 0 {
-			dead := float64(p.dead.Load()) / float64(max(n, 1))
-			full, err := sc.walkGraph(p.graph.Load(), p.book, p.slots[:min(walked, n)], p.codes, dead, nil)
-			if err != nil {
-				return err
-			}
-			exhausted = exhausted || full
-		}
-		begun := time.Now()
-		if err := sc.scanRange(p.book, p.slots, p.codes, min(walked, n), sc.limit(p, n, walked)); err != nil {
-			return err
-		}
-		sc.v.ix.strain.scanned(n-walked, begun)
-	}
-	if exhausted || len(sc.near.heap) < min(sc.r.K, sc.matches) {
-		sc.stats.Fallback = true
-		sc.near.reset(sc.near.limit)
-		return sc.scanCodes()
-	}
-	return nil
-}
-
-// limit is the number of ords of a part that a search may read.
-func (sc *scratch) limit(p *part, n, walked int) int {
-	ix := sc.v.ix
-	if sc.r.IndexedOnly && !ix.conf().NoGraph && ix.conf().rawBytes(n-walked) >= max(ix.conf().IndexFromBytes, 1) {
-		return walked
-	}
-	return n
-}
-
-// walkGraph walks one graph; ord i has slot slots[i], what lies beyond is left to the scan. It tells whether the walk
-// gave up.
-func (sc *scratch) walkGraph(g hnsw.Reader, book *codebook, slots []uint32, codes []byte, dead float64, x *slotIndex) (gaveUp bool, err error) {
-	sc.aim(book, codes)
-	sc.nodes = slots
-	o := hnsw.SearchOptions{Ef: sc.r.Ef}
-	switch {
-	case sc.r.Filter != nil:
-		sc.filterWalk(&o, x, slots)
-	case dead > walkDeadShare:
-		o.Accept = sc.accept
-		o.Want = min(sc.r.Ef, sc.near.limit)
-	case dead > 0:
-		o.Ef = int(float64(o.Ef)/(1-dead)) + 1
-	}
-	found, beaten, err := sc.walked(g, o)
-	if err == nil && o.Accept == nil && o.Bits == nil && !beaten && len(found) < min(sc.r.K, len(slots)) {
-		o.Accept, o.Want = sc.accept, sc.near.limit // all near ones are dead: look for live ones
-		o.MaxVisits = len(slots) / 2
-		found, _, err = sc.walked(g, o)
-	}
-	if err != nil {
-		return false, err
-	}
-	q, stride := sc.codes.query, book.stride
-	for _, c := range found {
-		var deviation float32
-		if !sc.r.Rows {
-			deviation = q.Deviation(codes[int(c.Ord)*stride:])
-		}
-		sc.near.push(Result{slots[c.Ord], c.Distance, deviation})
-	}
-	return sc.graph.Stats.Exhausted, nil
-}
-
-// walked searches one graph and returns what of the answer may be a result, borrowed until the next walk, and whether
-// more was there that other sources beat.
-func (sc *scratch) walked(g hnsw.Reader, o hnsw.SearchOptions) (kept []hnsw.Candidate, beaten bool, err error) {
-	found := g.Search(sc.scorer(), o, sc.graph)
-	st := &sc.graph.Stats
-	sc.stats.Visited += st.Visited
-	sc.stats.Hops += st.Hops
-	if !sc.r.Rows { // the scorer of rows counts what it reads
-		sc.count(st.Distances, sc.codes.stride)
-	}
-	if sc.graph.Err != nil {
-		return nil, false, fmt.Errorf("graph: %w", sc.graph.Err)
-	}
-	kept = found[:0]
-	for _, c := range found {
-		if !sc.near.takes(c.Distance) { // the others are farther
-			return kept, true, nil
-		}
-		if len(kept) == sc.near.limit {
-			break
-		}
-		if sc.accept(c.Ord) {
-			kept = append(kept, c)
-		}
-	}
-	return kept, false, nil
-}
-
-// filterWalk makes o a walk of one source that admits matches only.
-func (sc *scratch) filterWalk(o *hnsw.SearchOptions, x *slotIndex, slots []uint32) {
-	n, m := len(slots), sc.v.ix.conf().M
-	share := min(float64(sc.matches)/float64(max(sc.v.rowCount(), 1)), 1)
-	if sc.stats.Plan == PlanTwoHop && x != nil {
-		o.TwoHop = true
-		o.Bits = sc.ordBits(x, n)
-		e := hnsw.EstimateTwoHop(o.Ef, share, m, n)
-		o.MaxVisits = sc.visits(e.Distances + e.Rows)
-		return
-	}
-	*o = sc.filteredOptions()
-	o.Bits, o.Slots = sc.slotBits(), slots
-	o.MaxVisits = sc.visits(hnsw.EstimateWalk(o.Ef, o.Want, share, m, n).Distances)
 }
 
 // slotBits gives the filter's matches as bits over slots. They are made once a search.
@@ -389,9 +255,9 @@ func (sc *scratch) slotBits() []uint64 {
 	return sc.dense
 }
 
-// ordBits gives the filter's matches in one segment of n rows as bits over ords.
-func (sc *scratch) ordBits(x *slotIndex, n int) []uint64 {
-	words := (n + 63) / 64
+// ordBits gives the filter's matches in one segment as bits over ords. They are made once a walk.
+func (sc *scratch) ordBits(w *walk) []uint64 {
+	words := (w.walked + 63) / 64
 	if cap(sc.bits) < words {
 		sc.bits = make([]uint64, words)
 	}
@@ -404,7 +270,7 @@ func (sc *scratch) ordBits(x *slotIndex, n int) []uint64 {
 			return sc.bits
 		}
 		for _, slot := range sc.slots[:k] {
-			if ord, ok := x.find(slot, &hint); ok {
+			if ord, ok := w.segment.bySlot.find(slot, &hint); ok {
 				sc.bits[ord/64] |= 1 << (ord % 64)
 			}
 		}
