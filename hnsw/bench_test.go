@@ -136,7 +136,17 @@ func BenchmarkInsert(b *testing.B) {
 }
 
 func BenchmarkSearch(b *testing.B) {
-	const n, dim, ef = 20000, 100, 160
+	const n = 20000
+	for name, o := range map[string]SearchOptions{
+		"plain":    {Ef: 160},
+		"filtered": {Ef: 160, Want: 50, Bits: some(1, n, 0.5)},
+	} {
+		b.Run(name, func(b *testing.B) { benchmarkSearch(b, n, o) })
+	}
+}
+
+func benchmarkSearch(b *testing.B, n int, o SearchOptions) {
+	const dim = 100
 	c, all := skewed(b, n, dim)
 	g, err := New(n, Params{EfConstruction: 100})
 	if err != nil {
@@ -154,7 +164,7 @@ func BenchmarkSearch(b *testing.B) {
 	b.ResetTimer()
 	for i := range b.N {
 		q.Reset(all[i%n*dim:][:dim])
-		g.Search(q, SearchOptions{Ef: ef}, s)
+		g.Search(q, o, s)
 		distances += s.Stats.Distances
 	}
 	b.ReportMetric(float64(distances)/float64(b.N), "distances/op")

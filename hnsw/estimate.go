@@ -8,6 +8,9 @@ type WalkCost struct {
 	Rows      float64 // rows of links read, of expanded nodes and of those looked through
 }
 
+// A walk of freshHops hops finds this share of a row's links unseen on average, a longer one less by this power.
+const freshLinks, freshHops, freshFall = 0.68, 80.0, 0.175
+
 // EstimateWalk returns the work of a filtered walk with SearchOptions of that Ef and Want (0: Ef) over a graph of n nodes
 // of parameter m, a share of which matches the filter: share 1 is an unfiltered search. It holds for filters that do not
 // depend on the query. Where the matches lie near the query a walk costs as much as an unfiltered one, where they lie far
@@ -25,8 +28,21 @@ func EstimateWalk(ef, want int, share float64, m, n int) WalkCost {
 	n = max(n, 1)
 	share = min(max(share, 1/float64(n)), 1)
 	hops := min(max(float64(ef), float64(want)/share), float64(n))
-	fresh := 0.68 * float64(2*m) * math.Pow(80/hops, 0.175)
+	fresh := freshLinks * float64(2*m) * math.Pow(freshHops/hops, freshFall)
 	return WalkCost{Distances: min(hops*fresh, float64(n)), Rows: hops}
+}
+
+// LeastShare returns the share of matches below which a filtered walk is expected to need more than so many distances:
+// EstimateWalk the other way round.
+func LeastShare(ef, want int, distances float64, m, n int) float64 {
+	if want <= 0 || want > ef {
+		want = ef
+	}
+	if distances >= float64(n) {
+		return 0
+	}
+	hops := math.Pow(distances/(freshLinks*float64(2*m)*math.Pow(freshHops, freshFall)), 1/(1-freshFall))
+	return min(float64(want)/max(hops, float64(ef)), 1)
 }
 
 // EstimateTwoHop returns the work of a two-hop walk of that width (SearchOptions.TwoHop) over a graph of n nodes of

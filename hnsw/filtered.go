@@ -1,8 +1,12 @@
 package hnsw
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 const (
+	firstCheck      = 256  // nodes seen when a filtered walk looks for the first time how many of them match
 	hopsBeforeCount = 64   // a filtered walk this long counts the matches, so that it can stop when it has them all
 	mostPooled      = 1024 // widest pool of a filtered walk: a wider one takes longer to sort into than a heap
 )
@@ -69,6 +73,10 @@ type filtered struct {
 	until    uint64
 	width    int // of the pool
 	limit    int // visits
+	least    float64
+	check    int // visits when the share of matches is looked at again
+	counted  int // of the nodes seen, how many were looked at
+	matches  int // of these
 	pooled   int
 	at       int // nothing before pool[at] is left to expand
 	accepted int
@@ -86,6 +94,7 @@ func (g *links) searchFiltered(q Scorer, near uint64, o SearchOptions, s *Scratc
 	if o.MaxVisits > 0 {
 		w.limit = o.MaxVisits
 	}
+	w.least, w.check = o.LeastShare, firstCheck
 	w.partEf, w.partWant = w.ef, w.want
 	if o.Pause > 0 {
 		w.partEf, w.partWant = min(o.Pause, w.ef), min(max(o.PauseWant, 0), w.want)
@@ -137,7 +146,7 @@ func (w *filtered) run() []Candidate {
 				}
 			}
 		}
-		if hi >= w.limit {
+		if hi >= w.limit || w.hopeless(hi) {
 			s.Stats.Exhausted = true
 			hi = end
 			break
@@ -159,6 +168,26 @@ func (w *filtered) run() []Candidate {
 	}
 	w.g, w.q, w.match = nil, nil, matcher{}
 	return s.take(s.accepted)
+}
+
+// hopeless tells whether fewer of the n nodes seen match than make the walk worth it, at two standard deviations. It looks
+// again each time n has doubled, until twice as many as needed match.
+func (w *filtered) hopeless(n int) bool {
+	if n < w.check || w.least <= 0 {
+		return false
+	}
+	for _, v := range w.s.log[w.counted:n] {
+		if w.match.ok(v) {
+			w.matches++
+		}
+	}
+	w.counted, w.check = n, 2*n
+	matches, needed := float64(w.matches), w.least*float64(n)
+	deviation := 2 * math.Sqrt(matches+1)
+	if matches-deviation > 2*needed {
+		w.least = 0
+	}
+	return matches+deviation+1 < needed
 }
 
 // next returns the nearest node that is not expanded yet, worstKey if there is none.

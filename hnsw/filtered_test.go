@@ -3,6 +3,7 @@ package hnsw
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -76,4 +77,64 @@ func TestMaxVisitsEndsAFilteredSearch(t *testing.T) {
 	require.Equal(t, uint32(70*64), got[0].Ord)
 	require.False(t, s.Stats.Exhausted)
 	require.Empty(t, g.Search(base.query(base.row(9)), SearchOptions{Ef: 50, Bits: []uint64{}}, s), "bits beyond the bitset are clear")
+}
+
+// Two far clusters, one matches: a walk in the other one sees soon that it would take long.
+func TestAFilteredWalkGivesUpFarFromMatches(t *testing.T) {
+	base, queries := clustered(12, 8040, 16, 2, 0.3).split(40)
+	bits := make([]uint64, (base.len()+63)/64)
+	for i := range base.len() {
+		if squared(base.row(uint32(i)), base.row(0)) < 10 { // clusters are about 32 apart, 3 wide
+			bits[i>>6] |= 1 << (i & 63)
+		}
+	}
+	g := build(t, base, Params{Seed: 5}, 1)
+	s := NewScratch()
+	far := 0
+	for i := range queries.len() {
+		q := queries.row(uint32(i))
+		o := SearchOptions{Ef: 60, Want: 30, Bits: bits}
+		want := slices.Clone(g.Search(base.query(q), o, s))
+		o.LeastShare = LeastShare(o.Ef, o.Want, 2000, 16, base.len())
+		got := g.Search(base.query(q), o, s)
+		if squared(q, base.row(0)) < 10 {
+			require.False(t, s.Stats.Exhausted)
+			require.Equal(t, want, got)
+			continue
+		}
+		far++
+		require.True(t, s.Stats.Exhausted)
+		require.Less(t, s.Stats.Visited, 2*firstCheck)
+	}
+	require.Positive(t, far)
+	require.Less(t, far, queries.len())
+}
+
+// A filter that does not depend on the query does not end a walk, unless it matches less than the walk is to bear.
+func TestLeastShareLetsOtherFiltersPass(t *testing.T) {
+	base, queries := clustered(11, 8060, 24, 150, 0.7).split(60)
+	g := build(t, base, Params{EfConstruction: 80, Seed: 5}, 1)
+	s := NewScratch()
+	for _, share := range []float64{0.5, 0.2, 0.1} {
+		o := SearchOptions{Ef: 60, Want: 30, Bits: some(uint64(1000*share), base.len(), share)}
+		for i := range queries.len() {
+			q := base.query(queries.row(uint32(i)))
+			o.LeastShare = share / 2
+			g.Search(q, o, s)
+			require.False(t, s.Stats.Exhausted)
+			o.LeastShare = min(4*share, 1)
+			g.Search(q, o, s)
+			require.True(t, s.Stats.Exhausted)
+		}
+	}
+}
+
+func TestLeastShareIsTheEstimateTheOtherWayRound(t *testing.T) {
+	const n, ef, want = 1_000_000, 100, 50
+	for _, share := range []float64{0.4, 0.1, 0.01} {
+		d := EstimateWalk(ef, want, share, 16, n).Distances
+		require.InEpsilon(t, share, LeastShare(ef, want, d, 16, n), 1e-6)
+	}
+	require.Zero(t, LeastShare(ef, want, n, 16, n), "a walk cannot take longer")
+	require.InEpsilon(t, 0.5, LeastShare(ef, want, 100, 16, n), 1e-6, "a walk of Ef hops finds that many")
 }

@@ -27,6 +27,9 @@ type SearchOptions struct {
 	TwoHop bool
 	// MaxVisits ends a filtered search after so many nodes were visited (Stats.Exhausted); 0 is no bound.
 	MaxVisits int
+	// LeastShare ends a filtered walk (Stats.Exhausted) as soon as clearly less than this share of the nodes it has seen
+	// match; 0: never. See the function LeastShare.
+	LeastShare float64
 	// Pause lets a search of one of several graphs end early: when the Pause nearest nodes seen are expanded and, of a
 	// filtered walk, PauseWant accepted ones are nearer than all that is left. Reader.Resume goes on with it. 0: no
 	// pause. A two-hop walk does not pause.

@@ -21,21 +21,22 @@ func (sc *scratch) scanCodes() error {
 	}
 	for i, p := range sc.v.s.parts {
 		n, walked := sc.v.counts[i], int(p.walked.Load())
-		n = max(sc.limit(p, n, walked), min(walked, n))
-		var err error
-		if sc.scansAll(n) {
-			err = sc.scanRange(p.book, p.slots, p.codes, 0, n)
-		} else {
-			err = sc.scanMatches(p.book, p.codes, func(slot uint32) (uint32, bool) {
-				ord, ok := p.bySlot.get(slot)
-				return ord, ok && int(ord) < n
-			})
-		}
-		if err != nil {
+		if err := sc.scanPart(p, max(sc.limit(p, n, walked), min(walked, n))); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// scanPart scans the codes of the first n ords of a part.
+func (sc *scratch) scanPart(p *part, n int) error {
+	if sc.scansAll(n) {
+		return sc.scanRange(p.book, p.slots, p.codes, 0, n)
+	}
+	return sc.scanMatches(p.book, p.codes, func(slot uint32) (uint32, bool) {
+		ord, ok := p.bySlot.get(slot)
+		return ord, ok && int(ord) < n
+	})
 }
 
 func (sc *scratch) scanSegment(sg *segment) error {

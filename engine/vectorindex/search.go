@@ -200,7 +200,16 @@ func (sc *scratch) costs(graphs, live int) (c costs) {
 	n, m := live/graphs, sc.v.ix.conf().M
 	share := min(float64(sc.matches)/float64(max(live, 1)), 1)
 	o := sc.filteredOptions()
-	c.scan = float64(sc.matches) / scansPerDistance
+	rows := sc.v.rowCount()
+	for _, sg := range sc.v.s.segments {
+		c.scan += sc.scanCost(sg.rows, sc.matches*sg.rows/rows)
+	}
+	for _, count := range sc.v.counts {
+		c.scan += sc.scanCost(count, sc.matches*count/rows)
+	}
+	if graphs > 1 {
+		o.Ef, o.Want = expected(o.Ef, 1/float64(graphs)), expected(o.Want, 1/float64(graphs))
+	}
 	c.walk = float64(graphs) * hnsw.EstimateWalk(o.Ef, o.Want, share, m, n).Distances
 	two := hnsw.EstimateTwoHop(sc.r.Ef, share, m, n)
 	c.twoHop = float64(graphs) * (two.Distances + two.Rows*passBytes/float64(sc.stride()))
@@ -208,6 +217,14 @@ func (sc *scratch) costs(graphs, live int) (c costs) {
 		c.twoHop = math.Inf(1)
 	}
 	return c
+}
+
+// scanCost is what it takes to scan a source of so many rows, some of which match.
+func (sc *scratch) scanCost(rows, matches int) float64 {
+	if sc.scansAll(rows) {
+		matches = rows
+	}
+	return float64(matches) / scansPerDistance
 }
 
 // A two-hop walk finds as much as a filtered walk where the share of matches lies between these.

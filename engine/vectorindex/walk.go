@@ -26,6 +26,7 @@ const (
 // others.
 type walk struct {
 	segment *segment // nil: a part
+	part    *part    // nil: a segment
 	graph   hnsw.Reader
 	book    *codebook
 	slots   []uint32 // by ord
@@ -33,6 +34,8 @@ type walk struct {
 	dead    float64 // share of the rows
 	walked  int     // ords that are walked
 	rows    int     // ords beyond, up to this one, are scanned
+	tail    int     // rows that no graph holds
+	matches int     // of the filter, about
 
 	o       hnsw.SearchOptions
 	scratch *hnsw.Scratch
@@ -44,7 +47,7 @@ type walk struct {
 // live is about how many of n rows may be results.
 func (w *walk) live(n int) float64 { return float64(n) * (1 - w.dead) }
 
-// walk searches the graphs and scans what is in none, and falls back to a scan where too few are found.
+// walk searches the graphs and scans what is in none, a source whose walk gave up, and everything where too few are found.
 //
 // Every graph is walked at first as far as its share of the live rows lets expect to do for its share of the Ef nearest;
 // those that turn out to hold more of them go on. Together they expand what a walk of one graph of all rows would.
@@ -57,7 +60,6 @@ func (sc *scratch) walk() error {
 		}
 	}
 	sc.resume()
-	gaveUp := false
 	for i := range sc.walks {
 		w := &sc.walks[i]
 		if w.walked > 0 {
@@ -69,14 +71,13 @@ func (sc *scratch) walk() error {
 		if w.err != nil { // damage costs time, not the answer
 			w.segment.suspect.Store(true)
 		}
-		gaveUp = gaveUp || w.gaveUp || w.err != nil
 	}
 	for i := range sc.walks {
-		if err := sc.scanBeyond(&sc.walks[i]); err != nil {
+		if err := sc.scanRest(&sc.walks[i]); err != nil {
 			return err
 		}
 	}
-	if gaveUp || len(sc.near.heap) < min(sc.r.K, sc.matches) {
+	if len(sc.near.heap) < min(sc.r.K, sc.matches) {
 		sc.stats.Fallback = true
 		sc.near.reset(sc.near.limit)
 		return sc.scanCodes()
@@ -95,7 +96,7 @@ func (sc *scratch) listWalks() {
 	}
 	for i, p := range sc.v.s.parts {
 		n, walked := sc.v.counts[i], int(p.walked.Load())
-		w := walk{book: p.book, slots: p.slots, codes: p.codes, walked: min(walked, n), rows: sc.limit(p, n, walked)}
+		w := walk{part: p, book: p.book, slots: p.slots, codes: p.codes, walked: min(walked, n), rows: sc.limit(p, n, walked), tail: n - walked}
 		w.dead = float64(p.dead.Load()) / float64(max(n, 1))
 		if walked > 0 {
 			w.graph = p.graph.Load()
@@ -123,6 +124,9 @@ func (sc *scratch) planWalks() {
 			graphs++
 		}
 	}
+	if sc.r.Filter != nil {
+		sc.countMatches()
+	}
 	sc.graphs = 0
 	for i := range sc.walks {
 		w := &sc.walks[i]
@@ -130,15 +134,46 @@ func (sc *scratch) planWalks() {
 			continue
 		}
 		sc.widen(w)
-		if graphs > 1 && !sc.divide(w, w.live(w.walked)/max(live, 1)) {
-			w.walked = 0
-			continue
+		if graphs > 1 {
+			sc.divide(w, w.live(w.walked)/max(live, 1))
+			if !forcedWalk && sc.scansFaster(w) {
+				w.walked = 0
+				continue
+			}
 		}
 		if sc.graphs == len(sc.hnsw) {
 			sc.hnsw = append(sc.hnsw, hnsw.NewScratch())
 		}
 		w.scratch = sc.hnsw[sc.graphs]
 		sc.graphs++
+	}
+}
+
+// countMatches sets how many rows of each source match: exactly, but where there are several parts. Sources without any
+// are left out.
+func (sc *scratch) countMatches() {
+	rest, rows := sc.matches, 0
+	for i := range sc.walks {
+		w := &sc.walks[i]
+		switch {
+		case len(sc.walks) == 1:
+			w.matches = sc.matches
+			return
+		case w.segment != nil:
+			w.matches = int(sc.r.Filter.AndCardinality(w.segment.set))
+			rest -= w.matches
+		default:
+			rows += w.rows
+		}
+	}
+	for i := range sc.walks {
+		w := &sc.walks[i]
+		if w.part != nil && rest > 0 {
+			w.matches = int(math.Ceil(float64(rest) * float64(w.rows) / float64(max(rows, 1))))
+		}
+		if w.matches == 0 {
+			w.walked, w.rows = 0, 0
+		}
 	}
 }
 
@@ -159,43 +194,60 @@ func (sc *scratch) widen(w *walk) {
 // forcedWalk has graphs walked that take less time to scan; tests set it.
 var forcedWalk bool
 
-// divide has a walk pause when it has done for its share of all rows. It tells whether that takes less time than to scan
-// them.
-func (sc *scratch) divide(w *walk, share float64) bool {
+// divide has a walk pause when it has done for its share of all live rows, and of the matches.
+func (sc *scratch) divide(w *walk, share float64) {
 	if w.o.TwoHop {
-		return true
+		return
 	}
-	part := func(n int) int {
-		mean := float64(n) * share
-		return int(math.Ceil(mean + shareDeviations*math.Sqrt(mean*(1-share))))
+	w.o.Pause = max(expected(w.o.Ef, share), leastShare)
+	if sc.r.Filter != nil {
+		share = float64(w.matches) / float64(sc.matches)
 	}
-	w.o.Pause, w.o.PauseWant = max(part(w.o.Ef), leastShare), part(w.o.Want)
-	if forcedWalk || sc.r.Rows || sc.r.Filter != nil {
-		return true
-	}
-	cost := hnsw.EstimateWalk(w.o.Pause, 0, 1, sc.v.ix.conf().M, w.walked)
-	return cost.Distances < float64(w.walked)/scansPerDistance
+	w.o.PauseWant = expected(w.o.Want, share)
 }
 
-// filterWalk makes the options of w those of a walk that admits matches only.
+// expected is how many of n are in a source with this share of all, or few more.
+func expected(n int, share float64) int {
+	mean := float64(n) * min(share, 1)
+	return int(math.Ceil(mean + shareDeviations*math.Sqrt(mean*(1-min(share, 1)))))
+}
+
+// scansFaster tells whether it takes less time to scan a source than to walk it until the walk pauses.
+func (sc *scratch) scansFaster(w *walk) bool {
+	if w.o.TwoHop || sc.r.Rows {
+		return false
+	}
+	scan, share := float64(w.walked)/scansPerDistance, 1.0
+	if sc.r.Filter != nil {
+		scan, share = sc.scanCost(w.rows, w.matches), w.share()
+	}
+	cost := hnsw.EstimateWalk(w.o.Pause, w.o.PauseWant, share, sc.v.ix.conf().M, w.walked)
+	return scan < cost.Distances
+}
+
+// share is that of the matches of a filter in the rows.
+func (w *walk) share() float64 { return min(float64(w.matches)/float64(max(w.rows, 1)), 1) }
+
+// filterWalk makes the options of w those of a walk that admits matches only. Where these turn out to lie far from the
+// query the walk gives up: because fewer match of what it sees at first than makes it cheaper than a scan, at last because
+// it goes on for much longer than expected.
 func (sc *scratch) filterWalk(w *walk) {
-	m := sc.v.ix.conf().M
-	share := min(float64(sc.matches)/float64(max(sc.v.rowCount(), 1)), 1)
+	m, scan := sc.v.ix.conf().M, sc.scanCost(w.rows, w.matches)
 	if sc.stats.Plan == PlanTwoHop && w.segment != nil {
 		w.o.TwoHop = true
-		e := hnsw.EstimateTwoHop(w.o.Ef, share, m, w.walked)
-		w.o.MaxVisits = sc.visits(e.Distances + e.Rows)
+		e := hnsw.EstimateTwoHop(w.o.Ef, w.share(), m, w.walked)
+		w.o.MaxVisits = visits(e.Distances+e.Rows, scan)
 		return
 	}
 	w.o = sc.filteredOptions()
 	w.o.Bits, w.o.Slots = sc.slotBits(), w.slots[:w.walked]
-	w.o.MaxVisits = sc.visits(hnsw.EstimateWalk(w.o.Ef, w.o.Want, share, m, w.walked).Distances)
+	cost := hnsw.EstimateWalk(w.o.Ef, w.o.Want, w.share(), m, w.walked).Distances
+	w.o.MaxVisits = visits(cost, scan)
+	w.o.LeastShare = hnsw.LeastShare(w.o.Ef, w.o.Want, max(scan, 1.5*cost), m, w.walked)
 }
 
-// visits bounds a filtered walk: one that goes on for much longer than expected has its matches far from the query, and
-// a scan of them is cheaper.
-func (sc *scratch) visits(expected float64) int {
-	scan := float64(sc.matches) / scansPerDistance
+// visits bounds a filtered walk that is expected to take so many distances where a scan takes the time of scan ones.
+func visits(expected, scan float64) int {
 	return int(max(1.5*expected, min(3*expected, scan/4), 64))
 }
 
@@ -252,9 +304,9 @@ func (sc *scratch) resume() {
 	}
 }
 
-// collect keeps what a walk found.
+// collect keeps what a walk found that did not give up.
 func (sc *scratch) collect(w *walk) {
-	if w.err != nil {
+	if w.err != nil || w.gaveUp {
 		return
 	}
 	sc.face(w)
@@ -262,7 +314,7 @@ func (sc *scratch) collect(w *walk) {
 	if w.o.Accept == nil && w.o.Bits == nil && !beaten && len(kept) < min(sc.r.K, w.walked) {
 		// all near ones are dead: look for live ones
 		w.o = hnsw.SearchOptions{Ef: w.o.Ef, Accept: sc.accept, Want: sc.near.limit, MaxVisits: w.walked / 2}
-		if sc.start(w); w.err != nil {
+		if sc.start(w); w.err != nil || w.gaveUp {
 			return
 		}
 		kept, _ = sc.keep(w.found)
@@ -294,16 +346,25 @@ func (sc *scratch) keep(found []hnsw.Candidate) (kept []hnsw.Candidate, beaten b
 	return kept, false
 }
 
-// scanBeyond scans what of a source is not walked.
-func (sc *scratch) scanBeyond(w *walk) error {
-	if w.segment == nil {
-		begun := time.Now()
-		err := sc.scanRange(w.book, w.slots, w.codes, w.walked, w.rows)
-		sc.v.ix.strain.scanned(w.rows-w.walked, begun)
-		return err
-	}
-	if w.walked > 0 {
+// scanRest scans what of a source was not walked, or all of it where the walk gave up.
+func (sc *scratch) scanRest(w *walk) error {
+	failed := w.gaveUp || w.err != nil
+	sc.stats.Fallback = sc.stats.Fallback || failed
+	switch {
+	case w.rows == 0 || (w.segment != nil && w.walked > 0 && !failed):
 		return nil
+	case w.segment != nil:
+		return sc.scanSegment(w.segment)
+	case failed:
+		return sc.scanPart(w.part, w.rows)
 	}
-	return sc.scanSegment(w.segment)
+	begun := time.Now()
+	var err error
+	if w.walked > 0 {
+		err = sc.scanRange(w.book, w.slots, w.codes, w.walked, w.rows)
+	} else {
+		err = sc.scanPart(w.part, w.rows)
+	}
+	sc.v.ix.strain.scanned(w.tail, begun)
+	return err
 }
