@@ -37,10 +37,11 @@ func (r *Run) Filtered(ctx context.Context) (err error) {
 	for i := range numbers["n"] {
 		numbers["n"][i] = scatter(i)
 	}
+	ends := min(filteredQueries, len(order)/2) // the two ends share no query
 	families := []family{
 		{"uncorrelated", "n", r.set.Queries.Slice(0, min(filteredQueries, r.set.Queries.Len()))},
-		{"correlated", "side", pick(r.set.Queries, order[max(0, len(order)-filteredQueries):])},
-		{"anti-correlated", "side", pick(r.set.Queries, order[:min(filteredQueries, len(order))])},
+		{"correlated", "side", pick(r.set.Queries, order[len(order)-ends:])},
+		{"anti-correlated", "side", pick(r.set.Queries, order[:ends])},
 	}
 	own, err := r.ownNumbers()
 	if err != nil {
