@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/isobath/isobath/internal/binfmt"
+	"github.com/isobath/isobath/internal/mmap"
 )
 
 const fileName = "hnsw graph" // in errors, until the owner of the file puts its name there
@@ -172,14 +173,29 @@ func (b *blocks) verify() error {
 	return nil
 }
 
+// announce has the disk begin to read the blocks of a node's row that are not checked yet.
+func (b *blocks) announce(ord uint32) {
+	lo := int(ord) * b.stride
+	for i := lo / blockBytes; i <= (lo+b.stride-1)/blockBytes; i++ {
+		if atomic.LoadUint32(&b.state[i>>4])>>(i&15*2)&3 == 0 {
+			mmap.Prefetch(b.block(i))
+		}
+	}
+}
+
+func (b *blocks) block(i int) []byte {
+	lo := i * blockBytes
+	return b.body[lo:min(lo+blockBytes, len(b.body))]
+}
+
 // check computes the checksum of a block and notes the outcome.
 func (b *blocks) check(i int) bool {
-	lo := i * blockBytes
-	good := binfmt.Checksum(b.body[lo:min(lo+blockBytes, len(b.body))]) == b.sums[i]
+	mmap.Prefetch(b.block(i)) // all of it in one read
+	good := binfmt.Checksum(b.block(i)) == b.sums[i]
 	state := uint32(1)
 	if !good {
 		state = 3
-		b.damage.CompareAndSwap(nil, &binfmt.CorruptError{File: fileName, Offset: int64(headBytes + lo), Err: binfmt.ErrChecksum})
+		b.damage.CompareAndSwap(nil, &binfmt.CorruptError{File: fileName, Offset: int64(headBytes + i*blockBytes), Err: binfmt.ErrChecksum})
 	}
 	atomic.OrUint32(&b.state[i>>4], state<<(i&15*2))
 	return good

@@ -181,5 +181,8 @@ func (g *links) expand(q Scorer, level int, r reach, s *Scratch) {
 
 // touch loads the row of a node without using it.
 func (g *links) touch(ord uint32) {
+	if g.blocks != nil {
+		g.blocks.announce(ord)
+	}
 	prefetch.Row(unsafe.Pointer(&g.level0[int(ord)*g.stride]), 2)
 }

@@ -1,6 +1,7 @@
 package vectorindex
 
 import (
+	"time"
 	"unsafe"
 
 	"github.com/isobath/isobath/hnsw"
@@ -37,13 +38,18 @@ func (cp *codeProbe) Distances(ords []uint32, out []float32, bound float32) {
 
 // codeScorer implements hnsw.Scorer for a search: one query over the codes of one source after the other.
 type codeScorer struct {
-	query  quant.Query
-	codes  []byte
-	stride int
+	query quant.Query
+	coded
 }
 
 func (cs *codeScorer) Distances(ords []uint32, out []float32, bound float32) {
+	if cs.mapped == nil {
+		cs.query.Distances(cs.codes, ords, out, bound)
+		return
+	}
+	begun := time.Now()
 	cs.query.Distances(cs.codes, ords, out, bound)
+	cs.mapped.note(time.Since(begun))
 }
 
 // prefetchLines is the longest code row, in cache lines, that walks ask for ahead of time. More at once would stall;
@@ -54,7 +60,11 @@ const prefetchLines = 4
 func (cp *codeProbe) Prefetch(ords []uint32) { prefetchCodes(cp.space.codes, cp.book.stride, ords) }
 
 // Prefetch implements hnsw.Prefetcher.
-func (cs *codeScorer) Prefetch(ords []uint32) { prefetchCodes(cs.codes, cs.stride, ords) }
+func (cs *codeScorer) Prefetch(ords []uint32) {
+	if !cs.ask(ords) {
+		prefetchCodes(cs.codes, cs.book.stride, ords)
+	}
+}
 
 func prefetchCodes(codes []byte, stride int, ords []uint32) {
 	if lines := (stride + 63) / 64; lines <= prefetchLines {

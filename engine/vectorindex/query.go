@@ -25,9 +25,9 @@ func (sc *scratch) forgetQueries() {
 	}
 }
 
-// aim makes codes of a codebook what is scored and returns the query for it.
-func (sc *scratch) aim(book *codebook, codes []byte) quant.Query {
-	sc.codes = codeScorer{query: sc.ask(book), codes: codes, stride: book.stride}
+// aim makes c what is scored and returns the query for its codebook.
+func (sc *scratch) aim(c coded) quant.Query {
+	sc.codes = codeScorer{sc.ask(c.book), c}
 	return sc.codes.query
 }
 

@@ -31,9 +31,9 @@ func (sc *scratch) scanCodes() error {
 // scanPart scans the codes of the first n ords of a part.
 func (sc *scratch) scanPart(p *part, n int) error {
 	if sc.scansAll(n) {
-		return sc.scanRange(p.book, p.slots, p.codes, 0, n)
+		return sc.scanRange(p.coded(), 0, n)
 	}
-	return sc.scanMatches(p.book, p.codes, func(slot uint32) (uint32, bool) {
+	return sc.scanMatches(p.coded(), func(slot uint32) (uint32, bool) {
 		ord, ok := p.bySlot.get(slot)
 		return ord, ok && int(ord) < n
 	})
@@ -41,25 +41,27 @@ func (sc *scratch) scanPart(p *part, n int) error {
 
 func (sc *scratch) scanSegment(sg *segment) error {
 	if sc.scansAll(sg.rows) {
-		return sc.scanRange(sg.book, sg.slots, sg.codes, 0, sg.rows)
+		return sc.scanRange(sg.coded(), 0, sg.rows)
 	}
 	hint := 0
-	return sc.scanMatches(sg.book, sg.codes, func(slot uint32) (uint32, bool) { return sg.bySlot.find(slot, &hint) })
+	return sc.scanMatches(sg.coded(), func(slot uint32) (uint32, bool) { return sg.bySlot.find(slot, &hint) })
 }
 
 // scansAll tells whether a source of n rows is better scanned from end to end than by looking up the matches.
 func (sc *scratch) scansAll(n int) bool { return sc.r.Filter == nil || sc.matches > n }
 
 // scanRange scans the codes of ords from to to-1, one after the other in memory.
-func (sc *scratch) scanRange(book *codebook, slots []uint32, codes []byte, from, to int) error {
-	q := sc.aim(book, codes)
-	for stride := book.stride; from < to; from += scanBatch {
+func (sc *scratch) scanRange(c coded, from, to int) error {
+	sc.aim(c)
+	stride := c.book.stride
+	for begin := from; from < to; from += scanBatch {
 		n := min(scanBatch, to-from)
-		batch := codes[from*stride : (from+n)*stride]
-		q.Distances(batch, sc.iota[:n], sc.out, sc.near.bound())
+		c.askAhead(begin, from, to)
+		batch := codeScorer{sc.codes.query, coded{book: c.book, codes: c.codes[from*stride : (from+n)*stride], mapped: c.mapped}}
+		batch.Distances(sc.iota[:n], sc.out, sc.near.bound())
 		for i, d := range sc.out[:n] {
-			if sc.near.takes(d) && sc.allowed(slots[from+i]) {
-				sc.near.push(Result{slots[from+i], d, q.Deviation(batch[i*stride:])})
+			if sc.near.takes(d) && sc.allowed(c.slots[from+i]) {
+				sc.near.push(Result{c.slots[from+i], d, batch.query.Deviation(batch.codes[i*stride:])})
 			}
 		}
 		sc.count(n, stride)
@@ -72,8 +74,8 @@ func (sc *scratch) scanRange(book *codebook, slots []uint32, codes []byte, from,
 }
 
 // scanMatches scans the codes of the filter's matches that find knows.
-func (sc *scratch) scanMatches(book *codebook, codes []byte, find func(slot uint32) (ord uint32, ok bool)) error {
-	q := sc.aim(book, codes)
+func (sc *scratch) scanMatches(c coded, find func(slot uint32) (ord uint32, ok bool)) error {
+	q := sc.aim(c)
 	for it := sc.r.Filter.ManyIterator(); ; {
 		k := it.NextMany(sc.slots[:scanBatch])
 		if k == 0 {
@@ -86,13 +88,14 @@ func (sc *scratch) scanMatches(book *codebook, codes []byte, find func(slot uint
 				n++
 			}
 		}
-		q.Distances(codes, sc.ords[:n], sc.out, sc.near.bound())
+		c.ask(sc.ords[:n])
+		sc.codes.Distances(sc.ords[:n], sc.out, sc.near.bound())
 		for i, d := range sc.out[:n] {
 			if slot := sc.slots[i]; sc.near.takes(d) && (sc.r.Visible == nil || sc.r.Visible(slot)) {
-				sc.near.push(Result{slot, d, q.Deviation(codes[int(sc.ords[i])*book.stride:])})
+				sc.near.push(Result{slot, d, q.Deviation(c.codes[int(sc.ords[i])*c.book.stride:])})
 			}
 		}
-		sc.count(n, book.stride)
+		sc.count(n, c.book.stride)
 		sc.stats.Scanned += n
 		if err := sc.proceed(k); err != nil {
 			return err

@@ -44,6 +44,7 @@ type segment struct {
 	budget *Budget      // of memory
 	passed bool         // memory goes with the last search
 	inRAM  placed
+	cold   coldness
 }
 
 // placed tells what of a segment is held in memory.

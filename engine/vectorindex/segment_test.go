@@ -172,7 +172,8 @@ func FuzzSegmentDamage(f *testing.F) {
 			}
 		}
 		if sg.graph != nil && sg.stride == book.stride {
-			for _, c := range sg.graph.Search(&codeScorer{query, sg.codes, sg.stride}, hnsw.SearchOptions{Ef: 5}, hnsw.NewScratch()) {
+			scorer := &codeScorer{query, coded{book: book, codes: sg.codes}}
+			for _, c := range sg.graph.Search(scorer, hnsw.SearchOptions{Ef: 5}, hnsw.NewScratch()) {
 				require.Less(t, int(c.Ord), sg.rows)
 			}
 		}

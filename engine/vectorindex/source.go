@@ -19,6 +19,24 @@ func (pn *pinned) release() {
 	}
 }
 
+// coded is the codes of a source and whose they are.
+type coded struct {
+	book   *codebook
+	slots  []uint32  // by ord
+	codes  []byte    // by ord
+	mapped *coldness // nil: the codes are in memory
+}
+
+func (p *part) coded() coded { return coded{book: p.book, slots: p.slots, codes: p.codes} }
+
+func (sg *segment) coded() coded {
+	c := coded{book: sg.book, slots: sg.slots, codes: sg.codes}
+	if !sg.inRAM.codes {
+		c.mapped = &sg.cold
+	}
+	return c
+}
+
 // sources is one immutable list of what a search reads. A slot is in one source at most. The list retains its members
 // as long as somebody uses it.
 type sources struct {

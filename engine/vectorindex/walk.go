@@ -28,9 +28,7 @@ type walk struct {
 	segment *segment // nil: a part
 	part    *part    // nil: a segment
 	graph   hnsw.Reader
-	book    *codebook
-	slots   []uint32 // by ord
-	codes   []byte
+	coded
 	dead    float64 // share of the rows
 	walked  int     // ords that are walked
 	rows    int     // ords beyond, up to this one, are scanned
@@ -88,7 +86,7 @@ func (sc *scratch) walk() error {
 // listWalks lists the sources.
 func (sc *scratch) listWalks() {
 	for _, sg := range sc.v.s.segments {
-		w := walk{segment: sg, book: sg.book, slots: sg.slots, codes: sg.codes, dead: sg.deadShare(), rows: sg.rows}
+		w := walk{segment: sg, coded: sg.coded(), dead: sg.deadShare(), rows: sg.rows}
 		if sg.graph != nil {
 			w.graph, w.walked = sg.graph, sg.rows
 		}
@@ -96,7 +94,7 @@ func (sc *scratch) listWalks() {
 	}
 	for i, p := range sc.v.s.parts {
 		n, walked := sc.v.counts[i], int(p.walked.Load())
-		w := walk{part: p, book: p.book, slots: p.slots, codes: p.codes, walked: min(walked, n), rows: sc.limit(p, n, walked), tail: n - walked}
+		w := walk{part: p, coded: p.coded(), walked: min(walked, n), rows: sc.limit(p, n, walked), tail: n - walked}
 		w.dead = float64(p.dead.Load()) / float64(max(n, 1))
 		if walked > 0 {
 			w.graph = p.graph.Load()
@@ -263,7 +261,7 @@ func (sc *scratch) start(w *walk) {
 
 // face makes the source of w what is scored.
 func (sc *scratch) face(w *walk) {
-	sc.aim(w.book, w.codes)
+	sc.aim(w.coded)
 	sc.nodes = w.slots[:w.walked]
 }
 
@@ -361,7 +359,7 @@ func (sc *scratch) scanRest(w *walk) error {
 	begun := time.Now()
 	var err error
 	if w.walked > 0 {
-		err = sc.scanRange(w.book, w.slots, w.codes, w.walked, w.rows)
+		err = sc.scanRange(w.coded, w.walked, w.rows)
 	} else {
 		err = sc.scanPart(w.part, w.rows)
 	}
