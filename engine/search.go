@@ -195,6 +195,7 @@ func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found
 		Rows:         s.req.Rows,
 		Candidates:   int(has.GetCardinality()),
 		Visible:      visible,
+		Approach:     table.Approach,
 		Before:       before,
 	}
 	req.Filter = set

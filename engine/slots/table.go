@@ -5,12 +5,14 @@ import (
 	"runtime"
 	"slices"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/isobath/isobath/internal/binfmt"
 	"github.com/isobath/isobath/internal/invariant"
 	"github.com/isobath/isobath/internal/mmap"
+	"github.com/isobath/isobath/internal/prefetch"
 	"github.com/isobath/isobath/payload"
 )
 
@@ -101,6 +103,19 @@ func (t *Table) Visible(slot uint32, seq uint64) bool {
 	birth := p.data.load(wordBirth, row)
 	runtime.KeepAlive(p)
 	return birth != 0 && birth <= seq && (death == 0 || seq < death)
+}
+
+// Approach has the processor load what Visible reads of a slot. It may be any slot.
+func (t *Table) Approach(slot uint32) {
+	pages := *t.pages.Load()
+	if i := int(slot >> pageShift); i < len(pages) {
+		if p := pages[i].Load(); p != nil {
+			row := slot & pageMask
+			prefetch.Row(unsafe.Pointer(&p.data[wordDeath+row]), 1)
+			prefetch.Row(unsafe.Pointer(&p.data[wordBirth+row]), 1)
+			runtime.KeepAlive(p)
+		}
+	}
 }
 
 // Get returns the row of a slot, dead or alive. It is false for a slot that never had one.

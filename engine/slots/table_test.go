@@ -313,3 +313,18 @@ func BenchmarkVisible(b *testing.B) {
 		}
 	}
 }
+
+func TestApproachTakesAnySlot(t *testing.T) {
+	table := New()
+	defer func() { require.NoError(t, table.Close()) }()
+	require.NotPanics(t, func() {
+		table.Approach(0)
+		table.Approach(NoSlot)
+	})
+	slot := table.Allocate()
+	require.NotPanics(t, func() {
+		table.Approach(slot)
+		table.Approach(slot + 3*pageRows)
+	})
+	require.False(t, table.Visible(slot, 1), "it changes nothing")
+}

@@ -22,6 +22,8 @@ type Request struct {
 	Candidates int
 	// Visible tells whether a slot may be a result; nil means every one. It is called often.
 	Visible func(slot uint32) bool
+	// Approach, if set, has the processor load what Visible will read of a slot.
+	Approach func(slot uint32)
 	// Before orders the results at one distance; nil means by slot. A scan keeps the first of them.
 	Before func(a, b uint32) bool
 	// Oversampling above 1 sets the number of candidates that are rescored to Oversampling*K, rounded down, at most

@@ -329,6 +329,11 @@ func (sc *scratch) collect(w *walk) {
 
 // keep returns what of found may be a result, and whether more was there that other sources beat.
 func (sc *scratch) keep(found []hnsw.Candidate) (kept []hnsw.Candidate, beaten bool) {
+	if sc.r.Approach != nil {
+		for _, c := range found[:min(len(found), sc.near.limit)] {
+			sc.r.Approach(sc.nodes[min(int(c.Ord), len(sc.nodes)-1)])
+		}
+	}
 	kept = found[:0]
 	for _, c := range found {
 		if !sc.near.takes(c.Distance) { // the others are farther
