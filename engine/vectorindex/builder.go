@@ -14,6 +14,7 @@ import (
 type builder struct {
 	space   codeSpace
 	workers []buildWorker
+	active  int // of workers, at the next batch
 	batch   int // ords of the next batch
 }
 
@@ -36,6 +37,7 @@ func (b *builder) aim(ix *Index, book *codebook, codes []byte) {
 		b.workers = make([]buildWorker, ix.o.Parallelism)
 		b.batch = firstBatch
 	}
+	b.active = ix.parallelism()
 	for i := range b.workers {
 		w := &b.workers[i]
 		if w.scratch == nil {
@@ -54,7 +56,7 @@ func (b *builder) rest() { b.space.codes = nil }
 func (b *builder) insert(g *hnsw.Graph, from, to int) (int, error) {
 	to = min(to, from+b.batch)
 	begun := time.Now()
-	workers := b.workers
+	workers := b.workers[:b.active]
 	if from < serialInserts {
 		workers = workers[:1]
 		to = min(to, serialInserts)

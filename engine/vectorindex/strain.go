@@ -11,6 +11,7 @@ import (
 type strain struct {
 	scans, nanos atomic.Int64 // of tails, by searches
 	inserted     atomic.Int64 // rows of tails that graphs took
+	bounded      atomic.Bool  // the level was 1 or higher of late
 
 	mu     sync.Mutex // guards the fields below
 	begun  time.Time  // of the window
@@ -67,6 +68,7 @@ func (st *strain) read(seconds float64) {
 		level = max(busy/seconds/strainShare, busy/scans/strainScan.Seconds())
 	}
 	st.level = max(level, strainMemory*st.level)
+	st.bounded.Store(st.level >= 1)
 	if n := count.inserted - st.before.inserted; n > 0 {
 		speed := float64(n) / seconds
 		if st.speed > 0 {
@@ -75,6 +77,15 @@ func (st *strain) read(seconds float64) {
 		st.speed = speed
 	}
 	st.before = count
+}
+
+// parallelism is how many goroutines encode and insert rows. While searches suffer one processor is left to them: what
+// they wait for then is not the tail, which writeRate bounds, but a turn.
+func (ix *Index) parallelism() int {
+	if ix.strain.bounded.Load() {
+		return max(1, ix.o.Parallelism-1)
+	}
+	return ix.o.Parallelism
 }
 
 // WriteRate returns the rows a second that graphs can take, less where searches suffer from what they have not taken yet,

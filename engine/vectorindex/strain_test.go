@@ -55,3 +55,18 @@ func TestSearchesCountTheTailsTheyScan(t *testing.T) {
 	require.Equal(t, int64(1), w.ix.strain.scans.Load())
 	require.Positive(t, w.ix.strain.nanos.Load())
 }
+
+func TestAProcessorIsLeftToSearchesThatSuffer(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Parallelism = 3 })
+	require.Equal(t, 3, w.ix.parallelism())
+	w.ix.strain.scans.Store(1)
+	w.ix.strain.nanos.Store(int64(time.Second))
+	w.ix.strain.read(1)
+	require.Equal(t, 2, w.ix.parallelism())
+	w.add(600)
+	w.work()
+	require.Equal(t, 2, w.ix.build.active)
+	w.wantComplete()
+	w.ix.o.Parallelism = 1
+	require.Equal(t, 1, w.ix.parallelism())
+}
