@@ -50,7 +50,7 @@ type model struct {
 
 func newModel(t *testing.T, change func(*Options), seed uint64) *model {
 	w := newWorld(t, func(o *Options) {
-		o.Dim, o.SealRows, o.EfConstruct, o.M = 8, 64, 16, 4
+		o.Dim, o.SealRows, o.SnapshotRows, o.EfConstruct, o.M = 8, 64, 20, 16, 4
 		change(o)
 	})
 	w.rng = rand.New(rand.NewPCG(seed, 99))
