@@ -3,6 +3,7 @@ package mmapvec
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"math/bits"
 	"path"
 	"strconv"
@@ -123,6 +124,19 @@ func decodeHeader(b []byte) (l layout, chunk int, err error) {
 		return layout{}, 0, fmt.Errorf("mmapvec: header of chunk %d, dimension %d, %v does not fit this format", h.FileID, dim, typ)
 	}
 	return l, int(h.FileID), nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// rowSum is the CRC-32C of the slot, little-endian, followed by the values. The slot goes through
+// the table by hand: a buffer for it would be allocated at every row read.
+func rowSum(slot uint32, values []byte) uint32 {
+	sum := ^uint32(0)
+	for range 4 {
+		sum = castagnoli[byte(sum)^byte(slot)] ^ sum>>8
+		slot >>= 8
+	}
+	return crc32.Update(^sum, castagnoli, values)
 }
 
 // seal writes a row's checksum and padding behind its values.
