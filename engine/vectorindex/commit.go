@@ -41,6 +41,13 @@ func (ix *Index) commit(c change) error {
 		}
 		return ix.broken
 	}
+	ix.exchange(c, segments)
+	ix.removeSnapshots(stale, c.dropParts)
+	return nil
+}
+
+// exchange makes the sources after c current: its list of segments is durable.
+func (ix *Index) exchange(c change, segments []*segment) {
 	ix.deadMu.Lock()
 	defer ix.deadMu.Unlock()
 	ix.mu.Lock()
@@ -51,9 +58,7 @@ func (ix *Index) commit(c change) error {
 	}
 	ix.swapLocked(segments, replace(ix.current.parts, c.dropParts, c.addParts))
 	ix.committed = nil
-	ix.removeSnapshots(stale, c.dropParts)
 	ix.forgetLocked()
-	return nil
 }
 
 // replace returns list with add in place of the first of drop, or in front, and without the others of drop.

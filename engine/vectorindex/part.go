@@ -28,7 +28,7 @@ type part struct {
 	dead     atomic.Int64
 	frozen   atomic.Bool // takes no more rows
 
-	saved *SegmentRef // snapshot of the part, see snapshot; guarded by Index.mu
+	saved *SegmentRef // snapshot of the part, see snapshot; changed under Index.workMu and Index.mu
 
 	memory  []*mmap.Memory
 	budget  *Budget

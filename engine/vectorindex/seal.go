@@ -127,7 +127,7 @@ func (ix *Index) SealAll(ctx context.Context) error {
 		if p.graph.Load() != nil || builds {
 			n = int(p.walked.Load())
 		}
-		if n == 0 || n == ix.snapshotRows(p) || ix.conf().rawBytes(n) < ix.conf().IndexFromBytes {
+		if n == 0 || n == p.snapshotRows() || ix.conf().rawBytes(n) < ix.conf().IndexFromBytes {
 			continue
 		}
 		if err := ix.sealPrefix(p, n); err != nil {

@@ -16,7 +16,7 @@ func (ix *Index) snapshotable(s *sources) *part {
 	}
 	for _, p := range s.parts {
 		walked := int(p.walked.Load())
-		if walked-ix.snapshotRows(p) < ix.conf().SnapshotRows || ix.merge.holds(p) {
+		if walked-p.snapshotRows() < ix.conf().SnapshotRows || ix.merge.holds(p) {
 			continue
 		}
 		if float64(p.dead.Load()) <= deadShareMax*float64(p.len()) { // else it is merged before long
@@ -26,10 +26,8 @@ func (ix *Index) snapshotable(s *sources) *part {
 	return nil
 }
 
-// snapshotRows is the number of rows that the snapshot of p holds.
-func (ix *Index) snapshotRows(p *part) int {
-	ix.mu.RLock()
-	defer ix.mu.RUnlock()
+// snapshotRows is the number of rows that the snapshot of p holds. workMu is held.
+func (p *part) snapshotRows() int {
 	if p.saved == nil {
 		return 0
 	}
@@ -64,7 +62,8 @@ func (ix *Index) takeSnapshotLocked(c *change) (before *SegmentRef) {
 }
 
 // removeSnapshots removes a snapshot and those of parts, which the durable list names no more. What cannot be removed now
-// is removed by the next Open. mu is held.
+// is removed by the next Open. workMu is held, without which no part gets another snapshot; mu is not: searches wait for it, and
+// a long file takes its time.
 func (ix *Index) removeSnapshots(stale *SegmentRef, parts []*part) {
 	if stale != nil {
 		_ = ix.o.FS.Remove(path.Join(ix.o.Dir, stale.File))

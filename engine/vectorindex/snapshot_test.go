@@ -73,9 +73,9 @@ func TestAFailedSnapshotKeepsTheOneBefore(t *testing.T) {
 	w.grow(600, 200)
 	before := w.ix.Saved()
 	require.Len(t, before.Segments, 1)
-	fails := true
+	fails, asked := true, 0
 	w.ix.o.Commit = func(s Saved) error {
-		if fails {
+		if asked++; fails {
 			return errors.New("no room")
 		}
 		w.saved = s
@@ -87,6 +87,7 @@ func TestAFailedSnapshotKeepsTheOneBefore(t *testing.T) {
 			break
 		}
 	}
+	require.Positive(t, asked)
 	require.Equal(t, before.Segments, w.ix.Saved().Segments)
 	require.Contains(t, w.segmentFiles(), before.Segments[0].File)
 	w.wantComplete()

@@ -11,7 +11,7 @@ import (
 type strain struct {
 	scans, nanos atomic.Int64 // of tails, by searches
 	inserted     atomic.Int64 // rows of tails that graphs took
-	bounded      atomic.Bool  // the level was 1 or higher of late
+	bounded      atomic.Bool  // WriteRate was a bound when it was asked last
 
 	mu     sync.Mutex // guards the fields below
 	begun  time.Time  // of the window
@@ -68,7 +68,6 @@ func (st *strain) read(seconds float64) {
 		level = max(busy/seconds/strainShare, busy/scans/strainScan.Seconds())
 	}
 	st.level = max(level, strainMemory*st.level)
-	st.bounded.Store(st.level >= 1)
 	if n := count.inserted - st.before.inserted; n > 0 {
 		speed := float64(n) / seconds
 		if st.speed > 0 {
@@ -93,8 +92,9 @@ func (ix *Index) parallelism() int {
 // asked now and then.
 func (ix *Index) WriteRate() float64 {
 	rate := ix.strain.writeRate(time.Now())
-	if ix.TailBytes() == 0 {
-		return math.Inf(1)
+	if ix.TailBytes() == 0 { // or no graph is wanted: all scans are what they should be
+		rate = math.Inf(1)
 	}
+	ix.strain.bounded.Store(!math.IsInf(rate, 1))
 	return rate
 }

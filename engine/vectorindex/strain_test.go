@@ -59,11 +59,13 @@ func TestSearchesCountTheTailsTheyScan(t *testing.T) {
 func TestAProcessorIsLeftToSearchesThatSuffer(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Parallelism = 3 })
 	require.Equal(t, 3, w.ix.parallelism())
-	w.ix.strain.scans.Store(1)
-	w.ix.strain.nanos.Store(int64(time.Second))
-	w.ix.strain.read(1)
-	require.Equal(t, 2, w.ix.parallelism())
+	w.ix.WriteRate()
+	w.ix.strain.level, w.ix.strain.speed = 1, 1234
+	w.ix.WriteRate()
+	require.Equal(t, 3, w.ix.parallelism(), "there is no tail")
 	w.add(600)
+	w.ix.WriteRate()
+	require.Equal(t, 2, w.ix.parallelism())
 	w.work()
 	require.Equal(t, 2, w.ix.build.active)
 	w.wantComplete()
