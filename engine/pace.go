@@ -56,19 +56,15 @@ func (db *DB) setPace() {
 		return
 	}
 	var list []paced
-	for _, c := range db.allCollections() {
-		if c.broken != nil || c.published().schema.NoBackground || !c.life.enter() {
-			continue
-		}
+	db.eachWorked(func(c *Collection) {
 		rate := math.Inf(1)
 		for _, name := range c.names {
 			rate = min(rate, c.vectors[name].index.WriteRate())
 		}
-		c.life.leave()
 		if !math.IsInf(rate, 1) {
 			list = append(list, paced{c, rate})
 		}
-	}
+	})
 	db.pacing.list.Store(&list)
 }
 
@@ -92,13 +88,15 @@ func (db *DB) pace(o op) (due time.Time) {
 	return due
 }
 
-// rowsOf returns how many points or keys of c an operation writes.
+// rowsOf returns how many points with vectors, or keys that the index covers, an operation writes to c.
 func (c *Collection) rowsOf(o op) (n int) {
 	switch o := o.(type) {
 	case *opPoints:
 		if o.num == c.num {
 			for i := range o.changes {
-				n += len(o.changes[i].vectors)
+				if len(o.changes[i].vectors) > 0 {
+					n++
+				}
 			}
 		}
 	case *opKeys:
@@ -114,16 +112,11 @@ func (c *Collection) rowsOf(o op) (n int) {
 
 // waitUntil returns at t, or when ctx ends with its error.
 func waitUntil(ctx context.Context, t time.Time) error {
-	left := time.Until(t)
-	if t.IsZero() || left <= 0 {
+	if t.IsZero() || !time.Now().Before(t) {
 		return nil
 	}
-	timer := time.NewTimer(left)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	wait, cancel := context.WithDeadline(ctx, t)
+	defer cancel()
+	<-wait.Done()
+	return ctx.Err()
 }

@@ -75,16 +75,23 @@ func (db *DB) yields() bool {
 
 // tailBytes is the size of all rows that wait for a graph.
 func (db *DB) tailBytes() (n int64) {
+	db.eachWorked(func(c *Collection) {
+		for _, name := range c.names {
+			n += c.vectors[name].index.TailBytes()
+		}
+	})
+	return n
+}
+
+// eachWorked calls fn with every collection whose vectors workers look after.
+func (db *DB) eachWorked(fn func(c *Collection)) {
 	for _, c := range db.allCollections() {
 		if c.broken != nil || c.published().schema.NoBackground || !c.life.enter() {
 			continue
 		}
-		for _, name := range c.names {
-			n += c.vectors[name].index.TailBytes()
-		}
+		fn(c)
 		c.life.leave()
 	}
-	return n
 }
 
 // allCollections returns every collection, by number.
