@@ -4,7 +4,8 @@
 //
 // [Index.Append] puts the codes of new slots into memory, where searches find them at once by scanning: the tail.
 // Background slices ([Index.Work]) insert them into a graph, the head; seal a full head into one immutable file, the
-// segment; and merge segments towards one. The package knows no collections, no log, no payloads and no names: it gets
+// segment; and merge segments towards one. What a growing graph holds is written as a snapshot now and then, a segment that only
+// a start after a crash reads. The package knows no collections, no log, no payloads and no names: it gets
 // slots and rows, and answers slots and distances.
 //
 //	ix, problems, err := vectorindex.Open(options, saved, live)

@@ -29,6 +29,9 @@ var selectivities = []int{500, 100, 10, 1}
 func (r *Run) Filtered(ctx context.Context) (err error) {
 	m := r.begin("filtered")
 	defer m.end()
+	if r.set.Queries.Len() < 2 {
+		return errors.New("bench: filtered wants two queries at least: one for each side")
+	}
 	side, order, err := r.sides(ctx)
 	if err != nil {
 		return err
