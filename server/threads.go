@@ -18,14 +18,18 @@ func (c Config) workers() int {
 	return max(1, processors()-1)
 }
 
-// addProcessors gives the scheduler one processor more for each background worker. A goroutine
-// that faults on a mapped page keeps its processor until the disk has answered, and assembly
-// kernels cannot be preempted: with no more processors than cores, workers that wait for cold
-// rows would take those of the requests. Searches stay limited to the cores by the engine. A
+// processorsPerCore is how many of the scheduler's processors a core has to serve.
+const processorsPerCore = 4
+
+// addProcessors gives the scheduler more processors than there are cores, so that the kernel chooses who runs. The scheduler
+// of Go lets a goroutine run for 10 ms while others wait, and looks at the network as seldom while none of its processors is
+// idle: beside builders of graphs and compactions each step of a request waited for tens of milliseconds. A thread that has
+// slept, as one that serves a request has, gets a core from the kernel at once. A goroutine that faults on a mapped page keeps
+// its processor until the disk has answered, too. Searches stay limited to the cores by the engine. A
 // GOMAXPROCS set by the user stands.
 func addProcessors(workers int) {
 	cores := processors()
 	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(cores + max(0, workers))
+		runtime.GOMAXPROCS(max(processorsPerCore*cores, cores+workers))
 	}
 }

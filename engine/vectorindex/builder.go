@@ -2,20 +2,24 @@ package vectorindex
 
 import (
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/isobath/isobath/hnsw"
 	"github.com/isobath/isobath/internal/mmap"
+	"github.com/isobath/isobath/internal/nice"
 )
 
-// builder inserts ords into graphs, a batch at a time. It is for one goroutine, which spreads a batch over workers.
+// builder inserts ords into graphs, a batch at a time. It is for one goroutine, which spreads a batch over workers, whose
+// threads have a lower priority than those that serve requests.
 type builder struct {
 	space   codeSpace
 	workers []buildWorker
-	active  int // of workers, at the next batch
 	batch   int // ords of the next batch
+	log     *slog.Logger
+	refused sync.Once // a lower priority
 }
 
 type buildWorker struct {
@@ -32,12 +36,11 @@ const (
 
 // aim makes codes, by ord, what is built over.
 func (b *builder) aim(ix *Index, book *codebook, codes []byte) {
-	b.space = codeSpace{book: book, codes: codes}
+	b.space, b.log = codeSpace{book: book, codes: codes}, ix.o.Log
 	if b.workers == nil {
 		b.workers = make([]buildWorker, ix.o.Parallelism)
 		b.batch = firstBatch
 	}
-	b.active = ix.parallelism()
 	for i := range b.workers {
 		w := &b.workers[i]
 		if w.scratch == nil {
@@ -56,7 +59,7 @@ func (b *builder) rest() { b.space.codes = nil }
 func (b *builder) insert(g *hnsw.Graph, from, to int) (int, error) {
 	to = min(to, from+b.batch)
 	begun := time.Now()
-	workers := b.workers[:b.active]
+	workers := b.workers
 	if from < serialInserts {
 		workers = workers[:1]
 		to = min(to, serialInserts)
@@ -67,6 +70,9 @@ func (b *builder) insert(g *hnsw.Graph, from, to int) (int, error) {
 	var wg sync.WaitGroup
 	for i := range workers {
 		wg.Go(func() {
+			if err := nice.Lower(); err != nil {
+				b.refused.Do(func() { b.log.Warn("graphs are built at the priority of requests", "err", err) })
+			}
 			errs[i] = mmap.Guard("merge", func() error { // its memory may be a file
 				for {
 					ord := int(next.Add(1)) - 1

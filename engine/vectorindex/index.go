@@ -76,7 +76,7 @@ func (ix *Index) Append(slots []uint32, rows [][]float32) error {
 			return err
 		}
 		n := min(len(slots), p.room())
-		p.append(slots[:n], rows[:n], ix.parallelism())
+		p.append(slots[:n], rows[:n], ix.o.Parallelism)
 		slots, rows = slots[n:], rows[n:]
 	}
 	return nil

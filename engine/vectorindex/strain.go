@@ -11,7 +11,6 @@ import (
 type strain struct {
 	scans, nanos atomic.Int64 // of tails, by searches
 	inserted     atomic.Int64 // rows of tails that graphs took
-	bounded      atomic.Bool  // WriteRate was a bound when it was asked last
 
 	mu     sync.Mutex // guards the fields below
 	begun  time.Time  // of the window
@@ -78,23 +77,13 @@ func (st *strain) read(seconds float64) {
 	st.before = count
 }
 
-// parallelism is how many goroutines encode and insert rows. While searches suffer one processor is left to them: what
-// they wait for then is not the tail, which writeRate bounds, but a turn.
-func (ix *Index) parallelism() int {
-	if ix.strain.bounded.Load() {
-		return max(1, ix.o.Parallelism-1)
-	}
-	return ix.o.Parallelism
-}
-
 // WriteRate returns the rows a second that graphs can take, less where searches suffer from what they have not taken yet,
 // and +Inf where they do not: writers that wait for their rows accordingly keep searches quick while they load. It is
 // asked now and then.
 func (ix *Index) WriteRate() float64 {
 	rate := ix.strain.writeRate(time.Now())
 	if ix.TailBytes() == 0 { // or no graph is wanted: all scans are what they should be
-		rate = math.Inf(1)
+		return math.Inf(1)
 	}
-	ix.strain.bounded.Store(!math.IsInf(rate, 1))
 	return rate
 }

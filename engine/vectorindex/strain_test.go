@@ -55,20 +55,3 @@ func TestSearchesCountTheTailsTheyScan(t *testing.T) {
 	require.Equal(t, int64(1), w.ix.strain.scans.Load())
 	require.Positive(t, w.ix.strain.nanos.Load())
 }
-
-func TestAProcessorIsLeftToSearchesThatSuffer(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.Parallelism = 3 })
-	require.Equal(t, 3, w.ix.parallelism())
-	w.ix.WriteRate()
-	w.ix.strain.level, w.ix.strain.speed = 1, 1234
-	w.ix.WriteRate()
-	require.Equal(t, 3, w.ix.parallelism(), "there is no tail")
-	w.add(600)
-	w.ix.WriteRate()
-	require.Equal(t, 2, w.ix.parallelism())
-	w.work()
-	require.Equal(t, 2, w.ix.build.active)
-	w.wantComplete()
-	w.ix.o.Parallelism = 1
-	require.Equal(t, 1, w.ix.parallelism())
-}

@@ -19,7 +19,7 @@ import (
 const module = "github.com/isobath/isobath/"
 
 // floor0 may be imported by every package above it.
-var floor0 = []string{"internal/vfs", "internal/mmap", "internal/binfmt", "internal/invariant", "internal/prefetch"}
+var floor0 = []string{"internal/vfs", "internal/mmap", "internal/binfmt", "internal/invariant", "internal/nice", "internal/prefetch"}
 
 // allowed says which of our packages a package may import, beside floor0 where onFloor0 says so.
 // Floors from the bottom to the top.
@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"internal/invariant": {},
 	"internal/vfs":       {},
 	"internal/mmap":      {},
+	"internal/nice":      {},
 	"internal/prefetch":  {},
 	"internal/layers":    {},
 
