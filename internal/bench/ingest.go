@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/isobath/isobath/engine"
@@ -25,7 +26,7 @@ func (r *Run) Ingest(ctx context.Context, protocol string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	d, err := r.open(ctx, s, protocol, r.Loaders+1)
+	d, err := r.open(ctx, s, protocol, r.Loaders+askers)
 	if err != nil {
 		return err
 	}
@@ -114,36 +115,54 @@ func (r *Run) shapeAfter(m *Mode, dir, protocol string) error {
 	return l.close()
 }
 
+// askers is how many connections probe has: a query that takes long does not keep the next ones from being sent, as it
+// would not in an application with a pool of connections.
+const askers = 8
+
 // probe asks the set's queries at a fixed rate until it is ended. Queries are counted from the
 // moment they were due, so that a stalled server is charged for those that queue behind it.
 type probe struct {
 	stop context.CancelFunc
+	next atomic.Int64
 	done sync.WaitGroup
+
+	mu   sync.Mutex // guards the fields below
 	took []time.Duration
 	err  error
 }
 
-// probe starts to ask over a door, as its last worker.
+// probe starts to ask over a door, as its last workers.
 func (r *Run) probe(ctx context.Context, d door) *probe {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &probe{stop: cancel}
-	every := time.Second / time.Duration(r.ProbeRate)
-	p.done.Go(func() {
-		due := time.Now()
-		for i := 0; ctx.Err() == nil; i++ {
-			if wait(ctx, time.Until(due)) != nil {
-				return
+	began, every := time.Now(), time.Second/time.Duration(r.ProbeRate)
+	for asker := range askers {
+		p.done.Go(func() {
+			for {
+				i := int(p.next.Add(1)) - 1
+				due := began.Add(time.Duration(i) * every)
+				if wait(ctx, time.Until(due)) != nil {
+					return
+				}
+				_, err := d.search(context.WithoutCancel(ctx), r.Loaders+asker, r.set.Queries.Row(i%r.set.Queries.Len()), r.Ef, r.K)
+				p.note(time.Since(due), err)
+				if err != nil {
+					cancel()
+				}
 			}
-			_, err := d.search(context.WithoutCancel(ctx), r.Loaders, r.set.Queries.Row(i%r.set.Queries.Len()), r.Ef, r.K)
-			if err != nil {
-				p.err = err
-				return
-			}
-			p.took = append(p.took, time.Since(due))
-			due = due.Add(every)
-		}
-	})
+		})
+	}
 	return p
+}
+
+func (p *probe) note(took time.Duration, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.err = errors.Join(p.err, err)
+		return
+	}
+	p.took = append(p.took, took)
 }
 
 func (p *probe) end() ([]time.Duration, error) {
