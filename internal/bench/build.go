@@ -12,8 +12,8 @@ import (
 )
 
 // Build measures how many rows a second of processor time go into a graph, beside hnswlib, and the
-// recall curve of both graphs. The rows are loaded without background work; then the database is
-// opened with it, and everything from there to rest is counted.
+// recall curve of both graphs. The rows are loaded into a collection that wants no graph; then it does, and everything
+// from there to rest is counted.
 func (r *Run) Build(ctx context.Context) (err error) {
 	m := r.begin("build")
 	defer m.end()
@@ -80,20 +80,24 @@ func (b built) plus(o built) built { return built{b.wall + o.wall, b.cpu + o.cpu
 // buildOurs loads the rows into a new database, builds the graph and, with curve, measures it.
 func (r *Run) buildOurs(ctx context.Context, withCurve bool) (_ built, c curve, err error) {
 	dir := r.dir("build")
-	l, err := openLocal(dir, engine.Options{Workers: -1})
+	l, err := openLocal(dir, engine.Options{})
 	if err != nil {
 		return built{}, nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := errors.Join(r.fillLocal(ctx, l, r.set.Rows, nil, nil), l.close()); err != nil {
+	defer func() { err = errors.Join(err, l.close(), os.RemoveAll(dir)) }()
+	const never = -1
+	if err := r.createLocal(ctx, l, never, nil); err != nil {
+		return built{}, nil, err
+	}
+	if err := errors.Join(r.fillLocal(ctx, l, r.set.Rows, nil), l.settle(ctx)); err != nil {
 		return built{}, nil, err
 	}
 	began, used := time.Now(), processorTime()
-	if l, err = openLocal(dir, engine.Options{}); err != nil {
-		return built{}, nil, err
-	}
-	defer func() { err = errors.Join(l.close(), err) }()
-	if err := l.settle(ctx); err != nil {
+	err = l.db.UpdateCollection(ctx, collection, func(s engine.Schema) (engine.Schema, error) {
+		s.IndexFromBytes = 0
+		return s, nil
+	})
+	if err := errors.Join(err, l.settle(ctx)); err != nil {
 		return built{}, nil, err
 	}
 	b := built{time.Since(began), processorTime() - used}

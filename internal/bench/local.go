@@ -60,7 +60,10 @@ func (r *Run) loaded(ctx context.Context, mode string, to int, payload func(row 
 		}
 	}()
 	if l.c == nil {
-		if err := r.fillLocal(ctx, l, to, payload, fields); err != nil {
+		if err := r.createLocal(ctx, l, 0, fields); err != nil {
+			return nil, err
+		}
+		if err := r.fillLocal(ctx, l, to, payload); err != nil {
 			return nil, err
 		}
 	} else if n := l.c.Info().Points; n != to {
@@ -69,9 +72,9 @@ func (r *Run) loaded(ctx context.Context, mode string, to int, payload func(row 
 	return l, l.settle(ctx)
 }
 
-// fillLocal creates the collection and loads the rows up to to.
-func (r *Run) fillLocal(ctx context.Context, l *local, to int, payload func(row int) []byte, fields []filter.FieldDef) (err error) {
-	schema := engine.Schema{Vectors: map[string]engine.VectorParams{"": r.vectorParams()}}
+// createLocal creates the collection, with a graph from so many bytes of rows on.
+func (r *Run) createLocal(ctx context.Context, l *local, indexFrom int64, fields []filter.FieldDef) (err error) {
+	schema := engine.Schema{Vectors: map[string]engine.VectorParams{"": r.vectorParams()}, IndexFromBytes: indexFrom}
 	if err := l.db.CreateCollection(ctx, collection, schema); err != nil {
 		return err
 	}
@@ -83,8 +86,13 @@ func (r *Run) fillLocal(ctx context.Context, l *local, to int, payload func(row 
 			return err
 		}
 	}
+	return nil
+}
+
+// fillLocal loads the rows up to to.
+func (r *Run) fillLocal(ctx context.Context, l *local, to int, payload func(row int) []byte) error {
 	began := time.Now()
-	err = r.set.Each(ctx, 0, to, r.Batch, r.Loaders, func(_, from int, rows *dataset.Rows) error {
+	err := r.set.Each(ctx, 0, to, r.Batch, r.Loaders, func(_, from int, rows *dataset.Rows) error {
 		return l.upsert(ctx, from, rows, payload)
 	})
 	took := time.Since(began)
