@@ -72,7 +72,7 @@ func (r *Run) loaded(ctx context.Context, mode string, to int, payload func(row 
 	return l, l.settle(ctx)
 }
 
-// createLocal creates the collection, with a graph from so many bytes of rows on.
+// createLocal creates the collection, with a graph from so many bytes of rows on: 0 the default, negative none ever.
 func (r *Run) createLocal(ctx context.Context, l *local, indexFrom int64, fields []filter.FieldDef) (err error) {
 	schema := engine.Schema{Vectors: map[string]engine.VectorParams{"": r.vectorParams()}, IndexFromBytes: indexFrom}
 	if err := l.db.CreateCollection(ctx, collection, schema); err != nil {
