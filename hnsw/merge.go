@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/isobath/isobath/internal/mmap"
+	"github.com/isobath/isobath/internal/nice"
 )
 
 // Rebase copies a graph into a new, growable one of that capacity: the node with old ord i becomes remap[i], or is
@@ -104,12 +105,12 @@ func (r *rebase) newEntry() (entry uint32, top int) {
 }
 
 // run copies and heals all rows. A worker writes only rows of its own nodes and reads only the base. Each worker has
-// its own guard: a fault of the base's mapping is told to the goroutine that meets it.
+// its own guard: a fault of the base's mapping is told to the goroutine that meets it. Their threads have a lower priority.
 func (r *rebase) run(pr func() Probe) error {
 	var wg sync.WaitGroup
 	errs := make([]error, r.g.params.Workers)
 	for i := range errs {
-		wg.Go(func() {
+		nice.Go(&wg, func() {
 			errs[i] = mmap.Guard("hnsw graph", func() error {
 				r.heal(&healer{rebase: r, pr: pr(), s: NewScratch(), seen: map[uint32]bool{}})
 				return nil

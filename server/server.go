@@ -22,6 +22,7 @@ import (
 
 	"github.com/isobath/isobath/engine"
 	"github.com/isobath/isobath/engine/keyspace"
+	"github.com/isobath/isobath/internal/nice"
 	"github.com/isobath/isobath/internal/vfs"
 	"github.com/isobath/isobath/server/httpapi"
 	"github.com/isobath/isobath/server/respapi"
@@ -71,6 +72,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	limitHeap(cfg.MemoryLimit)
 	addProcessors(cfg.workers())
+	if err := nice.Check(); err != nil {
+		s.log.Warn("graphs are built at the priority of requests", "err", err)
+	}
 	s.svc = service.New(service.Options{
 		APIKey: cfg.APIKey, AltAPIKey: cfg.AltAPIKey, ReadOnlyAPIKey: cfg.ReadOnlyAPIKey, Password: cfg.Password,
 		Log: cfg.Log,

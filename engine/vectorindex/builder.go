@@ -2,7 +2,6 @@ package vectorindex
 
 import (
 	"errors"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,8 +17,6 @@ type builder struct {
 	space   codeSpace
 	workers []buildWorker
 	batch   int // ords of the next batch
-	log     *slog.Logger
-	refused sync.Once // a lower priority
 }
 
 type buildWorker struct {
@@ -36,7 +33,7 @@ const (
 
 // aim makes codes, by ord, what is built over.
 func (b *builder) aim(ix *Index, book *codebook, codes []byte) {
-	b.space, b.log = codeSpace{book: book, codes: codes}, ix.o.Log
+	b.space = codeSpace{book: book, codes: codes}
 	if b.workers == nil {
 		b.workers = make([]buildWorker, ix.o.Parallelism)
 		b.batch = firstBatch
@@ -69,10 +66,7 @@ func (b *builder) insert(g *hnsw.Graph, from, to int) (int, error) {
 	errs := make([]error, len(workers))
 	var wg sync.WaitGroup
 	for i := range workers {
-		wg.Go(func() {
-			if err := nice.Lower(); err != nil {
-				b.refused.Do(func() { b.log.Warn("graphs are built at the priority of requests", "err", err) })
-			}
+		nice.Go(&wg, func() {
 			errs[i] = mmap.Guard("merge", func() error { // its memory may be a file
 				for {
 					ord := int(next.Add(1)) - 1

@@ -5,18 +5,17 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"github.com/isobath/isobath/hnsw"
 	"github.com/isobath/isobath/internal/nice"
 	"github.com/isobath/isobath/mmapvec/quant"
 )
 
-// watched counts the queries of codes made on threads of the wanted priority and on others.
+// watched counts the codes that were made a query on threads of the wanted nice value and on others.
 type watched struct {
 	quant.Quantizer
-	want          int
-	lower, higher atomic.Int64
+	want            int
+	lowered, others atomic.Int64
 }
 
 type watchedQuery struct {
@@ -27,25 +26,17 @@ type watchedQuery struct {
 func (w *watched) NewQuery() quant.Query { return watchedQuery{w.Quantizer.NewQuery(), w} }
 
 func (q watchedQuery) ResetCode(code []byte) {
-	if priority() >= q.w.want {
-		q.w.lower.Add(1)
+	if value, err := nice.Value(); err == nil && value == q.w.want {
+		q.w.lowered.Add(1)
 	} else {
-		q.w.higher.Add(1)
+		q.w.others.Add(1)
 	}
 	q.Query.ResetCode(code)
 }
 
-// priority returns the nice value of the calling thread, below all there are where it cannot be had.
-func priority() int {
-	p, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
-	if err != nil {
-		return -100
-	}
-	return 20 - p
-}
-
 func TestGraphsAreBuiltAtALowerPriority(t *testing.T) {
-	before := priority()
+	before, err := nice.Value()
+	require.NoError(t, err)
 	w := newWorld(t, nil)
 	w.add(600)
 	s := w.ix.pin()
@@ -63,7 +54,9 @@ func TestGraphsAreBuiltAtALowerPriority(t *testing.T) {
 		at, err = b.insert(g, at, p.len())
 		require.NoError(t, err)
 	}
-	require.GreaterOrEqual(t, q.lower.Load(), int64(p.len()))
-	require.Zero(t, q.higher.Load())
-	require.Equal(t, before, priority(), "who calls it keeps its own")
+	require.GreaterOrEqual(t, q.lowered.Load(), int64(p.len()))
+	require.Zero(t, q.others.Load())
+	now, err := nice.Value()
+	require.NoError(t, err)
+	require.Equal(t, before, now, "who calls it keeps its own")
 }

@@ -4,43 +4,36 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 )
 
-// priority returns the nice value of the calling thread; the system call returns 20 less it.
-func priority(t *testing.T) int {
-	p, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
-	require.NoError(t, err)
-	return 20 - p
+func value(t *testing.T) int {
+	n, err := Value()
+	assert.NoError(t, err)
+	return n
 }
 
 func TestOnlyTheThreadOfTheGoroutineIsLowered(t *testing.T) {
-	before := priority(t)
+	before := value(t)
+	require.NoError(t, Check())
 	for range 20 {
-		lowered, other := make(chan int), make(chan int)
-		release := make(chan struct{})
-		go func() {
-			err := Lower()
-			p := priority(t)
-			if err != nil {
-				p = -100
-			}
-			lowered <- p
+		lowered, release, other := make(chan int), make(chan struct{}), make(chan int)
+		var wg sync.WaitGroup
+		Go(&wg, func() {
+			lowered <- value(t)
 			<-release // others run meanwhile, but not on this thread
-		}()
+		})
 		require.Equal(t, min(before+Steps, lowest), <-lowered)
-		go func() { other <- priority(t) }()
+		go func() { other <- value(t) }()
 		require.Equal(t, before, <-other)
 		close(release)
+		wg.Wait()
 	}
 	var wg sync.WaitGroup
 	for range 20 { // nor do threads that are made later inherit it
-		wg.Go(func() {
-			if p := priority(t); p != before {
-				t.Errorf("priority %d, want %d", p, before)
-			}
-		})
+		wg.Go(func() { assert.Equal(t, before, value(t)) })
 	}
 	wg.Wait()
+	require.Equal(t, before, value(t))
 }
