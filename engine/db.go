@@ -25,6 +25,9 @@ type Options struct {
 	// Workers is the number of goroutines that build graphs in the background; default one
 	// less than the processors, at least one. Negative: none, for tools that only read.
 	Workers int
+	// Busy, if not nil, is called with true when these begin to work much of the time, and with false when they do no
+	// more and at Close. It is called by one goroutine at a time and is to be quick.
+	Busy func(busy bool)
 	// StoreBytes bounds the memory of badger's tables and caches; default 48 MiB.
 	StoreBytes int64
 	// MemoryLimit is what the process may use, in bytes. Three quarters of it are for codes,
@@ -87,6 +90,7 @@ type DB struct {
 	views    viewSet
 	searches searchCounter
 	pacing   pacing
+	effort   effort
 	garbage  garbage
 	manifest manifestStore
 	check    checkpointer
@@ -174,6 +178,7 @@ func openStores(dir string, o Options, s stores) (*DB, error) {
 	db.seq.wake = make(chan struct{}, 1)
 	db.seq.overlay = newOverlay()
 	db.workers.wake = make(chan struct{}, 1)
+	db.effort.report = o.Busy
 	db.admitted = make(chan struct{}, max(1, runtime.NumCPU()))
 	db.calls, db.applyDone = make(chan func()), make(chan struct{})
 	if err := db.recover(s); err != nil {
@@ -360,6 +365,7 @@ func (db *DB) close() error {
 	db.published.fail(ErrClosed)
 	db.durable.fail(ErrClosed)
 	db.running.Wait()
+	db.effort.end()
 	if err == nil && db.Failed() == nil {
 		err = db.dropLog()
 	}

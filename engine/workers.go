@@ -28,15 +28,20 @@ func (db *DB) wakeWorkers() {
 func (db *DB) workLoop(ctx context.Context) {
 	for ctx.Err() == nil {
 		db.setPace()
+		db.effort.look(time.Now())
 		did, began := false, time.Now()
+		long := time.AfterFunc(effortWindow, db.effort.long)
 		for _, c := range db.allCollections() {
 			if ctx.Err() != nil {
-				return
+				break
 			}
 			did = c.workSlice(ctx) || did
 		}
+		long.Stop()
 		if did {
-			db.yield(ctx, time.Since(began))
+			worked := time.Since(began)
+			db.effort.spent(worked)
+			db.yield(ctx, worked)
 			continue
 		}
 		select {

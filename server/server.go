@@ -174,7 +174,9 @@ func limitConns(most int64) func(net.Conn, http.ConnState) {
 }
 
 func (s *Server) open() error {
-	o := engine.Options{Log: s.log, Workers: s.cfg.workers(), StoreBytes: storeBytes(s.cfg.MemoryLimit)}
+	workers := s.cfg.workers()
+	o := engine.Options{Log: s.log, Workers: workers, StoreBytes: storeBytes(s.cfg.MemoryLimit),
+		Busy: func(busy bool) { schedule.report(workers, busy) }}
 	if s.cfg.MemoryLimit != math.MaxInt64 {
 		o.MemoryLimit = s.cfg.MemoryLimit
 	}
