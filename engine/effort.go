@@ -9,12 +9,13 @@ import (
 // effort is how much of the time workers work, found over windows.
 type effort struct {
 	report func(busy bool) // Options.Busy; may be nil
-	worked atomic.Int64    // nanoseconds since the window began, of all workers
+	worked atomic.Int64    // nanoseconds, of all workers
 
-	mu    sync.Mutex // guards the fields below
-	begun time.Time  // of the window
-	busy  bool
-	ended bool
+	mu     sync.Mutex // guards the fields below
+	begun  time.Time  // of the window
+	before int64      // worked at its begin
+	busy   bool
+	ended  bool
 }
 
 const (
@@ -34,8 +35,9 @@ func (e *effort) look(now time.Time) {
 	if !e.begun.IsZero() && elapsed < effortWindow {
 		return
 	}
-	share := float64(e.worked.Swap(0)) / float64(elapsed)
-	e.begun = now
+	worked := e.worked.Load()
+	share := float64(worked-e.before) / float64(elapsed)
+	e.begun, e.before = now, worked
 	e.setLocked(share >= busyFrom || e.busy && share >= idleBelow)
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,4 +37,23 @@ func TestEffortReportsWhenWorkersAreBusyAndNoMore(t *testing.T) {
 	e.long() // a timer that fired meanwhile
 	require.Equal(t, []bool{true, false, true, false}, reports)
 	(&effort{}).end() // nobody wants to know
+}
+
+func TestWorkersTellWhatTheySpend(t *testing.T) {
+	var begun, ended atomic.Int64
+	db, err := Open(t.TempDir(), Options{Workers: 1, Busy: func(busy bool) {
+		if busy {
+			begun.Add(1)
+		} else {
+			ended.Add(1)
+		}
+	}})
+	require.NoError(t, err)
+	c := testCollection(t, db, "a")
+	upsertOne(t, c, 1, 0, "", UpsertOptions{})
+	require.Eventually(t, func() bool { return db.effort.worked.Load() > 0 }, 30*time.Second, time.Millisecond)
+	db.effort.long()
+	require.NoError(t, db.Close())
+	require.Positive(t, begun.Load())
+	require.Equal(t, begun.Load(), ended.Load(), "nobody works in a closed database")
 }
