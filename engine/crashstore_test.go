@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -11,8 +12,9 @@ import (
 )
 
 // crashStore stands in for badger in crash tests: it keeps what was synced, and after a crash
-// a random part of the rest, in no order at all. Like badger it drops shadowed versions at or
-// below the discard mark.
+// a random part of the rest, in no order at all, some of it unreadable: the file of a long value need
+// not be as durable as the reference to it. Like badger it drops shadowed versions at or below the
+// discard mark.
 type crashStore struct {
 	mu       sync.Mutex
 	versions map[string][]version // by key, ascending seq
@@ -24,6 +26,7 @@ type version struct {
 	seq    uint64
 	value  []byte
 	delete bool
+	torn   bool // until it is written again
 }
 
 func newCrashStore() *crashStore { return &crashStore{versions: map[string][]version{}} }
@@ -33,19 +36,24 @@ func (s *crashStore) crash(seed uint64, percent int) *crashStore {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	rng := rand.New(rand.NewPCG(seed, 7))
-	lost := map[string]map[uint64]bool{}
+	lost, unsynced := map[string]map[uint64]bool{}, map[string]map[uint64]bool{}
+	note := func(in map[string]map[uint64]bool, op payload.Op) {
+		if in[string(op.Key)] == nil {
+			in[string(op.Key)] = map[uint64]bool{}
+		}
+		in[string(op.Key)][op.Seq] = true
+	}
 	for _, op := range s.unsynced {
+		note(unsynced, op)
 		if rng.IntN(100) >= percent {
-			if lost[string(op.Key)] == nil {
-				lost[string(op.Key)] = map[uint64]bool{}
-			}
-			lost[string(op.Key)][op.Seq] = true
+			note(lost, op)
 		}
 	}
 	after := newCrashStore()
-	for key, list := range s.versions {
-		for _, v := range list {
+	for _, key := range slices.Sorted(maps.Keys(s.versions)) {
+		for _, v := range s.versions[key] {
 			if !lost[key][v.seq] {
+				v.torn = unsynced[key][v.seq] && rng.IntN(2) == 0
 				after.versions[key] = append(after.versions[key], v)
 			}
 		}
@@ -62,7 +70,7 @@ func (s *crashStore) Apply(ops []payload.Op) error {
 		at, found := slices.BinarySearchFunc(list, op.Seq, func(v version, seq uint64) int {
 			return int(int64(v.seq) - int64(seq))
 		})
-		v := version{op.Seq, op.Value, op.Delete}
+		v := version{seq: op.Seq, value: op.Value, delete: op.Delete}
 		if found {
 			list[at] = v
 		} else {
@@ -74,31 +82,43 @@ func (s *crashStore) Apply(ops []payload.Op) error {
 	return nil
 }
 
-func (s *crashStore) lookup(seq uint64, key string) ([]byte, bool) {
+// lookup returns payload.ErrNotFound like Get.
+func (s *crashStore) lookup(seq uint64, key string) (version, error) {
 	list := s.versions[key]
 	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].seq <= seq && !list[i].delete {
+			return list[i], nil
+		}
 		if list[i].seq <= seq {
-			return list[i].value, !list[i].delete
+			break
 		}
 	}
-	return nil, false
+	return version{}, payload.ErrNotFound
+}
+
+func (v version) read() ([]byte, error) {
+	if v.torn {
+		return nil, binfmt.Corrupt("crash store", 0, "a value of record %d that was to be replayed first", v.seq)
+	}
+	return v.value, nil
 }
 
 func (s *crashStore) Get(seq uint64, key, dst []byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	value, ok := s.lookup(seq, string(key))
-	if !ok {
-		return nil, payload.ErrNotFound
+	v, err := s.lookup(seq, string(key))
+	if err != nil {
+		return nil, err
 	}
-	return append(dst, value...), nil
+	value, err := v.read()
+	return append(dst, value...), err
 }
 
 func (s *crashStore) Has(seq uint64, key []byte) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.lookup(seq, string(key))
-	return ok, nil
+	_, err := s.lookup(seq, string(key))
+	return err == nil, nil
 }
 
 func (s *crashStore) Scan(seq uint64, o payload.ScanOptions, fn func(key, value []byte) (bool, error)) error {
@@ -113,13 +133,16 @@ func (s *crashStore) Scan(seq uint64, o payload.ScanOptions, fn func(key, value 
 	slices.Sort(keys)
 	for _, key := range keys {
 		s.mu.Lock()
-		value, ok := s.lookup(seq, key)
+		v, err := s.lookup(seq, key)
 		s.mu.Unlock()
-		if !ok {
+		if err != nil {
 			continue
 		}
-		if o.KeysOnly {
-			value = nil
+		var value []byte
+		if !o.KeysOnly {
+			if value, err = v.read(); err != nil {
+				return err
+			}
 		}
 		if more, err := fn([]byte(key), slices.Clone(value)); err != nil || !more {
 			return err

@@ -59,7 +59,8 @@ func (db *DB) Stats() Stats {
 	s.Memory["off_heap"] = mmap.Allocated()
 	s.Memory["store"] = db.opts.StoreBytes
 	s.Disk["log"] = s.LogBytes
-	s.Disk["store"] = db.kv.Stats().TableBytes
+	store := db.kv.Stats()
+	s.Disk["store"] = store.TableBytes + store.BlobBytes
 	for _, c := range db.allCollections() {
 		s.Memory["filter_deltas"] += c.published().filter.Memory()
 		for _, v := range c.vectors {

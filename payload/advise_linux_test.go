@@ -18,10 +18,14 @@ func TestTablesAreAdvised(t *testing.T) {
 	s := openStore(t, dir)
 	told := map[string]int{}
 	rng := rand.New(rand.NewPCG(1, 1))
-	value := make([]byte, 4000)
+	value := string(make([]byte, blobBytes)) // the longest that lies in tables
 	seen := 0
 	for seq := uint64(1); seq < 20000; seq++ {
-		require.NoError(t, s.Apply([]Op{set(seq, fmt.Sprint(rng.IntN(5000)), string(value))}))
+		ops := make([]Op, 4)
+		for i := range ops {
+			ops[i] = set(seq, fmt.Sprint(rng.IntN(20000)), value)
+		}
+		require.NoError(t, s.Apply(ops))
 		s.SetDiscard(seq)
 		if seq%500 > 0 {
 			continue

@@ -151,7 +151,7 @@ func (s *Store) Verify(seq uint64) error {
 
 // Check verifies a store that is not open and changes nothing in it. One that was not closed is
 // copied beside itself for the time of the check, since badger cannot look at it without
-// recovering it.
+// recovering it. Values count as of the last Sync: what came later may be damaged and is replayed.
 func Check(dir string) error {
 	if _, err := os.Stat(dir); err != nil {
 		return fmt.Errorf("payload: check: %w", err)
@@ -172,15 +172,11 @@ func Check(dir string) error {
 	if len(empty) > 0 || slices.ContainsFunc(entries, open) {
 		return checkCopy(dir)
 	}
-	s := &Store{o: o, split: map[string]uint32{}, synced: map[string]bool{}, idle: make(chan struct{})}
-	err = s.guard(func() (err error) {
-		s.db, err = badger.OpenManaged(badgerOptions(o).WithReadOnly(true))
-		return err
-	})
+	s, err := openDB(o, badgerOptions(o).WithReadOnly(true))
 	if err != nil {
 		return fmt.Errorf("payload: check %s: %w", dir, err)
 	}
-	return errors.Join(s.loadMark(), s.damaged(), s.loadSplit(), s.Verify(^uint64(0)), s.db.Close())
+	return errors.Join(s.damaged(), s.Verify(s.durable), s.db.Close(), s.blobs.close())
 }
 
 func checkCopy(dir string) (err error) {
@@ -200,7 +196,7 @@ func checkCopy(dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.damaged(), s.Verify(^uint64(0)), s.Close())
+	return errors.Join(s.damaged(), s.Verify(s.durable), s.Close())
 }
 
 // roomForCopy returns syscall.ENOSPC where a copy of the store has no room beside it.
@@ -209,16 +205,18 @@ func roomForCopy(dir string) error {
 	if err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil {
+	err = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
 			return err
 		}
-		need += info.Size()
+		info, err := e.Info()
+		if err == nil {
+			need += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	if free, _, err := vfs.Room(dir); err == nil && free < need {
 		return fmt.Errorf("%d MiB free, %d MiB needed for a copy of %s: %w", free>>20, (need+1<<20-1)>>20, dir, syscall.ENOSPC)

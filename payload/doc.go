@@ -16,8 +16,10 @@
 //	err = s.Sync()     // a checkpoint at 7: everything applied is durable
 //	s.SetDiscard(7)    // older versions may go
 //
-// Values carry a checksum over key, sequence and bytes, verified at every read. FORMAT.md describes
-// keys and values; options.go gives every option of badger and its reason.
+// Values carry a checksum over key, sequence and bytes, verified at every read. Those of more than
+// 1 KiB are blobs, in files of the store's own (blobs.go); the space of those that were replaced or
+// deleted comes back in the background (collect.go). FORMAT.md describes keys, values and files;
+// options.go gives every option of badger and its reason.
 //
 // A key whose table is damaged may be missing instead of unreadable: for a key that must exist,
 // ErrNotFound is damage. Verify and Check read everything. Damage tells after Open that badger came up
@@ -32,5 +34,5 @@
 // # Concurrency
 //
 // Apply, SetDiscard and Sync belong to one writer; everything else is safe for concurrent use. Lock
-// order: Store.syncMu before Store.applyMu.
+// order: Store.syncMu, Store.applyMu, collector.mu and blobFiles.syncMu, blobFiles.mu.
 package payload

@@ -7,6 +7,8 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+
+	"github.com/isobath/isobath/internal/vfs"
 )
 
 // Options configures Open.
@@ -20,6 +22,8 @@ type Options struct {
 	MemoryBytes int64
 	// Log gets what badger reports; nil discards it.
 	Log *slog.Logger
+
+	blobFS vfs.FS // nil is the real one
 }
 
 const (
@@ -31,6 +35,9 @@ func (o Options) withDefaults() Options {
 	o.MemoryBytes = min(max(o.MemoryBytes, minMemoryBytes), maxMemoryBytes)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.blobFS == nil {
+		o.blobFS = vfs.OS
 	}
 	return o
 }
@@ -54,9 +61,7 @@ func badgerOptions(o Options) badger.Options {
 		// One goroutine writes and replay rewrites old timestamps on purpose: there is no conflict
 		// to detect, and the fingerprints would cost memory.
 		WithDetectConflicts(false).
-		// Memory. Two memtables may wait for their flush while one is written. 15 % of a memtable
-		// bounds a transaction and with it a single value: 6 MiB leave 921 KiB, enough for our largest
-		// piece. Table builders take two to four times a table each, up to 13 of them at once:
+		// Memory. Two memtables may wait for their flush while one is written. Table builders take two to four times a table each, up to 13 of them at once:
 		// bulk load of 800-byte values had 244 MB of heap in use with 8 MiB memtables and 4 MiB
 		// tables, 110 MB with 4 and 2, at the same speed. (1 MiB tables: 80 MB, but a descriptor
 		// and a map for every megabyte or two.)
@@ -84,8 +89,8 @@ func badgerOptions(o Options) badger.Options {
 		WithMaxLevels(7).
 		WithNumCompactors(2).        // the smallest number badger accepts; one serves level 0
 		WithCompactL0OnClose(false). // a stop must be quick
-		// Value log. Every value of ours is shorter than the threshold and lives in the tree, so the
-		// value log stays empty, needs no collection, and is kept as small as badger allows.
+		// Value log. Every value that badger gets is shorter than the threshold and lives in the tree
+		// (blobs.go), so the value log stays empty, needs no collection, and is kept as small as badger allows.
 		WithValueThreshold(valueThreshold).
 		WithVLogPercentile(0).
 		WithValueLogFileSize(1 << 20).
@@ -110,12 +115,12 @@ const (
 	// memTableBytes is the same for every store and must never become smaller: after a kill badger
 	// reads the log of a memtable into one new memtable and ends the process when it does not fit.
 	memTableBytes = 6 << 20
-	// valueThreshold keeps values inside the tree. It is larger than a piece and below 15 % of the
-	// smallest memtable.
+	// valueThreshold keeps values inside the tree. It is larger than what is not a blob and below 15 %
+	// of a memtable, which bounds a transaction.
 	valueThreshold = 600 << 10
 	// externalMagic marks the directory as ours and names the version of the keys and values in
 	// it. Badger refuses to open a directory with another one.
-	externalMagic = 0x1501
+	externalMagic = 0x1502
 )
 
 // logger passes badger's messages on. Its debug messages name keys, so they are dropped.

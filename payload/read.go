@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -26,7 +27,7 @@ func (s *Store) Scan(seq uint64, o ScanOptions, fn func(key, value []byte) (bool
 	defer s.leave()
 	inside := false
 	return s.guardUnless(&inside, func() error {
-		txn := s.db.NewTransactionAt(seq, false)
+		txn := s.db.NewTransactionAt(upTo(seq), false)
 		defer txn.Discard()
 		c := newCursor(txn, o)
 		defer c.it.Close()
@@ -37,7 +38,11 @@ func (s *Store) Scan(seq uint64, o ScanOptions, fn func(key, value []byte) (bool
 			var borrowed []byte
 			if !o.KeysOnly {
 				var err error
-				if value, err = s.appendValue(txn, item, key, value[:0]); err != nil {
+				value, err = s.appendValue(txn, item, key, value[:0])
+				if errors.Is(err, ErrNotFound) {
+					continue
+				}
+				if err != nil {
 					return err
 				}
 				borrowed = value

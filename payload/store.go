@@ -23,8 +23,8 @@ var (
 	ErrClosed = errors.New("payload: store is closed")
 	// ErrKey is returned for an empty key and for one longer than MaxKeyBytes.
 	ErrKey = errors.New("payload: key is empty or too long")
-	// ErrSeq is returned by Apply for Seq 0, which badger reserves.
-	ErrSeq = errors.New("payload: sequence number 0")
+	// ErrSeq is returned by Apply for Seq 0, which badger reserves, and beyond 48 bits.
+	ErrSeq = errors.New("payload: sequence number out of range")
 	// ErrFailed is returned by Apply and Sync after a sync failed: what is on disk is not known
 	// until the store is opened again. Reading goes on.
 	ErrFailed = errors.New("payload: an earlier sync failed")
@@ -45,7 +45,7 @@ type Op struct {
 type Stats struct {
 	TableBytes int64 // tables on disk, without memtables
 	Tables     int
-	SplitKeys  int // keys whose value is stored in pieces
+	BlobBytes  int64 // files of long values on disk
 }
 
 // Store keeps versioned key-value pairs. Apply, SetDiscard and Sync belong to one writer; the
@@ -56,15 +56,24 @@ type Store struct {
 
 	applyMu sync.Mutex
 	batch   batch
-	split   map[string]uint32 // keys that may have pieces -> how many
+	writer  blobWriter // of blobs that Apply writes
+	placed  []placed   // of one Apply
+	key     []byte
+	newest  uint64 // highest Seq that badger has
 	mark    mark
+	space   blobSpace
 	damage  *binfmt.CorruptError
+
+	blobs     *blobFiles
+	collector collector
+
+	durable uint64 // Seq up to which an earlier run made all durable
 
 	syncMu sync.Mutex
 	synced map[string]bool // files that never change and are durable
 	failed atomic.Bool     // the kernel tells of a failed sync once and may have dropped the pages
 
-	stop chan struct{} // ends tidy
+	stop chan struct{} // ends what runs beside the calls
 	tidy sync.WaitGroup
 
 	users   atomic.Int64 // running calls
@@ -91,19 +100,37 @@ func Open(o Options) (*Store, error) {
 	if err := checkTables(o, verifiedAtOpen); err != nil {
 		return nil, err
 	}
-	s := &Store{o: o, split: map[string]uint32{}, synced: map[string]bool{}, idle: make(chan struct{})}
-	err := s.guard(func() (err error) {
-		s.db, err = badger.OpenManaged(badgerOptions(o))
-		return err
-	})
+	s, err := openDB(o, badgerOptions(o))
 	if err != nil {
 		return nil, fmt.Errorf("payload: open %s: %w", o.Dir, err)
 	}
-	if err := errors.Join(s.loadMark(), s.loadSplit()); err != nil {
-		return nil, errors.Join(fmt.Errorf("payload: open %s: %w", o.Dir, err), s.db.Close())
-	}
-	s.stop = make(chan struct{})
+	s.writer.resume()
 	s.tidy.Go(s.adviseTables)
+	s.tidy.Go(s.collectLoop)
+	return s, nil
+}
+
+// openDB opens badger and lists the files of blobs.
+func openDB(o Options, bo badger.Options) (*Store, error) {
+	blobs, err := openBlobs(o.blobFS, filepath.ToSlash(filepath.Join(o.Dir, blobsDir)))
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{o: o, blobs: blobs, synced: map[string]bool{}, idle: make(chan struct{}), stop: make(chan struct{})}
+	s.writer.to, s.collector.writer.to = blobs, blobs
+	s.collector.wake, s.collector.least, s.collector.damaged = make(chan struct{}, 1), collectBytes, map[uint64]bool{}
+	err = s.guard(func() (err error) {
+		s.db, err = badger.OpenManaged(bo)
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(err, blobs.close())
+	}
+	if err := s.loadMark(); err != nil {
+		return nil, errors.Join(err, s.db.Close(), blobs.close())
+	}
+	s.newest = seqOf(s.db.MaxVersion())
+	s.space.stale = max(s.space.stale, blobs.bytes.Load()-s.space.held) // a kill forgets what was condemned
 	return s, nil
 }
 
@@ -214,7 +241,7 @@ func (s *Store) Apply(ops []Op) error {
 		if n := len(ops[i].Key); n == 0 || n > MaxKeyBytes {
 			return fmt.Errorf("%w: %d bytes", ErrKey, n)
 		}
-		if ops[i].Seq == 0 {
+		if ops[i].Seq == 0 || ops[i].Seq > maxSeq {
 			return ErrSeq
 		}
 	}
@@ -226,17 +253,31 @@ func (s *Store) Apply(ops []Op) error {
 	}
 	s.applyMu.Lock()
 	defer s.applyMu.Unlock()
+	ops = lastOfRecord(ops)
+	blobs, err := s.writeBlobs(ops)
+	if err != nil {
+		return fmt.Errorf("payload: apply up to record %d: %w", ops[len(ops)-1].Seq, err)
+	}
 	wb := s.db.NewManagedWriteBatch()
 	s.batch.reset(wb)
 	for i := range ops {
-		if err := s.put(&ops[i]); err != nil {
+		var blob placed
+		if isBlob(&ops[i]) {
+			blob, blobs = blobs[0], blobs[1:]
+		}
+		if err := s.batch.put(&ops[i], blob); err != nil {
 			wb.Cancel()
 			return fmt.Errorf("payload: apply record %d: %w", ops[i].Seq, err)
 		}
+		s.space.note(&ops[i])
 	}
 	s.mark.note(ops[len(ops)-1].Seq)
+	s.newest = max(s.newest, ops[len(ops)-1].Seq)
 	if err := wb.Flush(); err != nil {
 		return fmt.Errorf("payload: apply up to record %d: %w", ops[len(ops)-1].Seq, err)
+	}
+	if s.collector.discard.Load() > 0 {
+		s.wakeCollectorLocked()
 	}
 	return nil
 }
@@ -289,7 +330,7 @@ func (s *Store) lookup(seq uint64, prefix byte, key []byte, found func(*badger.T
 	buf := keyPool.Get().(*[]byte)
 	defer keyPool.Put(buf)
 	*buf = append(append((*buf)[:0], prefix), key...)
-	txn := s.db.NewTransactionAt(seq, false)
+	txn := s.db.NewTransactionAt(upTo(seq), false)
 	defer txn.Discard()
 	item, err := txn.Get(*buf)
 	if errors.Is(err, badger.ErrKeyNotFound) {
@@ -302,12 +343,17 @@ func (s *Store) lookup(seq uint64, prefix byte, key []byte, found func(*badger.T
 }
 
 // SetDiscard allows versions to be dropped that are not visible at seq or above. The caller reads at
-// no lower Seq and replays no record at or below it from now on.
+// no lower Seq and replays no record at or below it from now on. Blobs are collected after calls of it.
 func (s *Store) SetDiscard(seq uint64) {
-	if s.enter() {
-		s.db.SetDiscardTs(seq)
-		s.leave()
+	if !s.enter() {
+		return
 	}
+	defer s.leave()
+	s.db.SetDiscardTs(upTo(seq))
+	s.collector.discard.Store(seq)
+	s.collector.tables.Store(s.Stats().TableBytes)
+	s.dropCondemned()
+	s.wakeCollector()
 }
 
 // Stats returns figures for metrics.
@@ -320,9 +366,7 @@ func (s *Store) Stats() (st Stats) {
 		st.Tables += l.NumTables
 		st.TableBytes += l.Size
 	}
-	s.applyMu.Lock()
-	st.SplitKeys = len(s.split)
-	s.applyMu.Unlock()
+	st.BlobBytes = s.blobs.bytes.Load()
 	return st
 }
 
@@ -336,7 +380,7 @@ func (s *Store) Close() error {
 		if s.users.Load() > 0 {
 			<-s.idle
 		}
-		s.closeAs = errors.Join(syncErr, s.db.Close())
+		s.closeAs = errors.Join(syncErr, s.blobs.sync(), s.db.Close(), s.blobs.close())
 		if s.closeAs == nil { // the close wrote the last table
 			s.syncMu.Lock()
 			s.closeAs = s.syncFilesLocked()

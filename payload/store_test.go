@@ -95,9 +95,9 @@ func TestOptionsAreWrittenOut(t *testing.T) {
 	require.False(t, o.BypassLockGuard)
 	require.False(t, o.MetricsEnabled)
 	require.False(t, o.CompactL0OnClose)
-	// A piece must fit a transaction and stay below the threshold.
-	require.Less(t, int64(pieceBytes+frameBytes+MaxKeyBytes+100), o.MemTableSize*15/100)
-	require.Less(t, int64(pieceBytes+frameBytes), o.ValueThreshold)
+	// What is not a blob must fit a transaction and stay below the threshold.
+	require.Less(t, int64(blobBytes+frameBytes+MaxKeyBytes+100), o.MemTableSize*15/100)
+	require.Less(t, int64(blobBytes+frameBytes), o.ValueThreshold)
 	large := badgerOptions(Options{MemoryBytes: 1 << 40}.withDefaults())
 	require.Equal(t, int64(maxMemoryBytes/16), large.BaseTableSize)
 	require.Equal(t, o.MemTableSize, large.MemTableSize, "a log must fit the memtable of any later start")
@@ -211,7 +211,7 @@ func TestScan(t *testing.T) {
 	})
 }
 
-// history makes records in which keys are set, overwritten, deleted, and sometimes large.
+// history makes records in which keys are set, overwritten, deleted, and often are blobs.
 func history(seed uint64, records int) (ops []Op) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	for seq := uint64(1); seq <= uint64(records); seq++ {
@@ -220,8 +220,8 @@ func history(seed uint64, records int) (ops []Op) {
 			switch n := r.IntN(40); {
 			case n < 8:
 				ops = append(ops, del(seq, key))
-			case n == 8:
-				ops = append(ops, set(seq, key, strings.Repeat(string('a'+rune(seq%26)), pieceBytes+r.IntN(2*pieceBytes))))
+			case n < 20:
+				ops = append(ops, set(seq, key, strings.Repeat(string('a'+rune(seq%26)), blobBytes+r.IntN(2*blobBytes))))
 			default:
 				ops = append(ops, set(seq, key, fmt.Sprintf("%s@%d", key, seq)))
 			}
@@ -289,33 +289,6 @@ func TestReplayOfASuffixIsIdempotent(t *testing.T) {
 		require.NoError(t, Check(dir2))
 	}
 	require.NoError(t, Check(crash(t, dir)))
-}
-
-func TestSplitValuesLeaveNoPieces(t *testing.T) {
-	dir := t.TempDir()
-	s := openStore(t, dir)
-	big := func(n int) string { return strings.Repeat("x", n) }
-	require.NoError(t, s.Apply([]Op{set(1, "k", big(3*pieceBytes)), set(2, "k", big(pieceBytes+1)), set(2, "other", big(2*pieceBytes))}))
-	require.Len(t, get(t, s, 1, "k"), 3*pieceBytes)
-	require.Len(t, get(t, s, 2, "k"), pieceBytes+1)
-	require.Equal(t, 2, s.Stats().SplitKeys)
-	require.NoError(t, s.Sync())
-	s2 := openStore(t, crash(t, dir))
-	require.Equal(t, map[string]uint32{"k": 3, "other": 2}, s2.split)
-	require.NoError(t, s2.Apply([]Op{set(3, "k", "small"), del(3, "other")}))
-	require.Empty(t, s2.split)
-	txn := s2.db.NewTransactionAt(latest, false)
-	defer txn.Discard()
-	for _, k := range []string{"k", "other"} {
-		for i := range uint32(3) {
-			_, err := txn.Get(append(append([]byte{prefixPiece}, k...), pieceSuffix(i)...))
-			require.Error(t, err)
-		}
-	}
-	require.Equal(t, "small", get(t, s2, 3, "k"))
-	require.Len(t, get(t, s2, 2, "other"), 2*pieceBytes)
-	require.NoError(t, s2.Apply([]Op{set(4, "huge", big(40<<20))}))
-	require.Len(t, get(t, s2, 4, "huge"), 40<<20)
 }
 
 func TestCompactionKeepsWhatReadersNeed(t *testing.T) {

@@ -23,19 +23,21 @@ func (s *Store) Sync() error {
 	if s.failed.Load() {
 		return ErrFailed
 	}
-	marked, err := s.putMark()
+	moved := s.collector.list()
+	seq, marked, err := s.putMark()
 	if err != nil {
 		return fmt.Errorf("payload: sync: %w", err)
 	}
-	if err := s.db.Sync(); err != nil {
+	if err := errors.Join(s.blobs.sync(), s.db.Sync()); err != nil {
 		s.failed.Store(true)
 		return fmt.Errorf("payload: sync: %w", err)
 	}
 	if err := s.syncFilesLocked(); err != nil {
 		return err
 	}
+	s.collector.durable(moved)
 	if marked {
-		if err := s.saveMarkLocked(); err != nil {
+		if err := s.saveMarkLocked(seq); err != nil {
 			return fmt.Errorf("payload: sync: %w", err)
 		}
 	}

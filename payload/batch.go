@@ -1,0 +1,167 @@
+package payload
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// batch turns ops into badger's entries. Keys and values live in its buffer until the flush.
+type batch struct {
+	wb  *badger.WriteBatch
+	buf []byte
+}
+
+const (
+	batchChunk = 1 << 20
+	batchKeep  = 4 << 20
+)
+
+func (b *batch) reset(wb *badger.WriteBatch) {
+	b.wb = wb
+	if cap(b.buf) > batchKeep {
+		b.buf = nil
+	}
+	b.buf = b.buf[:0]
+}
+
+// room makes sure that n bytes can be appended without moving what was handed out before.
+func (b *batch) room(n int) {
+	if cap(b.buf)-len(b.buf) < n {
+		b.buf = make([]byte, 0, max(n, batchChunk))
+	}
+}
+
+func (b *batch) key(prefix byte, key []byte) []byte {
+	b.room(1 + len(key))
+	start := len(b.buf)
+	b.buf = append(append(b.buf, prefix), key...)
+	return b.buf[start:len(b.buf):len(b.buf)]
+}
+
+// set writes an entry of the record of version.
+func (b *batch) set(key []byte, version uint64, format byte, body []byte) error {
+	b.room(frameBytes + len(body))
+	start := len(b.buf)
+	b.buf = append(b.buf, format)
+	b.buf = binary.LittleEndian.AppendUint32(b.buf, frameSum(key, seqOf(version), format, body))
+	b.buf = append(b.buf, body...)
+	return b.wb.SetEntryAt(badger.NewEntry(key, b.buf[start:len(b.buf):len(b.buf)]), version)
+}
+
+// put writes one op, of which blob is where its long value lies.
+func (b *batch) put(op *Op, blob placed) error {
+	key := b.key(prefixValue, op.Key)
+	switch {
+	case op.Delete:
+		return b.wb.DeleteAt(key, stamp(op.Seq))
+	case !isBlob(op):
+		return b.set(key, stamp(op.Seq), formatWhole, op.Value)
+	case blob.known:
+		return nil
+	}
+	var body [blobRefBytes]byte
+	return b.set(key, blob.version, formatBlob, blob.ref.append(body[:0]))
+}
+
+func isBlob(op *Op) bool { return !op.Delete && len(op.Value) > blobBytes }
+
+// placed says where the blob of an op lies and at which timestamp badger hears of it.
+type placed struct {
+	ref     blobRef
+	version uint64
+	known   bool // badger has the reference: the record is replayed and its blob was not lost
+}
+
+// writeBlobs writes the long values of ops, before badger hears of any: in their order.
+func (s *Store) writeBlobs(ops []Op) ([]placed, error) {
+	blobs := s.placed[:0]
+	for i := range ops {
+		op := &ops[i]
+		if !isBlob(op) {
+			continue
+		}
+		s.key = append(append(s.key[:0], prefixValue), op.Key...)
+		sum := frameSum(s.key, op.Seq, formatWhole, op.Value)
+		blob := placed{version: stamp(op.Seq)}
+		var err error
+		if op.Seq <= s.newest {
+			if blob, err = s.placedBefore(s.key, op, sum); err != nil {
+				return nil, err
+			}
+		}
+		if !blob.known {
+			if blob.ref, err = s.writer.append(op.Value, sum); err != nil {
+				return nil, err
+			}
+		}
+		blobs = append(blobs, blob)
+	}
+	s.placed = blobs
+	return blobs, s.writer.flush()
+}
+
+// placedBefore looks for what an earlier time has left of a blob that is written again.
+func (s *Store) placedBefore(key []byte, op *Op, sum uint32) (blob placed, err error) {
+	blob.version = stamp(op.Seq)
+	err = s.guard(func() error {
+		txn := s.db.NewTransactionAt(upTo(op.Seq), false)
+		defer txn.Discard()
+		item, err := txn.Get(key)
+		if errors.Is(err, badger.ErrKeyNotFound) || err == nil && seqOf(item.Version()) != op.Seq {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		ref, err := s.blobOf(item)
+		if err != nil {
+			return err
+		}
+		if ref != nil && ref.sum == sum && ref.length == int64(len(op.Value)) {
+			if _, err := s.readVerified(*ref, key, op.Seq, nil); err == nil {
+				blob = placed{*ref, item.Version(), true}
+				return nil
+			}
+		}
+		if item.Version()&maxRewrites == maxRewrites {
+			return fmt.Errorf("payload: record %d was written %d times", op.Seq, maxRewrites+1)
+		}
+		blob.version = item.Version() + 1
+		return nil
+	})
+	return blob, err
+}
+
+// lastOfRecord returns ops without those long values that a later op of the same record replaces: their
+// entries would have one timestamp.
+func lastOfRecord(ops []Op) []Op {
+	out, copied := ops, false
+	for from := 0; from < len(ops); {
+		to, blobs := from, false
+		for ; to < len(ops) && ops[to].Seq == ops[from].Seq; to++ {
+			blobs = blobs || isBlob(&ops[to])
+		}
+		if record := ops[from:to]; blobs && len(record) > 1 {
+			last := make(map[string]int, len(record))
+			for i := range record {
+				last[string(record[i].Key)] = i
+			}
+			if len(last) < len(record) && !copied {
+				out, copied = slices.Clone(ops[:from]), true
+			}
+			for i := range record {
+				if copied && last[string(record[i].Key)] == i {
+					out = append(out, record[i])
+				}
+			}
+		} else if copied {
+			out = append(out, record...)
+		}
+		from = to
+	}
+	return out
+}
