@@ -189,7 +189,7 @@ func randomPayload(rng *rand.Rand, lane, n, seq int) oracle.Payload {
 	case 2:
 		p["deep"] = `{"a":[1,{"b":"c"}],"n":null}`
 	case 3:
-		p["text"] = strconv.Quote(strings.Repeat("long ", rng.IntN(200)))
+		p["text"] = strconv.Quote(strings.Repeat("long ", rng.IntN(600)))
 	}
 	return p
 }
