@@ -150,7 +150,8 @@ func BenchmarkPlanes(b *testing.B) {
 			base, f := make([]byte, rows*(dim+64)), &PlaneFactors{}
 			first := make([]byte, queryPlanes*FirstPlaneBytes(dim/8))
 			run("first", func() { FirstPlaneBounds(first, dim/8, base, FirstPlaneBytes(dim/8), ids, f, out) })
-			q := make([]int8, dim)
+			q := NewPlaneQuery(make([]int8, dim))
+			run("group", q.Update)
 			for _, bits := range []int{1, 2, 4} {
 				stride := (PlaneRowBytes(bits, dim/8) + 63) &^ 63
 				run(fmt.Sprintf("bits=%d", bits), func() { PlaneDistances(bits, q, base, stride, ids, f, out) })

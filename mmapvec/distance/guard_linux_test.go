@@ -62,13 +62,13 @@ func TestKernelsDoNotReadBeyondTheirInput(t *testing.T) {
 			CodeDistances(q, rows, length, []uint32{4, 3, 2, 1, 0, 4}, &CodeFactors{}, out[:])
 			DotU8S8Rows(q, rows, length, []uint32{4}, make([]int32, 1))
 		}
-		for _, length := range []int{64, 128, 448, 512, 768} {
+		for _, length := range []int{64, 128, 192, 320, 448, 512, 768} {
 			query := beforeGuard(t, length)
 			q := unsafe.Slice((*int8)(unsafe.Pointer(&query[0])), length)
 			var out [6]float32
 			for _, bits := range []int{1, 2, 4} {
 				stride := PlaneRowBytes(bits, length/8)
-				PlaneDistances(bits, q, beforeGuard(t, 5*stride), stride, []uint32{4, 3, 2, 1, 0, 4}, &PlaneFactors{}, out[:])
+				PlaneDistances(bits, NewPlaneQuery(q), beforeGuard(t, 5*stride), stride, []uint32{4, 3, 2, 1, 0, 4}, &PlaneFactors{}, out[:])
 			}
 			stride := FirstPlaneBytes(length / 8)
 			FirstPlaneBounds(beforeGuard(t, 4*stride), length/8, beforeGuard(t, 5*stride), stride, []uint32{4, 3, 2, 1, 0, 4}, &PlaneFactors{}, out[:])

@@ -153,9 +153,9 @@ func codeRowsL1(q []float32, dim int, base []byte, stride int, ids []uint32, out
 	codeRowsL1AVX2(q[:dim], base, stride, ids, out, ahead(dim))
 }
 
-func planeRows(bits int, q []int8, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
-	if active == levelGeneric || len(q) == 0 {
-		planeRowsGeneric(bits, q, base, stride, ids, f, out)
+func planeRows(bits int, q *PlaneQuery, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
+	if active == levelGeneric || len(q.values) == 0 {
+		planeRowsGeneric(bits, q.values, base, stride, ids, f, out)
 		return
 	}
 	if len(ids) < blockRows {
@@ -165,21 +165,29 @@ func planeRows(bits int, q []int8, base []byte, stride int, ids []uint32, f *Pla
 		copy(out, results[:len(ids)])
 		return
 	}
-	rowBytes := PlaneRowBytes(bits, len(q)/8)
+	planeBytes := len(q.values) / 8
+	rowBytes := PlaneRowBytes(bits, planeBytes)
 	n := ahead(rowBytes)
 	switch wide := active == levelAVX512; {
 	case bits == 4 && wide:
-		plane4RowsAVX512(q, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
+		plane4RowsAVX512(q.values, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
 	case bits == 4:
-		plane4RowsAVX2(q, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
+		plane4RowsAVX2(q.grouped, base, stride, planeBytes, ids, f.Bias, f.Mul, f.Add, out, n)
 	case bits == 2 && wide:
-		plane2RowsAVX512(q, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
+		plane2RowsAVX512(q.values, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
 	case bits == 2:
-		plane2RowsAVX2(q, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
+		plane2RowsAVX2(q.grouped, base, stride, planeBytes, ids, f.Bias, f.Mul, f.Add, out, n)
 	case wide:
-		plane1RowsAVX512(q, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
+		plane1RowsAVX512(q.values, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
 	default:
-		plane1RowsAVX2(q, base, stride, rowBytes, ids, f.Bias, f.Mul, f.Add, out, n)
+		plane1RowsAVX2(q.grouped, base, stride, planeBytes, ids, f.Bias, f.Mul, f.Add, out, n)
+	}
+}
+
+// groupValues writes to dst the values of src, a multiple of 64, in groups.
+func groupValues(dst, src []int8) {
+	if len(src) > 0 {
+		groupValuesAVX2(dst, src)
 	}
 }
 

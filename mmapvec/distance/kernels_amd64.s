@@ -3405,72 +3405,6 @@ DATA bitOfByte<>+62(SB)/1, $0x40
 DATA bitOfByte<>+63(SB)/1, $0x80
 GLOBL bitOfByte<>(SB), RODATA|NOPTR, $64
 
-DATA byteOfBits<>+0(SB)/1, $0x00
-DATA byteOfBits<>+1(SB)/1, $0x00
-DATA byteOfBits<>+2(SB)/1, $0x00
-DATA byteOfBits<>+3(SB)/1, $0x00
-DATA byteOfBits<>+4(SB)/1, $0x00
-DATA byteOfBits<>+5(SB)/1, $0x00
-DATA byteOfBits<>+6(SB)/1, $0x00
-DATA byteOfBits<>+7(SB)/1, $0x00
-DATA byteOfBits<>+8(SB)/1, $0x01
-DATA byteOfBits<>+9(SB)/1, $0x01
-DATA byteOfBits<>+10(SB)/1, $0x01
-DATA byteOfBits<>+11(SB)/1, $0x01
-DATA byteOfBits<>+12(SB)/1, $0x01
-DATA byteOfBits<>+13(SB)/1, $0x01
-DATA byteOfBits<>+14(SB)/1, $0x01
-DATA byteOfBits<>+15(SB)/1, $0x01
-DATA byteOfBits<>+16(SB)/1, $0x02
-DATA byteOfBits<>+17(SB)/1, $0x02
-DATA byteOfBits<>+18(SB)/1, $0x02
-DATA byteOfBits<>+19(SB)/1, $0x02
-DATA byteOfBits<>+20(SB)/1, $0x02
-DATA byteOfBits<>+21(SB)/1, $0x02
-DATA byteOfBits<>+22(SB)/1, $0x02
-DATA byteOfBits<>+23(SB)/1, $0x02
-DATA byteOfBits<>+24(SB)/1, $0x03
-DATA byteOfBits<>+25(SB)/1, $0x03
-DATA byteOfBits<>+26(SB)/1, $0x03
-DATA byteOfBits<>+27(SB)/1, $0x03
-DATA byteOfBits<>+28(SB)/1, $0x03
-DATA byteOfBits<>+29(SB)/1, $0x03
-DATA byteOfBits<>+30(SB)/1, $0x03
-DATA byteOfBits<>+31(SB)/1, $0x03
-DATA byteOfBits<>+32(SB)/1, $0x00
-DATA byteOfBits<>+33(SB)/1, $0x00
-DATA byteOfBits<>+34(SB)/1, $0x00
-DATA byteOfBits<>+35(SB)/1, $0x00
-DATA byteOfBits<>+36(SB)/1, $0x00
-DATA byteOfBits<>+37(SB)/1, $0x00
-DATA byteOfBits<>+38(SB)/1, $0x00
-DATA byteOfBits<>+39(SB)/1, $0x00
-DATA byteOfBits<>+40(SB)/1, $0x01
-DATA byteOfBits<>+41(SB)/1, $0x01
-DATA byteOfBits<>+42(SB)/1, $0x01
-DATA byteOfBits<>+43(SB)/1, $0x01
-DATA byteOfBits<>+44(SB)/1, $0x01
-DATA byteOfBits<>+45(SB)/1, $0x01
-DATA byteOfBits<>+46(SB)/1, $0x01
-DATA byteOfBits<>+47(SB)/1, $0x01
-DATA byteOfBits<>+48(SB)/1, $0x02
-DATA byteOfBits<>+49(SB)/1, $0x02
-DATA byteOfBits<>+50(SB)/1, $0x02
-DATA byteOfBits<>+51(SB)/1, $0x02
-DATA byteOfBits<>+52(SB)/1, $0x02
-DATA byteOfBits<>+53(SB)/1, $0x02
-DATA byteOfBits<>+54(SB)/1, $0x02
-DATA byteOfBits<>+55(SB)/1, $0x02
-DATA byteOfBits<>+56(SB)/1, $0x03
-DATA byteOfBits<>+57(SB)/1, $0x03
-DATA byteOfBits<>+58(SB)/1, $0x03
-DATA byteOfBits<>+59(SB)/1, $0x03
-DATA byteOfBits<>+60(SB)/1, $0x03
-DATA byteOfBits<>+61(SB)/1, $0x03
-DATA byteOfBits<>+62(SB)/1, $0x03
-DATA byteOfBits<>+63(SB)/1, $0x03
-GLOBL byteOfBits<>(SB), RODATA|NOPTR, $64
-
 DATA wordOnes<>+0(SB)/1, $0x01
 DATA wordOnes<>+1(SB)/1, $0x00
 DATA wordOnes<>+2(SB)/1, $0x01
@@ -3602,6 +3536,204 @@ DATA lowNibbles<>+61(SB)/1, $0x0f
 DATA lowNibbles<>+62(SB)/1, $0x0f
 DATA lowNibbles<>+63(SB)/1, $0x0f
 GLOBL lowNibbles<>(SB), RODATA|NOPTR, $64
+
+DATA lowPairs<>+0(SB)/1, $0x03
+DATA lowPairs<>+1(SB)/1, $0x03
+DATA lowPairs<>+2(SB)/1, $0x03
+DATA lowPairs<>+3(SB)/1, $0x03
+DATA lowPairs<>+4(SB)/1, $0x03
+DATA lowPairs<>+5(SB)/1, $0x03
+DATA lowPairs<>+6(SB)/1, $0x03
+DATA lowPairs<>+7(SB)/1, $0x03
+DATA lowPairs<>+8(SB)/1, $0x03
+DATA lowPairs<>+9(SB)/1, $0x03
+DATA lowPairs<>+10(SB)/1, $0x03
+DATA lowPairs<>+11(SB)/1, $0x03
+DATA lowPairs<>+12(SB)/1, $0x03
+DATA lowPairs<>+13(SB)/1, $0x03
+DATA lowPairs<>+14(SB)/1, $0x03
+DATA lowPairs<>+15(SB)/1, $0x03
+DATA lowPairs<>+16(SB)/1, $0x03
+DATA lowPairs<>+17(SB)/1, $0x03
+DATA lowPairs<>+18(SB)/1, $0x03
+DATA lowPairs<>+19(SB)/1, $0x03
+DATA lowPairs<>+20(SB)/1, $0x03
+DATA lowPairs<>+21(SB)/1, $0x03
+DATA lowPairs<>+22(SB)/1, $0x03
+DATA lowPairs<>+23(SB)/1, $0x03
+DATA lowPairs<>+24(SB)/1, $0x03
+DATA lowPairs<>+25(SB)/1, $0x03
+DATA lowPairs<>+26(SB)/1, $0x03
+DATA lowPairs<>+27(SB)/1, $0x03
+DATA lowPairs<>+28(SB)/1, $0x03
+DATA lowPairs<>+29(SB)/1, $0x03
+DATA lowPairs<>+30(SB)/1, $0x03
+DATA lowPairs<>+31(SB)/1, $0x03
+DATA lowPairs<>+32(SB)/1, $0x03
+DATA lowPairs<>+33(SB)/1, $0x03
+DATA lowPairs<>+34(SB)/1, $0x03
+DATA lowPairs<>+35(SB)/1, $0x03
+DATA lowPairs<>+36(SB)/1, $0x03
+DATA lowPairs<>+37(SB)/1, $0x03
+DATA lowPairs<>+38(SB)/1, $0x03
+DATA lowPairs<>+39(SB)/1, $0x03
+DATA lowPairs<>+40(SB)/1, $0x03
+DATA lowPairs<>+41(SB)/1, $0x03
+DATA lowPairs<>+42(SB)/1, $0x03
+DATA lowPairs<>+43(SB)/1, $0x03
+DATA lowPairs<>+44(SB)/1, $0x03
+DATA lowPairs<>+45(SB)/1, $0x03
+DATA lowPairs<>+46(SB)/1, $0x03
+DATA lowPairs<>+47(SB)/1, $0x03
+DATA lowPairs<>+48(SB)/1, $0x03
+DATA lowPairs<>+49(SB)/1, $0x03
+DATA lowPairs<>+50(SB)/1, $0x03
+DATA lowPairs<>+51(SB)/1, $0x03
+DATA lowPairs<>+52(SB)/1, $0x03
+DATA lowPairs<>+53(SB)/1, $0x03
+DATA lowPairs<>+54(SB)/1, $0x03
+DATA lowPairs<>+55(SB)/1, $0x03
+DATA lowPairs<>+56(SB)/1, $0x03
+DATA lowPairs<>+57(SB)/1, $0x03
+DATA lowPairs<>+58(SB)/1, $0x03
+DATA lowPairs<>+59(SB)/1, $0x03
+DATA lowPairs<>+60(SB)/1, $0x03
+DATA lowPairs<>+61(SB)/1, $0x03
+DATA lowPairs<>+62(SB)/1, $0x03
+DATA lowPairs<>+63(SB)/1, $0x03
+GLOBL lowPairs<>(SB), RODATA|NOPTR, $64
+
+DATA evenBits<>+0(SB)/1, $0x55
+DATA evenBits<>+1(SB)/1, $0x55
+DATA evenBits<>+2(SB)/1, $0x55
+DATA evenBits<>+3(SB)/1, $0x55
+DATA evenBits<>+4(SB)/1, $0x55
+DATA evenBits<>+5(SB)/1, $0x55
+DATA evenBits<>+6(SB)/1, $0x55
+DATA evenBits<>+7(SB)/1, $0x55
+DATA evenBits<>+8(SB)/1, $0x55
+DATA evenBits<>+9(SB)/1, $0x55
+DATA evenBits<>+10(SB)/1, $0x55
+DATA evenBits<>+11(SB)/1, $0x55
+DATA evenBits<>+12(SB)/1, $0x55
+DATA evenBits<>+13(SB)/1, $0x55
+DATA evenBits<>+14(SB)/1, $0x55
+DATA evenBits<>+15(SB)/1, $0x55
+DATA evenBits<>+16(SB)/1, $0x55
+DATA evenBits<>+17(SB)/1, $0x55
+DATA evenBits<>+18(SB)/1, $0x55
+DATA evenBits<>+19(SB)/1, $0x55
+DATA evenBits<>+20(SB)/1, $0x55
+DATA evenBits<>+21(SB)/1, $0x55
+DATA evenBits<>+22(SB)/1, $0x55
+DATA evenBits<>+23(SB)/1, $0x55
+DATA evenBits<>+24(SB)/1, $0x55
+DATA evenBits<>+25(SB)/1, $0x55
+DATA evenBits<>+26(SB)/1, $0x55
+DATA evenBits<>+27(SB)/1, $0x55
+DATA evenBits<>+28(SB)/1, $0x55
+DATA evenBits<>+29(SB)/1, $0x55
+DATA evenBits<>+30(SB)/1, $0x55
+DATA evenBits<>+31(SB)/1, $0x55
+DATA evenBits<>+32(SB)/1, $0x55
+DATA evenBits<>+33(SB)/1, $0x55
+DATA evenBits<>+34(SB)/1, $0x55
+DATA evenBits<>+35(SB)/1, $0x55
+DATA evenBits<>+36(SB)/1, $0x55
+DATA evenBits<>+37(SB)/1, $0x55
+DATA evenBits<>+38(SB)/1, $0x55
+DATA evenBits<>+39(SB)/1, $0x55
+DATA evenBits<>+40(SB)/1, $0x55
+DATA evenBits<>+41(SB)/1, $0x55
+DATA evenBits<>+42(SB)/1, $0x55
+DATA evenBits<>+43(SB)/1, $0x55
+DATA evenBits<>+44(SB)/1, $0x55
+DATA evenBits<>+45(SB)/1, $0x55
+DATA evenBits<>+46(SB)/1, $0x55
+DATA evenBits<>+47(SB)/1, $0x55
+DATA evenBits<>+48(SB)/1, $0x55
+DATA evenBits<>+49(SB)/1, $0x55
+DATA evenBits<>+50(SB)/1, $0x55
+DATA evenBits<>+51(SB)/1, $0x55
+DATA evenBits<>+52(SB)/1, $0x55
+DATA evenBits<>+53(SB)/1, $0x55
+DATA evenBits<>+54(SB)/1, $0x55
+DATA evenBits<>+55(SB)/1, $0x55
+DATA evenBits<>+56(SB)/1, $0x55
+DATA evenBits<>+57(SB)/1, $0x55
+DATA evenBits<>+58(SB)/1, $0x55
+DATA evenBits<>+59(SB)/1, $0x55
+DATA evenBits<>+60(SB)/1, $0x55
+DATA evenBits<>+61(SB)/1, $0x55
+DATA evenBits<>+62(SB)/1, $0x55
+DATA evenBits<>+63(SB)/1, $0x55
+GLOBL evenBits<>(SB), RODATA|NOPTR, $64
+
+DATA evenPairs<>+0(SB)/1, $0x33
+DATA evenPairs<>+1(SB)/1, $0x33
+DATA evenPairs<>+2(SB)/1, $0x33
+DATA evenPairs<>+3(SB)/1, $0x33
+DATA evenPairs<>+4(SB)/1, $0x33
+DATA evenPairs<>+5(SB)/1, $0x33
+DATA evenPairs<>+6(SB)/1, $0x33
+DATA evenPairs<>+7(SB)/1, $0x33
+DATA evenPairs<>+8(SB)/1, $0x33
+DATA evenPairs<>+9(SB)/1, $0x33
+DATA evenPairs<>+10(SB)/1, $0x33
+DATA evenPairs<>+11(SB)/1, $0x33
+DATA evenPairs<>+12(SB)/1, $0x33
+DATA evenPairs<>+13(SB)/1, $0x33
+DATA evenPairs<>+14(SB)/1, $0x33
+DATA evenPairs<>+15(SB)/1, $0x33
+DATA evenPairs<>+16(SB)/1, $0x33
+DATA evenPairs<>+17(SB)/1, $0x33
+DATA evenPairs<>+18(SB)/1, $0x33
+DATA evenPairs<>+19(SB)/1, $0x33
+DATA evenPairs<>+20(SB)/1, $0x33
+DATA evenPairs<>+21(SB)/1, $0x33
+DATA evenPairs<>+22(SB)/1, $0x33
+DATA evenPairs<>+23(SB)/1, $0x33
+DATA evenPairs<>+24(SB)/1, $0x33
+DATA evenPairs<>+25(SB)/1, $0x33
+DATA evenPairs<>+26(SB)/1, $0x33
+DATA evenPairs<>+27(SB)/1, $0x33
+DATA evenPairs<>+28(SB)/1, $0x33
+DATA evenPairs<>+29(SB)/1, $0x33
+DATA evenPairs<>+30(SB)/1, $0x33
+DATA evenPairs<>+31(SB)/1, $0x33
+DATA evenPairs<>+32(SB)/1, $0x33
+DATA evenPairs<>+33(SB)/1, $0x33
+DATA evenPairs<>+34(SB)/1, $0x33
+DATA evenPairs<>+35(SB)/1, $0x33
+DATA evenPairs<>+36(SB)/1, $0x33
+DATA evenPairs<>+37(SB)/1, $0x33
+DATA evenPairs<>+38(SB)/1, $0x33
+DATA evenPairs<>+39(SB)/1, $0x33
+DATA evenPairs<>+40(SB)/1, $0x33
+DATA evenPairs<>+41(SB)/1, $0x33
+DATA evenPairs<>+42(SB)/1, $0x33
+DATA evenPairs<>+43(SB)/1, $0x33
+DATA evenPairs<>+44(SB)/1, $0x33
+DATA evenPairs<>+45(SB)/1, $0x33
+DATA evenPairs<>+46(SB)/1, $0x33
+DATA evenPairs<>+47(SB)/1, $0x33
+DATA evenPairs<>+48(SB)/1, $0x33
+DATA evenPairs<>+49(SB)/1, $0x33
+DATA evenPairs<>+50(SB)/1, $0x33
+DATA evenPairs<>+51(SB)/1, $0x33
+DATA evenPairs<>+52(SB)/1, $0x33
+DATA evenPairs<>+53(SB)/1, $0x33
+DATA evenPairs<>+54(SB)/1, $0x33
+DATA evenPairs<>+55(SB)/1, $0x33
+DATA evenPairs<>+56(SB)/1, $0x33
+DATA evenPairs<>+57(SB)/1, $0x33
+DATA evenPairs<>+58(SB)/1, $0x33
+DATA evenPairs<>+59(SB)/1, $0x33
+DATA evenPairs<>+60(SB)/1, $0x33
+DATA evenPairs<>+61(SB)/1, $0x33
+DATA evenPairs<>+62(SB)/1, $0x33
+DATA evenPairs<>+63(SB)/1, $0x33
+GLOBL evenPairs<>(SB), RODATA|NOPTR, $64
 
 // func plane1RowsAVX512(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI, CMOV, MMX+
@@ -3756,6 +3888,292 @@ prefetched:
 	CMPQ          DX, BX
 	CMOVQGT       BX, DX
 	JMP           block
+
+done:
+	VZEROUPPER
+	RET
+
+// func plane1RowsAVX2(q []int8, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·plane1RowsAVX2(SB), NOSPLIT, $0-136
+	MOVQ q_base+0(FP), AX
+	MOVQ ids_base+64(FP), CX
+	MOVQ plane+56(FP), R14
+	MOVQ R14, SI
+	ADDQ $0x10, SI
+	XORQ DX, DX
+
+first:
+	CMPQ  DX, ahead+128(FP)
+	JGE   start
+	CMPQ  DX, ids_len+72(FP)
+	JGE   start
+	MOVQ  ids_base+64(FP), CX
+	MOVL  (CX)(DX*4), CX
+	IMULQ stride+48(FP), CX
+	ADDQ  base_base+24(FP), CX
+	XORQ  BX, BX
+
+firstLine:
+	PREFETCHT0 (CX)(BX*1)
+	ADDQ       $0x40, BX
+	CMPQ       BX, SI
+	JL         firstLine
+	INCQ       DX
+	JMP        first
+
+start:
+	XORQ    DX, DX
+	VMOVUPS byteWeight1<>+0(SB), Y5
+
+block:
+	MOVQ       ids_base+64(FP), SI
+	MOVL       (SI)(DX*4), SI
+	IMULQ      stride+48(FP), SI
+	ADDQ       base_base+24(FP), SI
+	MOVQ       ids_base+64(FP), R8
+	MOVL       4(R8)(DX*4), R8
+	IMULQ      stride+48(FP), R8
+	ADDQ       base_base+24(FP), R8
+	MOVQ       ids_base+64(FP), R10
+	MOVL       8(R10)(DX*4), R10
+	IMULQ      stride+48(FP), R10
+	ADDQ       base_base+24(FP), R10
+	MOVQ       ids_base+64(FP), R12
+	MOVL       12(R12)(DX*4), R12
+	IMULQ      stride+48(FP), R12
+	ADDQ       base_base+24(FP), R12
+	MOVQ       DX, CX
+	ADDQ       ahead+128(FP), CX
+	MOVQ       ids_len+72(FP), BX
+	SUBQ       $0x04, BX
+	CMPQ       CX, BX
+	CMOVQGT    BX, CX
+	MOVQ       ids_base+64(FP), DI
+	MOVL       (DI)(CX*4), DI
+	IMULQ      stride+48(FP), DI
+	ADDQ       base_base+24(FP), DI
+	MOVQ       ids_base+64(FP), R9
+	MOVL       4(R9)(CX*4), R9
+	IMULQ      stride+48(FP), R9
+	ADDQ       base_base+24(FP), R9
+	MOVQ       ids_base+64(FP), R11
+	MOVL       8(R11)(CX*4), R11
+	IMULQ      stride+48(FP), R11
+	ADDQ       base_base+24(FP), R11
+	MOVQ       ids_base+64(FP), R13
+	MOVL       12(R13)(CX*4), R13
+	IMULQ      stride+48(FP), R13
+	ADDQ       base_base+24(FP), R13
+	XORQ       BX, BX
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	PREFETCHT0 15(DI)(R14*1)
+	PREFETCHT0 15(R9)(R14*1)
+	PREFETCHT0 15(R11)(R14*1)
+	PREFETCHT0 15(R13)(R14*1)
+
+group:
+	PREFETCHT0 (DI)
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 (R13)
+	ADDQ       $0x00000020, DI
+	ADDQ       $0x00000020, R9
+	ADDQ       $0x00000020, R11
+	ADDQ       $0x00000020, R13
+	MOVQ       BX, CX
+	SHRQ       $0x03, CX
+	SUBQ       R14, CX
+	CMPQ       CX, $-32
+	JGE        masked
+	MOVQ       $-32, CX
+
+masked:
+	LEAQ         tailMask<>+0(SB), R15
+	VMOVDQU      32(R15)(CX*1), Y4
+	VPMASKMOVD   (SI), Y4, Y6
+	VPAND        Y5, Y6, Y7
+	VPMADDUBSW   (AX)(BX*1), Y7, Y7
+	VPSRLW       $0x01, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   32(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   64(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x03, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   96(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   128(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x05, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   160(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   192(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x07, Y6, Y6
+	VPAND        Y5, Y6, Y6
+	VPMADDUBSW   224(AX)(BX*1), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VPADDD       Y7, Y0, Y0
+	VPMASKMOVD   (R8), Y4, Y6
+	VPAND        Y5, Y6, Y7
+	VPMADDUBSW   (AX)(BX*1), Y7, Y7
+	VPSRLW       $0x01, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   32(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   64(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x03, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   96(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   128(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x05, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   160(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   192(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x07, Y6, Y6
+	VPAND        Y5, Y6, Y6
+	VPMADDUBSW   224(AX)(BX*1), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VPADDD       Y7, Y1, Y1
+	VPMASKMOVD   (R10), Y4, Y6
+	VPAND        Y5, Y6, Y7
+	VPMADDUBSW   (AX)(BX*1), Y7, Y7
+	VPSRLW       $0x01, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   32(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   64(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x03, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   96(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   128(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x05, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   160(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y8
+	VPAND        Y5, Y8, Y8
+	VPMADDUBSW   192(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x07, Y6, Y6
+	VPAND        Y5, Y6, Y6
+	VPMADDUBSW   224(AX)(BX*1), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMASKMOVD   (R12), Y4, Y4
+	VPAND        Y5, Y4, Y6
+	VPMADDUBSW   (AX)(BX*1), Y6, Y6
+	VPSRLW       $0x01, Y4, Y7
+	VPAND        Y5, Y7, Y7
+	VPMADDUBSW   32(AX)(BX*1), Y7, Y7
+	VPADDW       Y7, Y6, Y6
+	VPSRLW       $0x02, Y4, Y7
+	VPAND        Y5, Y7, Y7
+	VPMADDUBSW   64(AX)(BX*1), Y7, Y7
+	VPADDW       Y7, Y6, Y6
+	VPSRLW       $0x03, Y4, Y7
+	VPAND        Y5, Y7, Y7
+	VPMADDUBSW   96(AX)(BX*1), Y7, Y7
+	VPADDW       Y7, Y6, Y6
+	VPSRLW       $0x04, Y4, Y7
+	VPAND        Y5, Y7, Y7
+	VPMADDUBSW   128(AX)(BX*1), Y7, Y7
+	VPADDW       Y7, Y6, Y6
+	VPSRLW       $0x05, Y4, Y7
+	VPAND        Y5, Y7, Y7
+	VPMADDUBSW   160(AX)(BX*1), Y7, Y7
+	VPADDW       Y7, Y6, Y6
+	VPSRLW       $0x06, Y4, Y7
+	VPAND        Y5, Y7, Y7
+	VPMADDUBSW   192(AX)(BX*1), Y7, Y7
+	VPADDW       Y7, Y6, Y6
+	VPSRLW       $0x07, Y4, Y4
+	VPAND        Y5, Y4, Y4
+	VPMADDUBSW   224(AX)(BX*1), Y4, Y4
+	VPADDW       Y4, Y6, Y6
+	VPMADDWD     wordOnes<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	ADDQ         $0x20, SI
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, R12
+	ADDQ         $0x00000100, BX
+	CMPQ         BX, q_len+8(FP)
+	JL           group
+	VPHADDD      Y1, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPHADDD      Y2, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	VPADDD       X0, X0, X0
+	MOVQ         BX, CX
+	SHRQ         $0x03, CX
+	NEGQ         CX
+	ADDQ         R14, CX
+	VBROADCASTSS bias+88(FP), X1
+	VPSUBD       X1, X0, X0
+	VCVTDQ2PS    X0, X0
+	VMOVUPS      (SI)(CX*1), X2
+	VMOVUPS      (R8)(CX*1), X3
+	VUNPCKLPS    X3, X2, X1
+	VUNPCKHPS    X3, X2, X2
+	VMOVUPS      (R10)(CX*1), X3
+	VMOVUPS      (R12)(CX*1), X4
+	VUNPCKLPS    X4, X3, X2
+	VUNPCKHPS    X4, X3, X3
+	VUNPCKHPD    X2, X1, X3
+	VUNPCKLPD    X2, X1, X2
+	VBROADCASTSS mul+92(FP), X1
+	VMULPS       X1, X2, X2
+	VMULPS       X2, X0, X0
+	VBROADCASTSS add+96(FP), X1
+	VADDPS       X1, X3, X3
+	VADDPS       X3, X0, X0
+	VBROADCASTSS mostDistance<>+0(SB), X1
+	VMINPS       X1, X0, X0
+	MOVQ         out_base+104(FP), CX
+	VMOVUPS      X0, (CX)(DX*4)
+	MOVQ         ids_len+72(FP), BX
+	SUBQ         $0x04, BX
+	CMPQ         DX, BX
+	JGE          done
+	ADDQ         $0x04, DX
+	CMPQ         DX, BX
+	CMOVQGT      BX, DX
+	JMP          block
 
 done:
 	VZEROUPPER
@@ -3923,6 +4341,326 @@ prefetched:
 	CMPQ          DX, BX
 	CMOVQGT       BX, DX
 	JMP           block
+
+done:
+	VZEROUPPER
+	RET
+
+// func plane2RowsAVX2(q []int8, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·plane2RowsAVX2(SB), NOSPLIT, $0-136
+	MOVQ q_base+0(FP), AX
+	MOVQ ids_base+64(FP), CX
+	MOVQ plane+56(FP), R14
+	MOVQ R14, SI
+	SHLQ $0x01, SI
+	ADDQ $0x10, SI
+	XORQ DX, DX
+
+first:
+	CMPQ  DX, ahead+128(FP)
+	JGE   start
+	CMPQ  DX, ids_len+72(FP)
+	JGE   start
+	MOVQ  ids_base+64(FP), CX
+	MOVL  (CX)(DX*4), CX
+	IMULQ stride+48(FP), CX
+	ADDQ  base_base+24(FP), CX
+	XORQ  BX, BX
+
+firstLine:
+	PREFETCHT0 (CX)(BX*1)
+	ADDQ       $0x40, BX
+	CMPQ       BX, SI
+	JL         firstLine
+	INCQ       DX
+	JMP        first
+
+start:
+	XORQ    DX, DX
+	VMOVUPS evenBits<>+0(SB), Y5
+	VMOVUPS lowPairs<>+0(SB), Y6
+
+block:
+	MOVQ       ids_base+64(FP), SI
+	MOVL       (SI)(DX*4), SI
+	IMULQ      stride+48(FP), SI
+	ADDQ       base_base+24(FP), SI
+	MOVQ       ids_base+64(FP), R8
+	MOVL       4(R8)(DX*4), R8
+	IMULQ      stride+48(FP), R8
+	ADDQ       base_base+24(FP), R8
+	MOVQ       ids_base+64(FP), R10
+	MOVL       8(R10)(DX*4), R10
+	IMULQ      stride+48(FP), R10
+	ADDQ       base_base+24(FP), R10
+	MOVQ       ids_base+64(FP), R12
+	MOVL       12(R12)(DX*4), R12
+	IMULQ      stride+48(FP), R12
+	ADDQ       base_base+24(FP), R12
+	MOVQ       DX, CX
+	ADDQ       ahead+128(FP), CX
+	MOVQ       ids_len+72(FP), BX
+	SUBQ       $0x04, BX
+	CMPQ       CX, BX
+	CMOVQGT    BX, CX
+	MOVQ       ids_base+64(FP), DI
+	MOVL       (DI)(CX*4), DI
+	IMULQ      stride+48(FP), DI
+	ADDQ       base_base+24(FP), DI
+	MOVQ       ids_base+64(FP), R9
+	MOVL       4(R9)(CX*4), R9
+	IMULQ      stride+48(FP), R9
+	ADDQ       base_base+24(FP), R9
+	MOVQ       ids_base+64(FP), R11
+	MOVL       8(R11)(CX*4), R11
+	IMULQ      stride+48(FP), R11
+	ADDQ       base_base+24(FP), R11
+	MOVQ       ids_base+64(FP), R13
+	MOVL       12(R13)(CX*4), R13
+	IMULQ      stride+48(FP), R13
+	ADDQ       base_base+24(FP), R13
+	XORQ       BX, BX
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	PREFETCHT0 15(DI)(R14*2)
+	PREFETCHT0 15(R9)(R14*2)
+	PREFETCHT0 15(R11)(R14*2)
+	PREFETCHT0 15(R13)(R14*2)
+
+group:
+	PREFETCHT0 (DI)
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 (R13)
+	ADDQ       $0x00000040, DI
+	ADDQ       $0x00000040, R9
+	ADDQ       $0x00000040, R11
+	ADDQ       $0x00000040, R13
+	MOVQ       BX, CX
+	SHRQ       $0x03, CX
+	SUBQ       R14, CX
+	CMPQ       CX, $-32
+	JGE        masked
+	MOVQ       $-32, CX
+
+masked:
+	LEAQ         tailMask<>+0(SB), R15
+	VMOVDQU      32(R15)(CX*1), Y4
+	VPMASKMOVD   (SI), Y4, Y7
+	VPMASKMOVD   16(SI)(R14*1), Y4, Y8
+	VPAND        Y7, Y5, Y9
+	VPSLLW       $0x01, Y9, Y9
+	VPAND        Y8, Y5, Y10
+	VPOR         Y10, Y9, Y9
+	VPANDN       Y8, Y5, Y8
+	VPSRLW       $0x01, Y8, Y8
+	VPANDN       Y7, Y5, Y10
+	VPOR         Y10, Y8, Y8
+	VPAND        Y6, Y9, Y7
+	VPMADDUBSW   (AX)(BX*1), Y7, Y7
+	VPSRLW       $0x02, Y9, Y10
+	VPAND        Y6, Y10, Y10
+	VPMADDUBSW   64(AX)(BX*1), Y10, Y10
+	VPADDW       Y10, Y7, Y7
+	VPSRLW       $0x04, Y9, Y10
+	VPAND        Y6, Y10, Y10
+	VPMADDUBSW   128(AX)(BX*1), Y10, Y10
+	VPADDW       Y10, Y7, Y7
+	VPSRLW       $0x06, Y9, Y9
+	VPAND        Y6, Y9, Y9
+	VPMADDUBSW   192(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPAND        Y6, Y8, Y9
+	VPMADDUBSW   32(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPSRLW       $0x02, Y8, Y9
+	VPAND        Y6, Y9, Y9
+	VPMADDUBSW   96(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y6, Y9, Y9
+	VPMADDUBSW   160(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPSRLW       $0x06, Y8, Y8
+	VPAND        Y6, Y8, Y8
+	VPMADDUBSW   224(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VPADDD       Y7, Y0, Y0
+	VPMASKMOVD   (R8), Y4, Y7
+	VPMASKMOVD   16(R8)(R14*1), Y4, Y8
+	VPAND        Y7, Y5, Y9
+	VPSLLW       $0x01, Y9, Y9
+	VPAND        Y8, Y5, Y10
+	VPOR         Y10, Y9, Y9
+	VPANDN       Y8, Y5, Y8
+	VPSRLW       $0x01, Y8, Y8
+	VPANDN       Y7, Y5, Y10
+	VPOR         Y10, Y8, Y8
+	VPAND        Y6, Y9, Y7
+	VPMADDUBSW   (AX)(BX*1), Y7, Y7
+	VPSRLW       $0x02, Y9, Y10
+	VPAND        Y6, Y10, Y10
+	VPMADDUBSW   64(AX)(BX*1), Y10, Y10
+	VPADDW       Y10, Y7, Y7
+	VPSRLW       $0x04, Y9, Y10
+	VPAND        Y6, Y10, Y10
+	VPMADDUBSW   128(AX)(BX*1), Y10, Y10
+	VPADDW       Y10, Y7, Y7
+	VPSRLW       $0x06, Y9, Y9
+	VPAND        Y6, Y9, Y9
+	VPMADDUBSW   192(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPAND        Y6, Y8, Y9
+	VPMADDUBSW   32(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPSRLW       $0x02, Y8, Y9
+	VPAND        Y6, Y9, Y9
+	VPMADDUBSW   96(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y6, Y9, Y9
+	VPMADDUBSW   160(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPSRLW       $0x06, Y8, Y8
+	VPAND        Y6, Y8, Y8
+	VPMADDUBSW   224(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VPADDD       Y7, Y1, Y1
+	VPMASKMOVD   (R10), Y4, Y7
+	VPMASKMOVD   16(R10)(R14*1), Y4, Y8
+	VPAND        Y7, Y5, Y9
+	VPSLLW       $0x01, Y9, Y9
+	VPAND        Y8, Y5, Y10
+	VPOR         Y10, Y9, Y9
+	VPANDN       Y8, Y5, Y8
+	VPSRLW       $0x01, Y8, Y8
+	VPANDN       Y7, Y5, Y10
+	VPOR         Y10, Y8, Y8
+	VPAND        Y6, Y9, Y7
+	VPMADDUBSW   (AX)(BX*1), Y7, Y7
+	VPSRLW       $0x02, Y9, Y10
+	VPAND        Y6, Y10, Y10
+	VPMADDUBSW   64(AX)(BX*1), Y10, Y10
+	VPADDW       Y10, Y7, Y7
+	VPSRLW       $0x04, Y9, Y10
+	VPAND        Y6, Y10, Y10
+	VPMADDUBSW   128(AX)(BX*1), Y10, Y10
+	VPADDW       Y10, Y7, Y7
+	VPSRLW       $0x06, Y9, Y9
+	VPAND        Y6, Y9, Y9
+	VPMADDUBSW   192(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPAND        Y6, Y8, Y9
+	VPMADDUBSW   32(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPSRLW       $0x02, Y8, Y9
+	VPAND        Y6, Y9, Y9
+	VPMADDUBSW   96(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y6, Y9, Y9
+	VPMADDUBSW   160(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPSRLW       $0x06, Y8, Y8
+	VPAND        Y6, Y8, Y8
+	VPMADDUBSW   224(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMASKMOVD   (R12), Y4, Y7
+	VPMASKMOVD   16(R12)(R14*1), Y4, Y4
+	VPAND        Y7, Y5, Y8
+	VPSLLW       $0x01, Y8, Y8
+	VPAND        Y4, Y5, Y9
+	VPOR         Y9, Y8, Y8
+	VPANDN       Y4, Y5, Y4
+	VPSRLW       $0x01, Y4, Y4
+	VPANDN       Y7, Y5, Y9
+	VPOR         Y9, Y4, Y4
+	VPAND        Y6, Y8, Y7
+	VPMADDUBSW   (AX)(BX*1), Y7, Y7
+	VPSRLW       $0x02, Y8, Y9
+	VPAND        Y6, Y9, Y9
+	VPMADDUBSW   64(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPSRLW       $0x04, Y8, Y9
+	VPAND        Y6, Y9, Y9
+	VPMADDUBSW   128(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPSRLW       $0x06, Y8, Y8
+	VPAND        Y6, Y8, Y8
+	VPMADDUBSW   192(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPAND        Y6, Y4, Y8
+	VPMADDUBSW   32(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x02, Y4, Y8
+	VPAND        Y6, Y8, Y8
+	VPMADDUBSW   96(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y4, Y8
+	VPAND        Y6, Y8, Y8
+	VPMADDUBSW   160(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y4, Y4
+	VPAND        Y6, Y4, Y4
+	VPMADDUBSW   224(AX)(BX*1), Y4, Y4
+	VPADDW       Y4, Y7, Y7
+	VPMADDWD     wordOnes<>+0(SB), Y7, Y7
+	VPADDD       Y7, Y3, Y3
+	ADDQ         $0x20, SI
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, R12
+	ADDQ         $0x00000100, BX
+	CMPQ         BX, q_len+8(FP)
+	JL           group
+	VPHADDD      Y1, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPHADDD      Y2, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	VPADDD       X0, X0, X0
+	MOVQ         BX, CX
+	SHRQ         $0x03, CX
+	NEGQ         CX
+	ADDQ         R14, CX
+	VBROADCASTSS bias+88(FP), X1
+	VPSUBD       X1, X0, X0
+	VCVTDQ2PS    X0, X0
+	VMOVUPS      (SI)(CX*1), X2
+	VMOVUPS      (R8)(CX*1), X3
+	VUNPCKLPS    X3, X2, X1
+	VUNPCKHPS    X3, X2, X2
+	VMOVUPS      (R10)(CX*1), X3
+	VMOVUPS      (R12)(CX*1), X4
+	VUNPCKLPS    X4, X3, X2
+	VUNPCKHPS    X4, X3, X3
+	VUNPCKHPD    X2, X1, X3
+	VUNPCKLPD    X2, X1, X2
+	VBROADCASTSS mul+92(FP), X1
+	VMULPS       X1, X2, X2
+	VMULPS       X2, X0, X0
+	VBROADCASTSS add+96(FP), X1
+	VADDPS       X1, X3, X3
+	VADDPS       X3, X0, X0
+	VBROADCASTSS mostDistance<>+0(SB), X1
+	VMINPS       X1, X0, X0
+	MOVQ         out_base+104(FP), CX
+	VMOVUPS      X0, (CX)(DX*4)
+	MOVQ         ids_len+72(FP), BX
+	SUBQ         $0x04, BX
+	CMPQ         DX, BX
+	JGE          done
+	ADDQ         $0x04, DX
+	CMPQ         DX, BX
+	CMOVQGT      BX, DX
+	JMP          block
 
 done:
 	VZEROUPPER
@@ -4251,6 +4989,477 @@ done:
 	VZEROUPPER
 	RET
 
+// func plane4RowsAVX2(q []int8, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·plane4RowsAVX2(SB), NOSPLIT, $8-136
+	MOVQ q_base+0(FP), AX
+	MOVQ ids_base+64(FP), CX
+	MOVQ plane+56(FP), R14
+	MOVQ R14, R15
+	SHLQ $0x02, R15
+	ADDQ $0x10, R15
+	XORQ DX, DX
+
+first:
+	CMPQ  DX, ahead+128(FP)
+	JGE   start
+	CMPQ  DX, ids_len+72(FP)
+	JGE   start
+	MOVQ  ids_base+64(FP), CX
+	MOVL  (CX)(DX*4), CX
+	IMULQ stride+48(FP), CX
+	ADDQ  base_base+24(FP), CX
+	XORQ  BX, BX
+
+firstLine:
+	PREFETCHT0 (CX)(BX*1)
+	ADDQ       $0x40, BX
+	CMPQ       BX, R15
+	JL         firstLine
+	INCQ       DX
+	JMP        first
+
+start:
+	XORQ    DX, DX
+	LEAQ    (R14)(R14*2), R15
+	VMOVUPS evenBits<>+0(SB), Y5
+	VMOVUPS evenPairs<>+0(SB), Y6
+	VMOVUPS lowNibbles<>+0(SB), Y7
+
+block:
+	MOVQ       ids_base+64(FP), SI
+	MOVL       (SI)(DX*4), SI
+	IMULQ      stride+48(FP), SI
+	ADDQ       base_base+24(FP), SI
+	MOVQ       ids_base+64(FP), R8
+	MOVL       4(R8)(DX*4), R8
+	IMULQ      stride+48(FP), R8
+	ADDQ       base_base+24(FP), R8
+	MOVQ       ids_base+64(FP), R10
+	MOVL       8(R10)(DX*4), R10
+	IMULQ      stride+48(FP), R10
+	ADDQ       base_base+24(FP), R10
+	MOVQ       ids_base+64(FP), R12
+	MOVL       12(R12)(DX*4), R12
+	IMULQ      stride+48(FP), R12
+	ADDQ       base_base+24(FP), R12
+	MOVQ       DX, CX
+	ADDQ       ahead+128(FP), CX
+	MOVQ       ids_len+72(FP), BX
+	SUBQ       $0x04, BX
+	CMPQ       CX, BX
+	CMOVQGT    BX, CX
+	MOVQ       ids_base+64(FP), DI
+	MOVL       (DI)(CX*4), DI
+	IMULQ      stride+48(FP), DI
+	ADDQ       base_base+24(FP), DI
+	MOVQ       ids_base+64(FP), R9
+	MOVL       4(R9)(CX*4), R9
+	IMULQ      stride+48(FP), R9
+	ADDQ       base_base+24(FP), R9
+	MOVQ       ids_base+64(FP), R11
+	MOVL       8(R11)(CX*4), R11
+	IMULQ      stride+48(FP), R11
+	ADDQ       base_base+24(FP), R11
+	MOVQ       ids_base+64(FP), R13
+	MOVL       12(R13)(CX*4), R13
+	IMULQ      stride+48(FP), R13
+	ADDQ       base_base+24(FP), R13
+	XORQ       BX, BX
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	PREFETCHT0 15(DI)(R14*4)
+	PREFETCHT0 15(R9)(R14*4)
+	PREFETCHT0 15(R11)(R14*4)
+	PREFETCHT0 15(R13)(R14*4)
+
+group:
+	PREFETCHT0 (DI)
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 64(R13)
+	ADDQ       $0x00000080, DI
+	ADDQ       $0x00000080, R9
+	ADDQ       $0x00000080, R11
+	ADDQ       $0x00000080, R13
+	MOVQ       BX, CX
+	SHRQ       $0x03, CX
+	SUBQ       R14, CX
+	CMPQ       CX, $-32
+	JGE        masked
+	MOVQ       $-32, CX
+
+masked:
+	LEAQ         tailMask<>+0(SB), BP
+	VMOVDQU      32(BP)(CX*1), Y4
+	VPMASKMOVD   (SI), Y4, Y8
+	VPMASKMOVD   16(SI)(R14*1), Y4, Y9
+	VPMASKMOVD   16(SI)(R14*2), Y4, Y10
+	VPMASKMOVD   16(SI)(R15*1), Y4, Y11
+	VPAND        Y8, Y5, Y12
+	VPSLLW       $0x01, Y12, Y12
+	VPAND        Y9, Y5, Y13
+	VPOR         Y13, Y12, Y12
+	VPANDN       Y9, Y5, Y9
+	VPSRLW       $0x01, Y9, Y9
+	VPANDN       Y8, Y5, Y13
+	VPOR         Y13, Y9, Y9
+	VPAND        Y10, Y5, Y8
+	VPSLLW       $0x01, Y8, Y8
+	VPAND        Y11, Y5, Y13
+	VPOR         Y13, Y8, Y8
+	VPANDN       Y11, Y5, Y11
+	VPSRLW       $0x01, Y11, Y11
+	VPANDN       Y10, Y5, Y13
+	VPOR         Y13, Y11, Y11
+	VPAND        Y12, Y6, Y10
+	VPSLLW       $0x02, Y10, Y10
+	VPAND        Y8, Y6, Y13
+	VPOR         Y13, Y10, Y10
+	VPANDN       Y8, Y6, Y8
+	VPSRLW       $0x02, Y8, Y8
+	VPANDN       Y12, Y6, Y13
+	VPOR         Y13, Y8, Y8
+	VPAND        Y7, Y10, Y12
+	VPMADDUBSW   (AX)(BX*1), Y12, Y12
+	VPSRLW       $0x04, Y10, Y10
+	VPAND        Y7, Y10, Y10
+	VPMADDUBSW   128(AX)(BX*1), Y10, Y10
+	VPADDW       Y10, Y12, Y12
+	VPAND        Y7, Y8, Y10
+	VPMADDUBSW   64(AX)(BX*1), Y10, Y10
+	VPADDW       Y10, Y12, Y12
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y7, Y8, Y8
+	VPMADDUBSW   192(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y12, Y12
+	VPAND        Y9, Y6, Y8
+	VPSLLW       $0x02, Y8, Y8
+	VPAND        Y11, Y6, Y10
+	VPOR         Y10, Y8, Y8
+	VPANDN       Y11, Y6, Y11
+	VPSRLW       $0x02, Y11, Y11
+	VPANDN       Y9, Y6, Y10
+	VPOR         Y10, Y11, Y11
+	VPAND        Y7, Y8, Y9
+	VPMADDUBSW   32(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y12, Y12
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y7, Y8, Y8
+	VPMADDUBSW   160(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y12, Y12
+	VPAND        Y7, Y11, Y8
+	VPMADDUBSW   96(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y12, Y12
+	VPSRLW       $0x04, Y11, Y8
+	VPAND        Y7, Y8, Y8
+	VPMADDUBSW   224(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y12, Y12
+	VPMADDWD     wordOnes<>+0(SB), Y12, Y12
+	VPADDD       Y12, Y0, Y0
+	VPMASKMOVD   (R8), Y4, Y8
+	VPMASKMOVD   16(R8)(R14*1), Y4, Y9
+	VPMASKMOVD   16(R8)(R14*2), Y4, Y10
+	VPMASKMOVD   16(R8)(R15*1), Y4, Y11
+	VPAND        Y8, Y5, Y12
+	VPSLLW       $0x01, Y12, Y12
+	VPAND        Y9, Y5, Y13
+	VPOR         Y13, Y12, Y12
+	VPANDN       Y9, Y5, Y9
+	VPSRLW       $0x01, Y9, Y9
+	VPANDN       Y8, Y5, Y13
+	VPOR         Y13, Y9, Y9
+	VPAND        Y10, Y5, Y8
+	VPSLLW       $0x01, Y8, Y8
+	VPAND        Y11, Y5, Y13
+	VPOR         Y13, Y8, Y8
+	VPANDN       Y11, Y5, Y11
+	VPSRLW       $0x01, Y11, Y11
+	VPANDN       Y10, Y5, Y13
+	VPOR         Y13, Y11, Y11
+	VPAND        Y12, Y6, Y10
+	VPSLLW       $0x02, Y10, Y10
+	VPAND        Y8, Y6, Y13
+	VPOR         Y13, Y10, Y10
+	VPANDN       Y8, Y6, Y8
+	VPSRLW       $0x02, Y8, Y8
+	VPANDN       Y12, Y6, Y13
+	VPOR         Y13, Y8, Y8
+	VPAND        Y7, Y10, Y12
+	VPMADDUBSW   (AX)(BX*1), Y12, Y12
+	VPSRLW       $0x04, Y10, Y10
+	VPAND        Y7, Y10, Y10
+	VPMADDUBSW   128(AX)(BX*1), Y10, Y10
+	VPADDW       Y10, Y12, Y12
+	VPAND        Y7, Y8, Y10
+	VPMADDUBSW   64(AX)(BX*1), Y10, Y10
+	VPADDW       Y10, Y12, Y12
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y7, Y8, Y8
+	VPMADDUBSW   192(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y12, Y12
+	VPAND        Y9, Y6, Y8
+	VPSLLW       $0x02, Y8, Y8
+	VPAND        Y11, Y6, Y10
+	VPOR         Y10, Y8, Y8
+	VPANDN       Y11, Y6, Y11
+	VPSRLW       $0x02, Y11, Y11
+	VPANDN       Y9, Y6, Y10
+	VPOR         Y10, Y11, Y11
+	VPAND        Y7, Y8, Y9
+	VPMADDUBSW   32(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y12, Y12
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y7, Y8, Y8
+	VPMADDUBSW   160(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y12, Y12
+	VPAND        Y7, Y11, Y8
+	VPMADDUBSW   96(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y12, Y12
+	VPSRLW       $0x04, Y11, Y8
+	VPAND        Y7, Y8, Y8
+	VPMADDUBSW   224(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y12, Y12
+	VPMADDWD     wordOnes<>+0(SB), Y12, Y12
+	VPADDD       Y12, Y1, Y1
+	VPMASKMOVD   (R10), Y4, Y8
+	VPMASKMOVD   16(R10)(R14*1), Y4, Y9
+	VPMASKMOVD   16(R10)(R14*2), Y4, Y10
+	VPMASKMOVD   16(R10)(R15*1), Y4, Y11
+	VPAND        Y8, Y5, Y12
+	VPSLLW       $0x01, Y12, Y12
+	VPAND        Y9, Y5, Y13
+	VPOR         Y13, Y12, Y12
+	VPANDN       Y9, Y5, Y9
+	VPSRLW       $0x01, Y9, Y9
+	VPANDN       Y8, Y5, Y13
+	VPOR         Y13, Y9, Y9
+	VPAND        Y10, Y5, Y8
+	VPSLLW       $0x01, Y8, Y8
+	VPAND        Y11, Y5, Y13
+	VPOR         Y13, Y8, Y8
+	VPANDN       Y11, Y5, Y11
+	VPSRLW       $0x01, Y11, Y11
+	VPANDN       Y10, Y5, Y13
+	VPOR         Y13, Y11, Y11
+	VPAND        Y12, Y6, Y10
+	VPSLLW       $0x02, Y10, Y10
+	VPAND        Y8, Y6, Y13
+	VPOR         Y13, Y10, Y10
+	VPANDN       Y8, Y6, Y8
+	VPSRLW       $0x02, Y8, Y8
+	VPANDN       Y12, Y6, Y13
+	VPOR         Y13, Y8, Y8
+	VPAND        Y7, Y10, Y12
+	VPMADDUBSW   (AX)(BX*1), Y12, Y12
+	VPSRLW       $0x04, Y10, Y10
+	VPAND        Y7, Y10, Y10
+	VPMADDUBSW   128(AX)(BX*1), Y10, Y10
+	VPADDW       Y10, Y12, Y12
+	VPAND        Y7, Y8, Y10
+	VPMADDUBSW   64(AX)(BX*1), Y10, Y10
+	VPADDW       Y10, Y12, Y12
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y7, Y8, Y8
+	VPMADDUBSW   192(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y12, Y12
+	VPAND        Y9, Y6, Y8
+	VPSLLW       $0x02, Y8, Y8
+	VPAND        Y11, Y6, Y10
+	VPOR         Y10, Y8, Y8
+	VPANDN       Y11, Y6, Y11
+	VPSRLW       $0x02, Y11, Y11
+	VPANDN       Y9, Y6, Y10
+	VPOR         Y10, Y11, Y11
+	VPAND        Y7, Y8, Y9
+	VPMADDUBSW   32(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y12, Y12
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y7, Y8, Y8
+	VPMADDUBSW   160(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y12, Y12
+	VPAND        Y7, Y11, Y8
+	VPMADDUBSW   96(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y12, Y12
+	VPSRLW       $0x04, Y11, Y8
+	VPAND        Y7, Y8, Y8
+	VPMADDUBSW   224(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y12, Y12
+	VPMADDWD     wordOnes<>+0(SB), Y12, Y12
+	VPADDD       Y12, Y2, Y2
+	VPMASKMOVD   (R12), Y4, Y8
+	VPMASKMOVD   16(R12)(R14*1), Y4, Y9
+	VPMASKMOVD   16(R12)(R14*2), Y4, Y10
+	VPMASKMOVD   16(R12)(R15*1), Y4, Y4
+	VPAND        Y8, Y5, Y11
+	VPSLLW       $0x01, Y11, Y11
+	VPAND        Y9, Y5, Y12
+	VPOR         Y12, Y11, Y11
+	VPANDN       Y9, Y5, Y9
+	VPSRLW       $0x01, Y9, Y9
+	VPANDN       Y8, Y5, Y12
+	VPOR         Y12, Y9, Y9
+	VPAND        Y10, Y5, Y8
+	VPSLLW       $0x01, Y8, Y8
+	VPAND        Y4, Y5, Y12
+	VPOR         Y12, Y8, Y8
+	VPANDN       Y4, Y5, Y4
+	VPSRLW       $0x01, Y4, Y4
+	VPANDN       Y10, Y5, Y12
+	VPOR         Y12, Y4, Y4
+	VPAND        Y11, Y6, Y10
+	VPSLLW       $0x02, Y10, Y10
+	VPAND        Y8, Y6, Y12
+	VPOR         Y12, Y10, Y10
+	VPANDN       Y8, Y6, Y8
+	VPSRLW       $0x02, Y8, Y8
+	VPANDN       Y11, Y6, Y12
+	VPOR         Y12, Y8, Y8
+	VPAND        Y7, Y10, Y11
+	VPMADDUBSW   (AX)(BX*1), Y11, Y11
+	VPSRLW       $0x04, Y10, Y10
+	VPAND        Y7, Y10, Y10
+	VPMADDUBSW   128(AX)(BX*1), Y10, Y10
+	VPADDW       Y10, Y11, Y11
+	VPAND        Y7, Y8, Y10
+	VPMADDUBSW   64(AX)(BX*1), Y10, Y10
+	VPADDW       Y10, Y11, Y11
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y7, Y8, Y8
+	VPMADDUBSW   192(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y11, Y11
+	VPAND        Y9, Y6, Y8
+	VPSLLW       $0x02, Y8, Y8
+	VPAND        Y4, Y6, Y10
+	VPOR         Y10, Y8, Y8
+	VPANDN       Y4, Y6, Y4
+	VPSRLW       $0x02, Y4, Y4
+	VPANDN       Y9, Y6, Y10
+	VPOR         Y10, Y4, Y4
+	VPAND        Y7, Y8, Y9
+	VPMADDUBSW   32(AX)(BX*1), Y9, Y9
+	VPADDW       Y9, Y11, Y11
+	VPSRLW       $0x04, Y8, Y8
+	VPAND        Y7, Y8, Y8
+	VPMADDUBSW   160(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y11, Y11
+	VPAND        Y7, Y4, Y8
+	VPMADDUBSW   96(AX)(BX*1), Y8, Y8
+	VPADDW       Y8, Y11, Y11
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y7, Y4, Y4
+	VPMADDUBSW   224(AX)(BX*1), Y4, Y4
+	VPADDW       Y4, Y11, Y11
+	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
+	VPADDD       Y11, Y3, Y3
+	ADDQ         $0x20, SI
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, R12
+	ADDQ         $0x00000100, BX
+	CMPQ         BX, q_len+8(FP)
+	JL           group
+	VPHADDD      Y1, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPHADDD      Y2, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDD       X1, X0, X0
+	VPADDD       X0, X0, X0
+	MOVQ         BX, CX
+	SHRQ         $0x03, CX
+	NEGQ         CX
+	ADDQ         R14, CX
+	VBROADCASTSS bias+88(FP), X1
+	VPSUBD       X1, X0, X0
+	VCVTDQ2PS    X0, X0
+	VMOVUPS      (SI)(CX*1), X2
+	VMOVUPS      (R8)(CX*1), X3
+	VUNPCKLPS    X3, X2, X1
+	VUNPCKHPS    X3, X2, X2
+	VMOVUPS      (R10)(CX*1), X3
+	VMOVUPS      (R12)(CX*1), X4
+	VUNPCKLPS    X4, X3, X2
+	VUNPCKHPS    X4, X3, X3
+	VUNPCKHPD    X2, X1, X3
+	VUNPCKLPD    X2, X1, X2
+	VBROADCASTSS mul+92(FP), X1
+	VMULPS       X1, X2, X2
+	VMULPS       X2, X0, X0
+	VBROADCASTSS add+96(FP), X1
+	VADDPS       X1, X3, X3
+	VADDPS       X3, X0, X0
+	VBROADCASTSS mostDistance<>+0(SB), X1
+	VMINPS       X1, X0, X0
+	MOVQ         out_base+104(FP), CX
+	VMOVUPS      X0, (CX)(DX*4)
+	MOVQ         ids_len+72(FP), BX
+	SUBQ         $0x04, BX
+	CMPQ         DX, BX
+	JGE          done
+	ADDQ         $0x04, DX
+	CMPQ         DX, BX
+	CMOVQGT      BX, DX
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func groupValuesAVX2(dst []int8, src []int8)
+// Requires: AVX
+TEXT ·groupValuesAVX2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ src_len+32(FP), DX
+	XORQ BX, BX
+
+word:
+	VMOVQ      (CX), X0
+	VMOVQ      8(CX), X1
+	VMOVQ      16(CX), X2
+	VMOVQ      24(CX), X3
+	VMOVQ      32(CX), X4
+	VMOVQ      40(CX), X5
+	VMOVQ      48(CX), X6
+	VMOVQ      56(CX), X7
+	VPUNPCKLBW X1, X0, X0
+	VPUNPCKLBW X3, X2, X1
+	VPUNPCKLBW X5, X4, X2
+	VPUNPCKLBW X7, X6, X3
+	VPUNPCKLWD X1, X0, X4
+	VPUNPCKHWD X1, X0, X0
+	VPUNPCKLWD X3, X2, X1
+	VPUNPCKHWD X3, X2, X2
+	VPUNPCKLDQ X1, X4, X3
+	VPUNPCKHDQ X1, X4, X1
+	VPUNPCKLDQ X2, X0, X4
+	VPUNPCKHDQ X2, X0, X0
+	VMOVQ      X3, (AX)
+	VPEXTRQ    $0x01, X3, 32(AX)
+	VMOVQ      X1, 64(AX)
+	VPEXTRQ    $0x01, X1, 96(AX)
+	VMOVQ      X4, 128(AX)
+	VPEXTRQ    $0x01, X4, 160(AX)
+	VMOVQ      X0, 192(AX)
+	VPEXTRQ    $0x01, X0, 224(AX)
+	ADDQ       $0x40, CX
+	ADDQ       $0x08, AX
+	ADDQ       $0x40, BX
+	TESTQ      $0x000000ff, BX
+	JNZ        same
+	ADDQ       $0x000000e0, AX
+
+same:
+	CMPQ BX, DX
+	JL   word
+	RET
+
 // func firstPlaneRowsAVX512(q []byte, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, deviations float32, out []float32, ahead int)
 // Requires: AVX, AVX2, AVX512F, AVX512VNNI, AVX512VPOPCNTDQ, CMOV, MMX+
 TEXT ·firstPlaneRowsAVX512(SB), NOSPLIT, $0-136
@@ -4447,814 +5656,6 @@ line:
 	CMPQ          DX, BX
 	CMOVQGT       BX, DX
 	JMP           block
-
-done:
-	VZEROUPPER
-	RET
-
-// func plane1RowsAVX2(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
-// Requires: AVX, AVX2, CMOV, MMX+
-TEXT ·plane1RowsAVX2(SB), NOSPLIT, $0-136
-	MOVQ q_base+0(FP), AX
-	MOVQ ids_base+64(FP), CX
-	MOVQ rowBytes+56(FP), SI
-	XORQ DX, DX
-
-first:
-	CMPQ  DX, ahead+128(FP)
-	JGE   start
-	CMPQ  DX, ids_len+72(FP)
-	JGE   start
-	MOVQ  ids_base+64(FP), CX
-	MOVL  (CX)(DX*4), CX
-	IMULQ stride+48(FP), CX
-	ADDQ  base_base+24(FP), CX
-	XORQ  BX, BX
-
-firstLine:
-	PREFETCHT0 (CX)(BX*1)
-	ADDQ       $0x40, BX
-	CMPQ       BX, SI
-	JL         firstLine
-	INCQ       DX
-	JMP        first
-
-start:
-	XORQ    DX, DX
-	MOVQ    q_len+8(FP), SI
-	SHRQ    $0x03, SI
-	VMOVUPS byteOfBits<>+0(SB), Y4
-	VMOVUPS bitOfByte<>+0(SB), Y5
-	VMOVUPS wordOnes<>+0(SB), Y6
-
-block:
-	MOVQ    ids_base+64(FP), SI
-	MOVL    (SI)(DX*4), SI
-	IMULQ   stride+48(FP), SI
-	ADDQ    base_base+24(FP), SI
-	MOVQ    ids_base+64(FP), R8
-	MOVL    4(R8)(DX*4), R8
-	IMULQ   stride+48(FP), R8
-	ADDQ    base_base+24(FP), R8
-	MOVQ    ids_base+64(FP), R10
-	MOVL    8(R10)(DX*4), R10
-	IMULQ   stride+48(FP), R10
-	ADDQ    base_base+24(FP), R10
-	MOVQ    ids_base+64(FP), R12
-	MOVL    12(R12)(DX*4), R12
-	IMULQ   stride+48(FP), R12
-	ADDQ    base_base+24(FP), R12
-	MOVQ    DX, CX
-	ADDQ    ahead+128(FP), CX
-	MOVQ    ids_len+72(FP), BX
-	SUBQ    $0x04, BX
-	CMPQ    CX, BX
-	CMOVQGT BX, CX
-	MOVQ    ids_base+64(FP), DI
-	MOVL    (DI)(CX*4), DI
-	IMULQ   stride+48(FP), DI
-	ADDQ    base_base+24(FP), DI
-	MOVQ    ids_base+64(FP), R9
-	MOVL    4(R9)(CX*4), R9
-	IMULQ   stride+48(FP), R9
-	ADDQ    base_base+24(FP), R9
-	MOVQ    ids_base+64(FP), R11
-	MOVL    8(R11)(CX*4), R11
-	IMULQ   stride+48(FP), R11
-	ADDQ    base_base+24(FP), R11
-	MOVQ    ids_base+64(FP), R13
-	MOVL    12(R13)(CX*4), R13
-	IMULQ   stride+48(FP), R13
-	ADDQ    base_base+24(FP), R13
-	XORQ    BX, BX
-	VPXOR   Y0, Y0, Y0
-	VPXOR   Y1, Y1, Y1
-	VPXOR   Y2, Y2, Y2
-	VPXOR   Y3, Y3, Y3
-
-word:
-	CMPQ       BX, rowBytes+56(FP)
-	JGE        prefetched
-	PREFETCHT0 (DI)(BX*1)
-	PREFETCHT0 (R9)(BX*1)
-	PREFETCHT0 (R11)(BX*1)
-	PREFETCHT0 (R13)(BX*1)
-
-prefetched:
-	VMOVDQU      (AX)(BX*1), Y7
-	VPBROADCASTD (SI), Y8
-	VPSHUFB      Y4, Y8, Y8
-	VPAND        Y5, Y8, Y8
-	VPCMPEQB     Y5, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPBROADCASTD (R8), Y8
-	VPSHUFB      Y4, Y8, Y8
-	VPAND        Y5, Y8, Y8
-	VPCMPEQB     Y5, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPBROADCASTD (R10), Y8
-	VPSHUFB      Y4, Y8, Y8
-	VPAND        Y5, Y8, Y8
-	VPCMPEQB     Y5, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPBROADCASTD (R12), Y8
-	VPSHUFB      Y4, Y8, Y8
-	VPAND        Y5, Y8, Y8
-	VPCMPEQB     Y5, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VMOVDQU      32(AX)(BX*1), Y7
-	VPBROADCASTD 4(SI), Y8
-	VPSHUFB      Y4, Y8, Y8
-	VPAND        Y5, Y8, Y8
-	VPCMPEQB     Y5, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPBROADCASTD 4(R8), Y8
-	VPSHUFB      Y4, Y8, Y8
-	VPAND        Y5, Y8, Y8
-	VPCMPEQB     Y5, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPBROADCASTD 4(R10), Y8
-	VPSHUFB      Y4, Y8, Y8
-	VPAND        Y5, Y8, Y8
-	VPCMPEQB     Y5, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPBROADCASTD 4(R12), Y8
-	VPSHUFB      Y4, Y8, Y8
-	VPAND        Y5, Y8, Y8
-	VPCMPEQB     Y5, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	ADDQ         $0x08, SI
-	ADDQ         $0x08, R8
-	ADDQ         $0x08, R10
-	ADDQ         $0x08, R12
-	ADDQ         $0x40, BX
-	CMPQ         BX, q_len+8(FP)
-	JL           word
-	VPHADDD      Y1, Y0, Y0
-	VPHADDD      Y3, Y2, Y2
-	VPHADDD      Y2, Y0, Y0
-	VEXTRACTI128 $0x01, Y0, X1
-	VPADDD       X1, X0, X0
-	VPADDD       X0, X0, X0
-	XORQ         CX, CX
-	VBROADCASTSS bias+88(FP), X1
-	VPSUBD       X1, X0, X0
-	VCVTDQ2PS    X0, X0
-	VMOVUPS      (SI)(CX*1), X2
-	VMOVUPS      (R8)(CX*1), X3
-	VUNPCKLPS    X3, X2, X1
-	VUNPCKHPS    X3, X2, X2
-	VMOVUPS      (R10)(CX*1), X3
-	VMOVUPS      (R12)(CX*1), X7
-	VUNPCKLPS    X7, X3, X2
-	VUNPCKHPS    X7, X3, X3
-	VUNPCKHPD    X2, X1, X3
-	VUNPCKLPD    X2, X1, X2
-	VBROADCASTSS mul+92(FP), X1
-	VMULPS       X1, X2, X2
-	VMULPS       X2, X0, X0
-	VBROADCASTSS add+96(FP), X1
-	VADDPS       X1, X3, X3
-	VADDPS       X3, X0, X0
-	VBROADCASTSS mostDistance<>+0(SB), X1
-	VMINPS       X1, X0, X0
-	MOVQ         out_base+104(FP), CX
-	VMOVUPS      X0, (CX)(DX*4)
-	MOVQ         ids_len+72(FP), BX
-	SUBQ         $0x04, BX
-	CMPQ         DX, BX
-	JGE          done
-	ADDQ         $0x04, DX
-	CMPQ         DX, BX
-	CMOVQGT      BX, DX
-	JMP          block
-
-done:
-	VZEROUPPER
-	RET
-
-// func plane2RowsAVX2(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
-// Requires: AVX, AVX2, CMOV, MMX+
-TEXT ·plane2RowsAVX2(SB), NOSPLIT, $0-136
-	MOVQ q_base+0(FP), AX
-	MOVQ ids_base+64(FP), CX
-	MOVQ rowBytes+56(FP), R14
-	XORQ DX, DX
-
-first:
-	CMPQ  DX, ahead+128(FP)
-	JGE   start
-	CMPQ  DX, ids_len+72(FP)
-	JGE   start
-	MOVQ  ids_base+64(FP), CX
-	MOVL  (CX)(DX*4), CX
-	IMULQ stride+48(FP), CX
-	ADDQ  base_base+24(FP), CX
-	XORQ  BX, BX
-
-firstLine:
-	PREFETCHT0 (CX)(BX*1)
-	ADDQ       $0x40, BX
-	CMPQ       BX, R14
-	JL         firstLine
-	INCQ       DX
-	JMP        first
-
-start:
-	XORQ    DX, DX
-	MOVQ    q_len+8(FP), R14
-	SHRQ    $0x03, R14
-	VMOVUPS byteOfBits<>+0(SB), Y4
-	VMOVUPS bitOfByte<>+0(SB), Y5
-	VMOVUPS wordOnes<>+0(SB), Y6
-
-block:
-	MOVQ    ids_base+64(FP), SI
-	MOVL    (SI)(DX*4), SI
-	IMULQ   stride+48(FP), SI
-	ADDQ    base_base+24(FP), SI
-	MOVQ    ids_base+64(FP), R8
-	MOVL    4(R8)(DX*4), R8
-	IMULQ   stride+48(FP), R8
-	ADDQ    base_base+24(FP), R8
-	MOVQ    ids_base+64(FP), R10
-	MOVL    8(R10)(DX*4), R10
-	IMULQ   stride+48(FP), R10
-	ADDQ    base_base+24(FP), R10
-	MOVQ    ids_base+64(FP), R12
-	MOVL    12(R12)(DX*4), R12
-	IMULQ   stride+48(FP), R12
-	ADDQ    base_base+24(FP), R12
-	MOVQ    DX, CX
-	ADDQ    ahead+128(FP), CX
-	MOVQ    ids_len+72(FP), BX
-	SUBQ    $0x04, BX
-	CMPQ    CX, BX
-	CMOVQGT BX, CX
-	MOVQ    ids_base+64(FP), DI
-	MOVL    (DI)(CX*4), DI
-	IMULQ   stride+48(FP), DI
-	ADDQ    base_base+24(FP), DI
-	MOVQ    ids_base+64(FP), R9
-	MOVL    4(R9)(CX*4), R9
-	IMULQ   stride+48(FP), R9
-	ADDQ    base_base+24(FP), R9
-	MOVQ    ids_base+64(FP), R11
-	MOVL    8(R11)(CX*4), R11
-	IMULQ   stride+48(FP), R11
-	ADDQ    base_base+24(FP), R11
-	MOVQ    ids_base+64(FP), R13
-	MOVL    12(R13)(CX*4), R13
-	IMULQ   stride+48(FP), R13
-	ADDQ    base_base+24(FP), R13
-	XORQ    BX, BX
-	VPXOR   Y0, Y0, Y0
-	VPXOR   Y1, Y1, Y1
-	VPXOR   Y2, Y2, Y2
-	VPXOR   Y3, Y3, Y3
-
-word:
-	CMPQ       BX, rowBytes+56(FP)
-	JGE        prefetched
-	PREFETCHT0 (DI)(BX*1)
-	PREFETCHT0 (R9)(BX*1)
-	PREFETCHT0 (R11)(BX*1)
-	PREFETCHT0 (R13)(BX*1)
-
-prefetched:
-	VMOVDQU      (AX)(BX*1), Y7
-	VPBROADCASTD (SI), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 16(SI)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPBROADCASTD (R8), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 16(R8)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPBROADCASTD (R10), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 16(R10)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPBROADCASTD (R12), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 16(R12)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VMOVDQU      32(AX)(BX*1), Y7
-	VPBROADCASTD 4(SI), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 20(SI)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPBROADCASTD 4(R8), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 20(R8)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPBROADCASTD 4(R10), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 20(R10)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPBROADCASTD 4(R12), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 20(R12)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	ADDQ         $0x08, SI
-	ADDQ         $0x08, R8
-	ADDQ         $0x08, R10
-	ADDQ         $0x08, R12
-	ADDQ         $0x40, BX
-	CMPQ         BX, q_len+8(FP)
-	JL           word
-	VPHADDD      Y1, Y0, Y0
-	VPHADDD      Y3, Y2, Y2
-	VPHADDD      Y2, Y0, Y0
-	VEXTRACTI128 $0x01, Y0, X1
-	VPADDD       X1, X0, X0
-	VPADDD       X0, X0, X0
-	XORQ         CX, CX
-	VBROADCASTSS bias+88(FP), X1
-	VPSUBD       X1, X0, X0
-	VCVTDQ2PS    X0, X0
-	VMOVUPS      (SI)(CX*1), X2
-	VMOVUPS      (R8)(CX*1), X3
-	VUNPCKLPS    X3, X2, X1
-	VUNPCKHPS    X3, X2, X2
-	VMOVUPS      (R10)(CX*1), X3
-	VMOVUPS      (R12)(CX*1), X7
-	VUNPCKLPS    X7, X3, X2
-	VUNPCKHPS    X7, X3, X3
-	VUNPCKHPD    X2, X1, X3
-	VUNPCKLPD    X2, X1, X2
-	VBROADCASTSS mul+92(FP), X1
-	VMULPS       X1, X2, X2
-	VMULPS       X2, X0, X0
-	VBROADCASTSS add+96(FP), X1
-	VADDPS       X1, X3, X3
-	VADDPS       X3, X0, X0
-	VBROADCASTSS mostDistance<>+0(SB), X1
-	VMINPS       X1, X0, X0
-	MOVQ         out_base+104(FP), CX
-	VMOVUPS      X0, (CX)(DX*4)
-	MOVQ         ids_len+72(FP), BX
-	SUBQ         $0x04, BX
-	CMPQ         DX, BX
-	JGE          done
-	ADDQ         $0x04, DX
-	CMPQ         DX, BX
-	CMOVQGT      BX, DX
-	JMP          block
-
-done:
-	VZEROUPPER
-	RET
-
-// func plane4RowsAVX2(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
-// Requires: AVX, AVX2, CMOV, MMX+
-TEXT ·plane4RowsAVX2(SB), NOSPLIT, $0-136
-	MOVQ q_base+0(FP), AX
-	MOVQ ids_base+64(FP), CX
-	MOVQ rowBytes+56(FP), R14
-	XORQ DX, DX
-
-first:
-	CMPQ  DX, ahead+128(FP)
-	JGE   start
-	CMPQ  DX, ids_len+72(FP)
-	JGE   start
-	MOVQ  ids_base+64(FP), CX
-	MOVL  (CX)(DX*4), CX
-	IMULQ stride+48(FP), CX
-	ADDQ  base_base+24(FP), CX
-	XORQ  BX, BX
-
-firstLine:
-	PREFETCHT0 (CX)(BX*1)
-	ADDQ       $0x40, BX
-	CMPQ       BX, R14
-	JL         firstLine
-	INCQ       DX
-	JMP        first
-
-start:
-	XORQ    DX, DX
-	MOVQ    q_len+8(FP), R14
-	SHRQ    $0x03, R14
-	LEAQ    (R14)(R14*2), R15
-	VMOVUPS byteOfBits<>+0(SB), Y4
-	VMOVUPS bitOfByte<>+0(SB), Y5
-	VMOVUPS wordOnes<>+0(SB), Y6
-
-block:
-	MOVQ    ids_base+64(FP), SI
-	MOVL    (SI)(DX*4), SI
-	IMULQ   stride+48(FP), SI
-	ADDQ    base_base+24(FP), SI
-	MOVQ    ids_base+64(FP), R8
-	MOVL    4(R8)(DX*4), R8
-	IMULQ   stride+48(FP), R8
-	ADDQ    base_base+24(FP), R8
-	MOVQ    ids_base+64(FP), R10
-	MOVL    8(R10)(DX*4), R10
-	IMULQ   stride+48(FP), R10
-	ADDQ    base_base+24(FP), R10
-	MOVQ    ids_base+64(FP), R12
-	MOVL    12(R12)(DX*4), R12
-	IMULQ   stride+48(FP), R12
-	ADDQ    base_base+24(FP), R12
-	MOVQ    DX, CX
-	ADDQ    ahead+128(FP), CX
-	MOVQ    ids_len+72(FP), BX
-	SUBQ    $0x04, BX
-	CMPQ    CX, BX
-	CMOVQGT BX, CX
-	MOVQ    ids_base+64(FP), DI
-	MOVL    (DI)(CX*4), DI
-	IMULQ   stride+48(FP), DI
-	ADDQ    base_base+24(FP), DI
-	MOVQ    ids_base+64(FP), R9
-	MOVL    4(R9)(CX*4), R9
-	IMULQ   stride+48(FP), R9
-	ADDQ    base_base+24(FP), R9
-	MOVQ    ids_base+64(FP), R11
-	MOVL    8(R11)(CX*4), R11
-	IMULQ   stride+48(FP), R11
-	ADDQ    base_base+24(FP), R11
-	MOVQ    ids_base+64(FP), R13
-	MOVL    12(R13)(CX*4), R13
-	IMULQ   stride+48(FP), R13
-	ADDQ    base_base+24(FP), R13
-	XORQ    BX, BX
-	VPXOR   Y0, Y0, Y0
-	VPXOR   Y1, Y1, Y1
-	VPXOR   Y2, Y2, Y2
-	VPXOR   Y3, Y3, Y3
-
-word:
-	CMPQ       BX, rowBytes+56(FP)
-	JGE        prefetched
-	PREFETCHT0 (DI)(BX*1)
-	PREFETCHT0 (R9)(BX*1)
-	PREFETCHT0 (R11)(BX*1)
-	PREFETCHT0 (R13)(BX*1)
-
-prefetched:
-	VMOVDQU      (AX)(BX*1), Y7
-	VPBROADCASTD (SI), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 16(SI)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 16(SI)(R14*2), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 16(SI)(R15*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPBROADCASTD (R8), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 16(R8)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 16(R8)(R14*2), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 16(R8)(R15*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPBROADCASTD (R10), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 16(R10)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 16(R10)(R14*2), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 16(R10)(R15*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPBROADCASTD (R12), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 16(R12)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 16(R12)(R14*2), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 16(R12)(R15*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	VMOVDQU      32(AX)(BX*1), Y7
-	VPBROADCASTD 4(SI), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 20(SI)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 20(SI)(R14*2), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 20(SI)(R15*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y0, Y0
-	VPBROADCASTD 4(R8), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 20(R8)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 20(R8)(R14*2), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 20(R8)(R15*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y1, Y1
-	VPBROADCASTD 4(R10), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 20(R10)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 20(R10)(R14*2), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 20(R10)(R15*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y2, Y2
-	VPBROADCASTD 4(R12), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y8
-	VPBROADCASTD 20(R12)(R14*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 20(R12)(R14*2), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPBROADCASTD 20(R12)(R15*1), Y9
-	VPSHUFB      Y4, Y9, Y9
-	VPAND        Y5, Y9, Y9
-	VPCMPEQB     Y5, Y9, Y9
-	VPADDB       Y8, Y8, Y8
-	VPADDB       Y9, Y8, Y8
-	VPABSB       Y8, Y8
-	VPMADDUBSW   Y7, Y8, Y8
-	VPMADDWD     Y6, Y8, Y8
-	VPADDD       Y8, Y3, Y3
-	ADDQ         $0x08, SI
-	ADDQ         $0x08, R8
-	ADDQ         $0x08, R10
-	ADDQ         $0x08, R12
-	ADDQ         $0x40, BX
-	CMPQ         BX, q_len+8(FP)
-	JL           word
-	VPHADDD      Y1, Y0, Y0
-	VPHADDD      Y3, Y2, Y2
-	VPHADDD      Y2, Y0, Y0
-	VEXTRACTI128 $0x01, Y0, X1
-	VPADDD       X1, X0, X0
-	VPADDD       X0, X0, X0
-	XORQ         CX, CX
-	VBROADCASTSS bias+88(FP), X1
-	VPSUBD       X1, X0, X0
-	VCVTDQ2PS    X0, X0
-	VMOVUPS      (SI)(CX*1), X2
-	VMOVUPS      (R8)(CX*1), X3
-	VUNPCKLPS    X3, X2, X1
-	VUNPCKHPS    X3, X2, X2
-	VMOVUPS      (R10)(CX*1), X3
-	VMOVUPS      (R12)(CX*1), X7
-	VUNPCKLPS    X7, X3, X2
-	VUNPCKHPS    X7, X3, X3
-	VUNPCKHPD    X2, X1, X3
-	VUNPCKLPD    X2, X1, X2
-	VBROADCASTSS mul+92(FP), X1
-	VMULPS       X1, X2, X2
-	VMULPS       X2, X0, X0
-	VBROADCASTSS add+96(FP), X1
-	VADDPS       X1, X3, X3
-	VADDPS       X3, X0, X0
-	VBROADCASTSS mostDistance<>+0(SB), X1
-	VMINPS       X1, X0, X0
-	MOVQ         out_base+104(FP), CX
-	VMOVUPS      X0, (CX)(DX*4)
-	MOVQ         ids_len+72(FP), BX
-	SUBQ         $0x04, BX
-	CMPQ         DX, BX
-	JGE          done
-	ADDQ         $0x04, DX
-	CMPQ         DX, BX
-	CMOVQGT      BX, DX
-	JMP          block
 
 done:
 	VZEROUPPER
@@ -5498,6 +5899,10 @@ line:
 	VPADDW       Y11, Y12, Y11
 	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
 	VPADDD       Y11, Y3, Y3
+	MOVQ         plane+56(FP), CX
+	SUBQ         BX, CX
+	CMPQ         CX, $0x20
+	JLE          sum
 	VMOVDQU      32(SI)(BX*1), Y9
 	VPAND        32(AX)(BX*4), Y9, Y11
 	VPSRLW       $0x04, Y11, Y12
@@ -5653,6 +6058,8 @@ line:
 	ADDQ         $0x40, BX
 	CMPQ         BX, R14
 	JL           line
+
+sum:
 	VPHADDD      Y1, Y0, Y0
 	VPHADDD      Y3, Y2, Y2
 	VPHADDD      Y2, Y0, Y0

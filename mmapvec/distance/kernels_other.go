@@ -24,8 +24,8 @@ func codeRowsL1(q []float32, dim int, base []byte, stride int, ids []uint32, out
 	codeRowsL1Generic(q, dim, base, stride, ids, out)
 }
 
-func planeRows(bits int, q []int8, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
-	planeRowsGeneric(bits, q, base, stride, ids, f, out)
+func planeRows(bits int, q *PlaneQuery, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
+	planeRowsGeneric(bits, q.values, base, stride, ids, f, out)
 }
 
 func firstPlaneRows(q []byte, planeBytes int, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
@@ -47,3 +47,5 @@ func byteRows(m Metric, q []uint8, base []byte, stride int, ids []uint32, out []
 func toHalves(dst []uint16, src []float32) (done int)   { return 0 }
 func fromHalves(dst []float32, src []uint16) (done int) { return 0 }
 func fromBytes(dst []float32, src []uint8) (done int)   { return 0 }
+
+func groupValues(_, _ []int8) {} // no kernel takes them

@@ -25,22 +25,56 @@ func PlaneRowBytes(bits, planeBytes int) int { return bits*planeBytes + PlaneFac
 // FirstPlaneBytes is what [FirstPlaneBounds] reads of a row: the first plane and the factors, in whole cache lines.
 func FirstPlaneBytes(planeBytes int) int { return (planeBytes + PlaneFactorBytes + 63) &^ 63 }
 
+// A PlaneQuery is the query of [PlaneDistances] in the order in which the kernels in use take it. It belongs to one
+// goroutine at a time.
+type PlaneQuery struct {
+	values  []int8
+	grouped []int8 // see groupBytes; only where kernels take it
+	level   level  // for which it was prepared
+}
+
+// NewPlaneQuery returns a query of these values, one for each coordinate: a multiple of 64, at most 65600. The slice is
+// kept; where a value is zero, a row does not count.
+func NewPlaneQuery(values []int8) *PlaneQuery {
+	checkCodeLength(len(values))
+	q := &PlaneQuery{values: values}
+	q.Update()
+	return q
+}
+
+// Update is to be called when the values have changed.
+func (q *PlaneQuery) Update() {
+	q.level = active
+	if active != levelAVX2 {
+		return
+	}
+	if q.grouped == nil {
+		q.grouped = make([]int8, (len(q.values)+groupBytes-1)/groupBytes*groupBytes)
+	}
+	groupValues(q.grouped, q.values)
+}
+
+// groupBytes is the number of values of a group: value k of byte i of a plane, 8·i+k, is at 32·k+i of its group, so that
+// a shift of 32 bytes of a plane brings the bits to where 32 bytes of the query are. Zeros fill the last group.
+const groupBytes = 256
+
 // PlaneDistances writes to out[i] the distance of q to the row of 1, 2 or 4 planes at base[ids[i]*stride]:
 //
 //	(f.Add + add) + float32(2·Σ u[j]·q[j] - f.Bias)·(scale·f.Mul)
 //
-// in float32. len(q) is a multiple of 64, at most 65600; where it is zero, the row does not count. Same bits at every
-// level. What would be +Inf or NaN is the largest float32. It panics if a row does not lie within base, if
-// len(out) < len(ids), or on another number of bits.
-func PlaneDistances(bits int, q []int8, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
+// in float32. Same bits at every level. What would be +Inf or NaN is the largest float32. It panics if a row does not
+// lie within base, if len(out) < len(ids), or on another number of bits.
+func PlaneDistances(bits int, q *PlaneQuery, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
 	if len(ids) == 0 {
 		return
 	}
-	checkCodeLength(len(q))
 	if bits != 1 && bits != 2 && bits != 4 {
 		panic("distance: codes have 1, 2 or 4 planes")
 	}
-	rowBytes := PlaneRowBytes(bits, len(q)/8)
+	if q.level != active {
+		q.Update()
+	}
+	rowBytes := PlaneRowBytes(bits, len(q.values)/8)
 	checkRows(rowBytes, base, stride, ids, len(out))
 	for n := callRows(rowBytes); ; ids, out = ids[n:], out[n:] {
 		n = min(n, len(ids))

@@ -86,7 +86,7 @@ func (c *planeCase) check(t *testing.T, rng *rand.Rand, n int) {
 	f := &PlaneFactors{Bias: int32(rng.Uint32() >> 8), Mul: rng.Float32() - 0.5, Add: rng.Float32(), Deviations: 3 * rng.Float32()}
 	out := make([]float32, n+1)
 	out[n] = 42
-	PlaneDistances(c.bits, c.q, c.base, c.stride, ids, f, out)
+	PlaneDistances(c.bits, NewPlaneQuery(c.q), c.base, c.stride, ids, f, out)
 	require.EqualValues(t, 42, out[n], "wrote beyond the results")
 	for i, id := range ids {
 		requireSameFloat(t, c.slowDistance(id, f), out[i])
@@ -131,15 +131,34 @@ func TestPlaneKernelsAreExact(t *testing.T) {
 
 func TestPlaneKernelsRefuse(t *testing.T) {
 	base, out, f := make([]byte, 4*64), make([]float32, 1), &PlaneFactors{}
-	PlaneDistances(4, make([]int8, 64), base, 64, []uint32{3}, f, out)
-	require.Panics(t, func() { PlaneDistances(4, make([]int8, 64), base, 64, []uint32{4}, f, out) })
-	require.Panics(t, func() { PlaneDistances(4, make([]int8, 65), base, 64, []uint32{0}, f, out) })
-	require.Panics(t, func() { PlaneDistances(3, make([]int8, 64), base, 64, []uint32{0}, f, out) })
-	require.Panics(t, func() { PlaneDistances(1, make([]int8, 64), base, 64, []uint32{0, 1}, f, out) })
+	q := NewPlaneQuery(make([]int8, 64))
+	PlaneDistances(4, q, base, 64, []uint32{3}, f, out)
+	require.Panics(t, func() { PlaneDistances(4, q, base, 64, []uint32{4}, f, out) })
+	require.Panics(t, func() { NewPlaneQuery(make([]int8, 65)) })
+	require.Panics(t, func() { PlaneDistances(3, q, base, 64, []uint32{0}, f, out) })
+	require.Panics(t, func() { PlaneDistances(1, q, base, 64, []uint32{0, 1}, f, out) })
 	FirstPlaneBounds(make([]byte, 256), 8, base, 64, []uint32{3}, f, out)
 	require.Panics(t, func() { FirstPlaneBounds(make([]byte, 256), 8, base, 64, []uint32{4}, f, out) })
 	require.Panics(t, func() { FirstPlaneBounds(make([]byte, 256), 56, base, 64, []uint32{0}, f, out) })
 	require.Panics(t, func() { FirstPlaneBounds(make([]byte, 256), -8, base, 64, []uint32{0}, f, out) })
+}
+
+// The order of a query depends on the level; a query that was prepared at another one is prepared again.
+func TestPlaneQueryFollowsLevelAndValues(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 6))
+	c := newPlaneCase(rng, 4, 6, 0, func() byte { return byte(rng.Uint32()) })
+	q, f, out := NewPlaneQuery(c.q), &PlaneFactors{Mul: 1}, make([]float32, 1)
+	for _, level := range Levels() {
+		for range 3 {
+			force(t, level)
+			PlaneDistances(4, q, c.base, c.stride, []uint32{3}, f, out)
+			requireSameFloat(t, c.slowDistance(3, f), out[0])
+			for i := range c.q {
+				c.q[i] = int8(rng.Uint32())
+			}
+			q.Update()
+		}
+	}
 }
 
 func FuzzPlaneKernels(f *testing.F) {

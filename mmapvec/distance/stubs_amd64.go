@@ -99,35 +99,40 @@ func codeRowsL1AVX2(q []float32, base []byte, stride int, ids []uint32, out []fl
 //go:noescape
 func plane1RowsAVX512(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
 
+// plane1RowsAVX2 scores four rows of 1 planes at a time, one accumulator each, exactly. len(q) is a multiple of 256. At least four ids. Needs AVX2 and FMA.
+//
+//go:noescape
+func plane1RowsAVX2(q []int8, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
+
 // plane2RowsAVX512 scores four rows of 2 planes at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func plane2RowsAVX512(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
+
+// plane2RowsAVX2 scores four rows of 2 planes at a time, one accumulator each, exactly. len(q) is a multiple of 256. At least four ids. Needs AVX2 and FMA.
+//
+//go:noescape
+func plane2RowsAVX2(q []int8, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
 
 // plane4RowsAVX512 scores four rows of 4 planes at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func plane4RowsAVX512(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
 
+// plane4RowsAVX2 scores four rows of 4 planes at a time, one accumulator each, exactly. len(q) is a multiple of 256. At least four ids. Needs AVX2 and FMA.
+//
+//go:noescape
+func plane4RowsAVX2(q []int8, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
+
+// groupValuesAVX2 transposes 64 values at a time. len(src) is a multiple of 64 and not zero; dst has whole groups. Needs AVX2.
+//
+//go:noescape
+func groupValuesAVX2(dst []int8, src []int8)
+
 // firstPlaneRowsAVX512 scores the first planes of four rows at a time, one accumulator each, exactly. len(q) is a multiple of 256. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape
 func firstPlaneRowsAVX512(q []byte, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, deviations float32, out []float32, ahead int)
-
-// plane1RowsAVX2 scores four rows of 1 planes at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX2 and FMA.
-//
-//go:noescape
-func plane1RowsAVX2(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
-
-// plane2RowsAVX2 scores four rows of 2 planes at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX2 and FMA.
-//
-//go:noescape
-func plane2RowsAVX2(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
-
-// plane4RowsAVX2 scores four rows of 4 planes at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX2 and FMA.
-//
-//go:noescape
-func plane4RowsAVX2(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
 
 // firstPlaneRowsAVX2 scores the first planes of four rows at a time, one accumulator each, exactly. len(q) is a multiple of 256. At least four ids. Needs AVX2 and FMA.
 //

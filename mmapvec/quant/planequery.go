@@ -26,9 +26,11 @@ var firstGrid = grid{low: -7, high: 7, zero: 16} // the low four bits are two's 
 
 // NewQuery implements [Quantizer].
 func (z *planeCodes) NewQuery() Query {
+	code := aligned[int8](64 * z.words)
 	return &planeQuery{
 		z:       z,
-		code:    aligned[int8](64 * z.words),
+		code:    code,
+		rows:    distance.NewPlaneQuery(code),
 		first:   aligned[byte](queryPlanes * distance.FirstPlaneBytes(z.planeBytes())),
 		scratch: z.frame.newScratch(),
 		planes:  make([]byte, queryPlanes*z.planeBytes()),
@@ -38,8 +40,9 @@ func (z *planeCodes) NewQuery() Query {
 // A planeQuery is rounded twice: to bytes for whole rows, and to four bits for their first planes.
 type planeQuery struct {
 	z       *planeCodes
-	code    []int8 // the query for whole rows, zeros behind
-	first   []byte // the planes of the query for first planes, line by line, zeros behind
+	code    []int8               // the query for whole rows, zeros behind
+	rows    *distance.PlaneQuery // of code
+	first   []byte               // the planes of the query for first planes, line by line, zeros behind
 	whole   distance.PlaneFactors
 	bound   distance.PlaneFactors // its Deviations only after measure
 	length  float64               // in the frame; below 0: not measured yet
@@ -63,6 +66,7 @@ func (q *planeQuery) Reset(v []float32) {
 	limit := maxAbs(s.x)
 	if !(limit > 0) || !(square <= math.MaxFloat32) {
 		clear(q.code)
+		q.rows.Update()
 		clear(q.first)
 		q.length, q.tan2, q.tan2Of4 = 0, 0, 0
 		q.setFactors(z.frame.term(0, 0, cross), 0, 0, 0, 0)
@@ -72,6 +76,7 @@ func (q *planeQuery) Reset(v []float32) {
 	q.length = math.Ldexp(math.Sqrt(xx), exponent)
 	xv, _ := round(s.u[:len(s.x)], s.x, maxCode/limit)
 	sum := signed(q.code, s.u, z.frame.dim) - codeZero*z.frame.dim
+	q.rows.Update()
 	step := float64(limit) / maxCode
 	q.tan2 = dim * step * step / 12 / xx
 	scale, sum4, scale4 := scaled(xx/float64(xv), exponent), 0, float32(0)
@@ -118,6 +123,7 @@ func (q *planeQuery) ResetCode(code []byte) {
 	code = code[:z.stride]
 	unpack(q.code, code, z.planeBytes(), z.rest(), z.bits)
 	clear(q.code[z.frame.dim:])
+	q.rows.Update()
 	sum := 0 // of ±1 for each bit
 	for p := range z.bits {
 		sum = 2*sum + 2*z.ones(z.plane(code, p)) - z.frame.dim
@@ -214,7 +220,7 @@ func (q *planeQuery) measure() {
 
 func (q *planeQuery) Distances(codes []byte, ids []uint32, out []float32, bound float32) {
 	if !q.z.twoPasses || !(bound < math.MaxFloat32) {
-		distance.PlaneDistances(q.z.bits, q.code, codes, q.z.stride, ids, &q.whole, out)
+		distance.PlaneDistances(q.z.bits, q.rows, codes, q.z.stride, ids, &q.whole, out)
 		return
 	}
 	q.measure()
@@ -236,14 +242,14 @@ func (q *planeQuery) pass(codes []byte, ids []uint32, out []float32, bound float
 			n++
 		}
 	}
-	distance.PlaneDistances(z.bits, q.code, codes, z.stride, q.survivors[:n], &q.whole, q.results[:n])
+	distance.PlaneDistances(z.bits, q.rows, codes, z.stride, q.survivors[:n], &q.whole, q.results[:n])
 	for i, at := range q.at[:n] {
 		out[at] = q.results[i]
 	}
 }
 
 func (q *planeQuery) Distance(code []byte) float32 {
-	distance.PlaneDistances(q.z.bits, q.code, code, q.z.stride, firstRow, &q.whole, q.one[:])
+	distance.PlaneDistances(q.z.bits, q.rows, code, q.z.stride, firstRow, &q.whole, q.one[:])
 	return q.one[0]
 }
 

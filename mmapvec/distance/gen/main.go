@@ -32,12 +32,13 @@ func main() {
 	codeRowsL1(avx512{})
 	codeRowsL1(avx2{tailMask})
 	planeData()
-	for _, s := range []planeISA{avx512{}, avx2{}} {
-		for _, bits := range []int{1, 2, 4} {
-			planeRows(s, bits)
-		}
-		firstPlaneRows(s)
+	for _, bits := range []int{1, 2, 4} {
+		planeRows(avx512{}, bits)
+		groupedPlaneRows(avx2{tailMask}, bits)
 	}
+	groupValues(avx2{})
+	firstPlaneRows(avx512{})
+	firstPlaneRows(avx2{})
 	typedData()
 	for _, t := range []typedTypes{halfTypes, byteTypes} {
 		for _, metric := range []string{"dot", "l2", "l1"} {

@@ -11,20 +11,13 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// A planeISA writes the parts of the plane kernels that differ between instruction sets.
-type planeISA interface {
+// A firstISA writes the parts of the kernel of first planes that differ between instruction sets.
+type firstISA interface {
 	isa
-	planeConstants(bits int) []Register
-	// planeWord adds to each accumulator the product of 64 query bytes and the codes of 64 bits of every plane.
-	planeWord(c []Register, q Mem, planes [rowBlock][]Mem, acc [rowBlock]VecVirtual)
 	firstConstants() []Register
 	// firstLine adds to each accumulator the weighted counts of the bits that a line of the rows shares with the query.
-	firstLine(c []Register, q [queryPlanes]Mem, rows [rowBlock]Mem, acc [rowBlock]VecVirtual)
-}
-
-// A groupISA has a faster way for words in groups of four, of four planes.
-type groupISA interface {
-	planeGroup(c []Register, q Mem, planes [rowBlock][]Mem, acc [rowBlock]VecVirtual)
+	// At half of it more may jump to where nothing is left.
+	firstLine(c []Register, q [queryPlanes]Mem, rows [rowBlock]Mem, acc [rowBlock]VecVirtual, more func())
 }
 
 // repeated is 64 bytes of constant data.
@@ -40,10 +33,12 @@ var (
 	byteWeights  [4]Mem // 1, 2, 4, 8 in every byte
 	countWeights [queryPlanes]Mem
 	bitOfByte    Mem             // the bit of byte i in its group of eight
-	byteOfBits   Mem             // which of four bytes holds bit i
 	spreadPlanes [groupWords]Mem // where the bytes of a matrix come from, for each word
 	wordOnes     Mem
 	lowNibbles   Mem
+	lowPairs     Mem // the low two bits of every byte
+	evenBits     Mem
+	evenPairs    Mem
 	nibbleCounts [queryPlanes]Mem // bits of a nibble, weighted
 )
 
@@ -70,9 +65,11 @@ func planeData() {
 		})
 	}
 	bitOfByte = repeated("bitOfByte", func(i int) byte { return 1 << (i % 8) })
-	byteOfBits = repeated("byteOfBits", func(i int) byte { return byte(i / 8 % 4) })
 	wordOnes = repeated("wordOnes", func(i int) byte { return byte(1 - i%2) })
 	lowNibbles = repeated("lowNibbles", func(int) byte { return 0x0f })
+	lowPairs = repeated("lowPairs", func(int) byte { return 0x03 })
+	evenBits = repeated("evenBits", func(int) byte { return 0x55 })
+	evenPairs = repeated("evenPairs", func(int) byte { return 0x33 })
 }
 
 func loadConstants(s isa, data ...Mem) (c []Register) {
@@ -96,8 +93,28 @@ func (s avx512) planeConstants(bits int) []Register {
 	return append(loadConstants(s, append(append(data, bitOfByte), spreadPlanes[:]...)...), k)
 }
 
-// planeGroup turns 4 × 256 bits to 256 bytes: a permutation puts the bytes of the four planes that belong to eight
-// coordinates into one matrix, and the multiplication by that takes one column for each byte.
+// planeWord adds to each accumulator the product of 64 query bytes and the codes of 64 bits of every plane.
+func (avx512) planeWord(c []Register, q Mem, planes [rowBlock][]Mem, acc [rowBlock]VecVirtual) {
+	x := ZMM()
+	VMOVDQU64(q, x)
+	for j := range planes {
+		y := ZMM()
+		for p, at := range planes[j] {
+			k := K()
+			KMOVQ(at, k)
+			if p == 0 {
+				VMOVDQU8_Z(c[p], k, y)
+			} else {
+				VPADDB(c[p], y, k, y)
+			}
+		}
+		VPDPBUSD(x, y, acc[j]) // unsigned y, signed x
+	}
+}
+
+// planeGroup is faster, for words in groups of four, of four planes. It turns 4 × 256 bits to 256 bytes: a permutation puts
+// the bytes of the four planes that belong to eight coordinates into one matrix, and the multiplication by that takes one
+// column for each byte.
 func (avx512) planeGroup(c []Register, q Mem, planes [rowBlock][]Mem, acc [rowBlock]VecVirtual) {
 	columns, spread, low := c[0], c[1:1+groupWords], c[1+groupWords]
 	var x [groupWords]VecVirtual
@@ -120,27 +137,9 @@ func (avx512) planeGroup(c []Register, q Mem, planes [rowBlock][]Mem, acc [rowBl
 	}
 }
 
-func (avx512) planeWord(c []Register, q Mem, planes [rowBlock][]Mem, acc [rowBlock]VecVirtual) {
-	x := ZMM()
-	VMOVDQU64(q, x)
-	for j := range planes {
-		y := ZMM()
-		for p, at := range planes[j] {
-			k := K()
-			KMOVQ(at, k)
-			if p == 0 {
-				VMOVDQU8_Z(c[p], k, y)
-			} else {
-				VPADDB(c[p], y, k, y)
-			}
-		}
-		VPDPBUSD(x, y, acc[j]) // unsigned y, signed x
-	}
-}
-
 func (s avx512) firstConstants() []Register { return loadConstants(s, countWeights[:]...) }
 
-func (avx512) firstLine(c []Register, q [queryPlanes]Mem, rows [rowBlock]Mem, acc [rowBlock]VecVirtual) {
+func (avx512) firstLine(c []Register, q [queryPlanes]Mem, rows [rowBlock]Mem, acc [rowBlock]VecVirtual, _ func()) {
 	var x [queryPlanes]VecVirtual
 	for p := range x {
 		x[p] = ZMM()
@@ -158,36 +157,89 @@ func (avx512) firstLine(c []Register, q [queryPlanes]Mem, rows [rowBlock]Mem, ac
 	}
 }
 
-func (s avx2) planeConstants(int) []Register {
-	return loadConstants(s, byteOfBits, bitOfByte, wordOnes)
+// groupConstants are the even bits, of single ones and of pairs, and the low nibbles.
+func (s avx2) groupConstants(bits int) []Register {
+	switch bits {
+	case 1:
+		return loadConstants(s, byteWeights[0])
+	case 2:
+		return loadConstants(s, evenBits, lowPairs)
+	}
+	return loadConstants(s, evenBits, evenPairs, lowNibbles)
 }
 
-// planeWord expands a bit to a byte by spreading its byte over eight and comparing. Codes and sums of pairs are small
-// enough for VPMADDUBSW not to saturate: 2·15·128.
-func (avx2) planeWord(c []Register, q Mem, planes [rowBlock][]Mem, acc [rowBlock]VecVirtual) {
-	for half := range 2 {
-		x := YMM()
-		VMOVDQU(q.Offset(half*32), x)
-		for j := range planes {
-			y, t := YMM(), YMM()
-			for p, at := range planes[j] {
-				VPBROADCASTD(at.Offset(half*4), t)
-				VPSHUFB(c[0], t, t)
-				VPAND(c[1], t, t)
-				if p == 0 {
-					VPCMPEQB(c[1], t, y) // -1 for a set bit
-				} else {
-					VPCMPEQB(c[1], t, t)
-					VPADDB(y, y, y)
-					VPADDB(t, y, y)
-				}
+// leftMask is the mask of as many bytes as n is below zero, in doublewords.
+func (s avx2) leftMask(n, mask Register) {
+	table := GP64()
+	LEAQ(s.masks, table)
+	VMOVDQU(Mem{Base: table, Index: n, Scale: 1, Disp: 32}, mask)
+}
+
+// group adds to acc the product of a group of the query and the codes of 32 bytes of every plane. Bits go to the codes of
+// 32 values by exchanges of single bits, then pairs, between planes. The sums of a group are words: 8·2·15·128 at most.
+func (s avx2) group(c []Register, mask Register, q Mem, planes []Mem, acc VecVirtual) {
+	var p []VecVirtual
+	for _, at := range planes {
+		v := YMM()
+		VPMASKMOVD(at, mask, v)
+		p = append(p, v)
+	}
+	sum := YMM()
+	first := true
+	multiply := func(codes VecVirtual, k int) {
+		if first {
+			VPMADDUBSW(q.Offset(32*k), codes, sum)
+			first = false
+			return
+		}
+		VPMADDUBSW(q.Offset(32*k), codes, codes)
+		VPADDW(codes, sum, sum)
+	}
+	// fields multiplies the codes of bits k, k + step, ...
+	fields := func(low Register, v VecVirtual, k, step int) {
+		for shift := 0; shift < 8; shift += step {
+			codes := YMM()
+			if shift == 0 {
+				VPAND(low, v, codes)
+			} else {
+				VPSRLW(U8(shift), v, codes)
+				VPAND(low, codes, codes)
 			}
-			VPABSB(y, y)
-			VPMADDUBSW(x, y, y)
-			VPMADDWD(c[2], y, y)
-			VPADDD(y, acc[j], acc[j])
+			multiply(codes, k+shift)
 		}
 	}
+	// exchange joins the fields of two vectors: the even ones, which mask tells, and the odd ones.
+	exchange := func(mask Register, width int, a, b VecVirtual) (even, odd VecVirtual) {
+		even, odd = YMM(), YMM()
+		t := YMM()
+		VPAND(a, mask, even)
+		VPSLLW(U8(width), even, even)
+		VPAND(b, mask, t)
+		VPOR(t, even, even)
+		VPANDN(b, mask, odd)
+		VPSRLW(U8(width), odd, odd)
+		VPANDN(a, mask, t)
+		VPOR(t, odd, odd)
+		return even, odd
+	}
+	switch len(p) {
+	case 1:
+		fields(c[0], p[0], 0, 1)
+	case 2:
+		even, odd := exchange(c[0], 1, p[0], p[1])
+		fields(c[1], even, 0, 2)
+		fields(c[1], odd, 1, 2)
+	case 4:
+		high, highOdd := exchange(c[0], 1, p[0], p[1])
+		low, lowOdd := exchange(c[0], 1, p[2], p[3])
+		for k, pair := range [][2]VecVirtual{{high, low}, {highOdd, lowOdd}} {
+			even, odd := exchange(c[1], 2, pair[0], pair[1])
+			fields(c[2], even, k, 4)
+			fields(c[2], odd, k+2, 4)
+		}
+	}
+	VPMADDWD(wordOnes, sum, sum)
+	VPADDD(sum, acc, acc)
 }
 
 func (s avx2) firstConstants() []Register {
@@ -195,8 +247,11 @@ func (s avx2) firstConstants() []Register {
 }
 
 // firstLine looks the weighted counts of nibbles up; the eight of a byte add up to -64 to 56.
-func (avx2) firstLine(c []Register, q [queryPlanes]Mem, rows [rowBlock]Mem, acc [rowBlock]VecVirtual) {
+func (avx2) firstLine(c []Register, q [queryPlanes]Mem, rows [rowBlock]Mem, acc [rowBlock]VecVirtual, more func()) {
 	for half := 0; half < lineBytes; half += 32 {
+		if half > 0 {
+			more()
+		}
 		for j, at := range rows {
 			row, sum, low, high := YMM(), YMM(), YMM(), YMM()
 			VMOVDQU(at.Offset(half), row)

@@ -25,7 +25,7 @@ func newPlaneBatch() *batch {
 
 // planeRows scores whole rows of bit planes: word by word, of all planes at once. The row registers move on with the
 // words, so that in the end they point at the factors.
-func planeRows(s planeISA, bits int) {
+func planeRows(s avx512, bits int) {
 	name := fmt.Sprintf("plane%dRows%s", bits, s.suffix())
 	TEXT(name, NOSPLIT, "func(q []int8, base []byte, stride, rowBytes int, ids []uint32, bias int32, mul, add float32, out []float32, ahead int)")
 	Doc(fmt.Sprintf("%s scores four rows of %d planes at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs %s.", name, bits, s.needs()))
@@ -56,8 +56,8 @@ func planeRows(s planeISA, bits int) {
 				{Base: row, Index: plane3, Scale: 1, Disp: factorBytes},
 			}[:bits]
 		}
-		if group, ok := s.(groupISA); ok && bits == 4 {
-			b.groups(rowBytes, func() { group.planeGroup(consts[bits:], b.at(b.q, 0), planes, acc) })
+		if bits == 4 {
+			b.groups(rowBytes, func() { s.planeGroup(consts[bits:], b.at(b.q, 0), planes, acc) })
 			CMPQ(b.off, b.params["dim"])
 			JGE(LabelRef("sum"))
 		}
@@ -81,6 +81,134 @@ func planeRows(s planeISA, bits int) {
 		b.store(sums)
 	})
 }
+
+// groupedPlaneRows scores whole rows of bit planes with a query in groups: 32 bytes of each plane at a time. The row
+// registers move on with the groups, so that in the end they are as far behind the first plane's end as the last group.
+func groupedPlaneRows(s avx2, bits int) {
+	name := fmt.Sprintf("plane%dRows%s", bits, s.suffix())
+	TEXT(name, NOSPLIT, "func(q []int8, base []byte, stride, plane int, ids []uint32, bias int32, mul, add float32, out []float32, ahead int)")
+	Doc(fmt.Sprintf("%s scores four rows of %d planes at a time, one accumulator each, exactly. len(q) is a multiple of %d. At least four ids. Needs %s.", name, bits, groupSize, s.needs()))
+	Pragma("noescape")
+	b := newPlaneBatch()
+	plane, third := GP64(), GP64() // bytes of one plane; of three
+	MOVQ(param(Param("plane")), plane)
+	rowBytes := third
+	MOVQ(plane, rowBytes)
+	if bits > 1 {
+		SHLQ(U8(bits/2), rowBytes)
+	}
+	ADDQ(U8(factorBytes), rowBytes)
+	b.prefetchFirst(rowBytes)
+	if bits > 3 {
+		LEAQ(Mem{Base: plane, Index: plane, Scale: 2}, third)
+	}
+	acc := newAccumulators(s)
+	mask := YMM()
+	consts := s.groupConstants(bits)
+
+	b.blocks(func() {
+		for _, a := range acc {
+			s.zero(a)
+		}
+		for _, row := range b.coming { // the last line, which the factors may push behind those of the groups
+			PREFETCHT0(Mem{Base: row, Index: plane, Scale: uint8(bits), Disp: factorBytes - 1})
+		}
+		Label("group")
+		// A group has 32 bytes of each plane and as many lines of the coming rows to prefetch as that is.
+		for line := range (32*bits + lineBytes - 1) / lineBytes {
+			for _, row := range b.coming {
+				PREFETCHT0(Mem{Base: row, Disp: line * lineBytes})
+			}
+		}
+		for _, row := range b.coming {
+			ADDQ(U32(32*bits), row)
+		}
+		// Bytes of the planes that are left, in doublewords.
+		MOVQ(b.off, b.tmp)
+		SHRQ(U8(3), b.tmp)
+		SUBQ(plane, b.tmp) // minus what is left
+		CMPQ(b.tmp, I8(-32))
+		JGE(LabelRef("masked"))
+		MOVQ(I32(-32), b.tmp)
+		Label("masked")
+		s.leftMask(b.tmp, mask)
+		for j, row := range b.rows {
+			planes := []Mem{
+				{Base: row},
+				{Base: row, Index: plane, Scale: 1, Disp: factorBytes},
+				{Base: row, Index: plane, Scale: 2, Disp: factorBytes},
+				{Base: row, Index: third, Scale: 1, Disp: factorBytes},
+			}[:bits]
+			s.group(consts, mask, b.at(b.q, 0), planes, acc[j])
+		}
+		for _, row := range b.rows {
+			ADDQ(U8(32), row)
+		}
+		ADDQ(U32(groupSize), b.off)
+		CMPQ(b.off, b.params["dim"])
+		JL(LabelRef("group"))
+		sums := s.sum4Int(acc)
+		VPADDD(sums.AsX(), sums.AsX(), sums.AsX())
+		MOVQ(b.off, b.tmp) // back to the factors
+		SHRQ(U8(3), b.tmp)
+		NEGQ(b.tmp)
+		ADDQ(plane, b.tmp)
+		b.finishPlanes(sums.AsX(), 0)
+		b.store(sums)
+	})
+}
+
+// groupValues transposes eight times eight bytes at a time.
+func groupValues(s avx2) {
+	TEXT("groupValues"+s.suffix(), NOSPLIT, "func(dst, src []int8)")
+	Doc("groupValues" + s.suffix() + " transposes 64 values at a time. len(src) is a multiple of 64 and not zero; dst has whole groups. Needs AVX2.")
+	Pragma("noescape")
+	dst, src, n := Load(Param("dst").Base(), GP64()), Load(Param("src").Base(), GP64()), Load(Param("src").Len(), GP64())
+	off := GP64()
+	XORQ(off, off)
+	Label("word")
+	var v [8]VecVirtual
+	for i := range v {
+		v[i] = XMM()
+		VMOVQ(Mem{Base: src, Disp: 8 * i}, v[i])
+	}
+	unpack := func(lowOf func(a, b, dst Op), highOf func(a, b, dst Op), a, b VecVirtual) (low, high VecVirtual) {
+		low, high = XMM(), XMM()
+		lowOf(b, a, low)
+		if highOf != nil {
+			highOf(b, a, high)
+		}
+		return low, high
+	}
+	bytesLow := func(a, b, dst Op) { VPUNPCKLBW(a, b, dst) }
+	wordsLow, wordsHigh := func(a, b, dst Op) { VPUNPCKLWD(a, b, dst) }, func(a, b, dst Op) { VPUNPCKHWD(a, b, dst) }
+	doublesLow, doublesHigh := func(a, b, dst Op) { VPUNPCKLDQ(a, b, dst) }, func(a, b, dst Op) { VPUNPCKHDQ(a, b, dst) }
+	var pair [4]VecVirtual // of bytes i and i+1, for every value
+	for i := range pair {
+		pair[i], _ = unpack(bytesLow, nil, v[2*i], v[2*i+1])
+	}
+	l0, h0 := unpack(wordsLow, wordsHigh, pair[0], pair[1])
+	l1, h1 := unpack(wordsLow, wordsHigh, pair[2], pair[3])
+	var out [4]VecVirtual // values 2i and 2i+1
+	out[0], out[1] = unpack(doublesLow, doublesHigh, l0, l1)
+	out[2], out[3] = unpack(doublesLow, doublesHigh, h0, h1)
+	for i, o := range out {
+		VMOVQ(o, Mem{Base: dst, Disp: 64 * i})
+		VPEXTRQ(U8(1), o, Mem{Base: dst, Disp: 64*i + 32})
+	}
+	ADDQ(U8(64), src)
+	ADDQ(U8(8), dst)
+	ADDQ(U8(64), off)
+	TESTQ(U32(groupSize-1), off)
+	JNZ(LabelRef("same"))
+	ADDQ(U32(groupSize-32), dst)
+	Label("same")
+	CMPQ(off, n)
+	JL(LabelRef("word"))
+	RET()
+}
+
+const groupSize = 256 // values of a group
 
 const groupWords = 4
 
@@ -110,7 +238,7 @@ func (b *batch) groups(rowBytes Mem, score func()) {
 }
 
 // firstPlaneRows scores the first plane alone: the query's four planes lie line by line, four lines for one of the rows.
-func firstPlaneRows(s planeISA) {
+func firstPlaneRows(s firstISA) {
 	name := "firstPlaneRows" + s.suffix()
 	TEXT(name, NOSPLIT, "func(q []byte, base []byte, stride, plane int, ids []uint32, bias int32, mul, add, deviations float32, out []float32, ahead int)")
 	Doc(fmt.Sprintf("%s scores the first planes of four rows at a time, one accumulator each, exactly. len(q) is a multiple of 256. At least four ids. Needs %s.", name, s.needs()))
@@ -137,10 +265,20 @@ func firstPlaneRows(s planeISA) {
 		for j := range rows {
 			rows[j] = b.at(b.rows[j], 0)
 		}
-		s.firstLine(consts, q, rows, acc)
+		halves := false
+		s.firstLine(consts, q, rows, acc, func() {
+			halves = true
+			MOVQ(param(Param("plane")), b.tmp)
+			SUBQ(b.off, b.tmp)
+			CMPQ(b.tmp, U8(lineBytes/2))
+			JLE(LabelRef("sum"))
+		})
 		ADDQ(U8(lineBytes), b.off)
 		CMPQ(b.off, whole)
 		JL(LabelRef("line"))
+		if halves {
+			Label("sum")
+		}
 		sums := s.sum4Int(acc)
 		VPADDD(sums.AsX(), sums.AsX(), sums.AsX())
 		MOVQ(param(Param("plane")), b.tmp)
