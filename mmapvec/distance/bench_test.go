@@ -148,8 +148,9 @@ func BenchmarkPlanes(b *testing.B) {
 				})
 			}
 			base, f := make([]byte, rows*(dim+64)), &PlaneFactors{}
-			first := make([]byte, queryPlanes*FirstPlaneBytes(dim/8))
-			run("first", func() { FirstPlaneBounds(first, dim/8, base, FirstPlaneBytes(dim/8), ids, f, out) })
+			first := NewFirstQuery(make([]byte, queryPlanes*FirstPlaneBytes(dim/8)), dim/8)
+			run("groupFirst", first.Update)
+			run("first", func() { FirstPlaneBounds(first, base, FirstPlaneBytes(dim/8), ids, f, out) })
 			q := NewPlaneQuery(make([]int8, dim))
 			run("group", q.Update)
 			for _, bits := range []int{1, 2, 4} {

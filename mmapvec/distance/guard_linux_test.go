@@ -71,7 +71,7 @@ func TestKernelsDoNotReadBeyondTheirInput(t *testing.T) {
 				PlaneDistances(bits, NewPlaneQuery(q), beforeGuard(t, 5*stride), stride, []uint32{4, 3, 2, 1, 0, 4}, &PlaneFactors{}, out[:])
 			}
 			stride := FirstPlaneBytes(length / 8)
-			FirstPlaneBounds(beforeGuard(t, 4*stride), length/8, beforeGuard(t, 5*stride), stride, []uint32{4, 3, 2, 1, 0, 4}, &PlaneFactors{}, out[:])
+			FirstPlaneBounds(NewFirstQuery(beforeGuard(t, 4*stride), length/8), beforeGuard(t, 5*stride), stride, []uint32{4, 3, 2, 1, 0, 4}, &PlaneFactors{}, out[:])
 		}
 	})
 }

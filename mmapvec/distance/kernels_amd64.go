@@ -191,22 +191,30 @@ func groupValues(dst, src []int8) {
 	}
 }
 
-func firstPlaneRows(q []byte, planeBytes int, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
-	if active == levelGeneric {
-		firstPlaneRowsGeneric(q, planeBytes, base, stride, ids, f, out)
+func firstPlaneRows(q *FirstQuery, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
+	if active == levelGeneric || q.planeBytes == 0 {
+		firstPlaneRowsGeneric(q.planes, q.planeBytes, base, stride, ids, f, out)
 		return
 	}
 	if len(ids) < blockRows {
 		var results [blockRows]float32
 		block := fewIDs(ids)
-		firstPlaneRows(q, planeBytes, base, stride, block[:], f, results[:])
+		firstPlaneRows(q, base, stride, block[:], f, results[:])
 		copy(out, results[:len(ids)])
 		return
 	}
-	n := ahead(len(q) / queryPlanes)
+	n := ahead(FirstPlaneBytes(q.planeBytes))
 	if active == levelAVX512 {
-		firstPlaneRowsAVX512(q, base, stride, planeBytes, ids, f.Bias, f.Mul, f.Add, f.Deviations, out, n)
+		firstPlaneRowsAVX512(q.planes, base, stride, q.planeBytes, ids, f.Bias, f.Mul, f.Add, f.Deviations, out, n)
 		return
 	}
-	firstPlaneRowsAVX2(q, base, stride, planeBytes, ids, f.Bias, f.Mul, f.Add, f.Deviations, out, n)
+	firstPlaneRowsAVX2(q.grouped, base, stride, q.planeBytes, ids, f.Bias-q.sum, f.Mul, f.Add, f.Deviations, out, n)
+}
+
+// groupFirst writes to dst the values of four planes in groups and returns their sum.
+func groupFirst(dst []int8, planes []byte) int32 {
+	if len(dst) == 0 {
+		return 0
+	}
+	return groupFirstAVX2(dst, planes)
 }

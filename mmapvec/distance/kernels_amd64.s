@@ -2613,72 +2613,6 @@ DATA countWeight0<>+62(SB)/1, $0x00
 DATA countWeight0<>+63(SB)/1, $0x00
 GLOBL countWeight0<>(SB), RODATA|NOPTR, $64
 
-DATA nibbleCount0<>+0(SB)/1, $0x00
-DATA nibbleCount0<>+1(SB)/1, $0xf8
-DATA nibbleCount0<>+2(SB)/1, $0xf8
-DATA nibbleCount0<>+3(SB)/1, $0xf0
-DATA nibbleCount0<>+4(SB)/1, $0xf8
-DATA nibbleCount0<>+5(SB)/1, $0xf0
-DATA nibbleCount0<>+6(SB)/1, $0xf0
-DATA nibbleCount0<>+7(SB)/1, $0xe8
-DATA nibbleCount0<>+8(SB)/1, $0xf8
-DATA nibbleCount0<>+9(SB)/1, $0xf0
-DATA nibbleCount0<>+10(SB)/1, $0xf0
-DATA nibbleCount0<>+11(SB)/1, $0xe8
-DATA nibbleCount0<>+12(SB)/1, $0xf0
-DATA nibbleCount0<>+13(SB)/1, $0xe8
-DATA nibbleCount0<>+14(SB)/1, $0xe8
-DATA nibbleCount0<>+15(SB)/1, $0xe0
-DATA nibbleCount0<>+16(SB)/1, $0x00
-DATA nibbleCount0<>+17(SB)/1, $0xf8
-DATA nibbleCount0<>+18(SB)/1, $0xf8
-DATA nibbleCount0<>+19(SB)/1, $0xf0
-DATA nibbleCount0<>+20(SB)/1, $0xf8
-DATA nibbleCount0<>+21(SB)/1, $0xf0
-DATA nibbleCount0<>+22(SB)/1, $0xf0
-DATA nibbleCount0<>+23(SB)/1, $0xe8
-DATA nibbleCount0<>+24(SB)/1, $0xf8
-DATA nibbleCount0<>+25(SB)/1, $0xf0
-DATA nibbleCount0<>+26(SB)/1, $0xf0
-DATA nibbleCount0<>+27(SB)/1, $0xe8
-DATA nibbleCount0<>+28(SB)/1, $0xf0
-DATA nibbleCount0<>+29(SB)/1, $0xe8
-DATA nibbleCount0<>+30(SB)/1, $0xe8
-DATA nibbleCount0<>+31(SB)/1, $0xe0
-DATA nibbleCount0<>+32(SB)/1, $0x00
-DATA nibbleCount0<>+33(SB)/1, $0xf8
-DATA nibbleCount0<>+34(SB)/1, $0xf8
-DATA nibbleCount0<>+35(SB)/1, $0xf0
-DATA nibbleCount0<>+36(SB)/1, $0xf8
-DATA nibbleCount0<>+37(SB)/1, $0xf0
-DATA nibbleCount0<>+38(SB)/1, $0xf0
-DATA nibbleCount0<>+39(SB)/1, $0xe8
-DATA nibbleCount0<>+40(SB)/1, $0xf8
-DATA nibbleCount0<>+41(SB)/1, $0xf0
-DATA nibbleCount0<>+42(SB)/1, $0xf0
-DATA nibbleCount0<>+43(SB)/1, $0xe8
-DATA nibbleCount0<>+44(SB)/1, $0xf0
-DATA nibbleCount0<>+45(SB)/1, $0xe8
-DATA nibbleCount0<>+46(SB)/1, $0xe8
-DATA nibbleCount0<>+47(SB)/1, $0xe0
-DATA nibbleCount0<>+48(SB)/1, $0x00
-DATA nibbleCount0<>+49(SB)/1, $0xf8
-DATA nibbleCount0<>+50(SB)/1, $0xf8
-DATA nibbleCount0<>+51(SB)/1, $0xf0
-DATA nibbleCount0<>+52(SB)/1, $0xf8
-DATA nibbleCount0<>+53(SB)/1, $0xf0
-DATA nibbleCount0<>+54(SB)/1, $0xf0
-DATA nibbleCount0<>+55(SB)/1, $0xe8
-DATA nibbleCount0<>+56(SB)/1, $0xf8
-DATA nibbleCount0<>+57(SB)/1, $0xf0
-DATA nibbleCount0<>+58(SB)/1, $0xf0
-DATA nibbleCount0<>+59(SB)/1, $0xe8
-DATA nibbleCount0<>+60(SB)/1, $0xf0
-DATA nibbleCount0<>+61(SB)/1, $0xe8
-DATA nibbleCount0<>+62(SB)/1, $0xe8
-DATA nibbleCount0<>+63(SB)/1, $0xe0
-GLOBL nibbleCount0<>(SB), RODATA|NOPTR, $64
-
 DATA countWeight1<>+0(SB)/1, $0x04
 DATA countWeight1<>+1(SB)/1, $0x00
 DATA countWeight1<>+2(SB)/1, $0x00
@@ -2744,72 +2678,6 @@ DATA countWeight1<>+61(SB)/1, $0x00
 DATA countWeight1<>+62(SB)/1, $0x00
 DATA countWeight1<>+63(SB)/1, $0x00
 GLOBL countWeight1<>(SB), RODATA|NOPTR, $64
-
-DATA nibbleCount1<>+0(SB)/1, $0x00
-DATA nibbleCount1<>+1(SB)/1, $0x04
-DATA nibbleCount1<>+2(SB)/1, $0x04
-DATA nibbleCount1<>+3(SB)/1, $0x08
-DATA nibbleCount1<>+4(SB)/1, $0x04
-DATA nibbleCount1<>+5(SB)/1, $0x08
-DATA nibbleCount1<>+6(SB)/1, $0x08
-DATA nibbleCount1<>+7(SB)/1, $0x0c
-DATA nibbleCount1<>+8(SB)/1, $0x04
-DATA nibbleCount1<>+9(SB)/1, $0x08
-DATA nibbleCount1<>+10(SB)/1, $0x08
-DATA nibbleCount1<>+11(SB)/1, $0x0c
-DATA nibbleCount1<>+12(SB)/1, $0x08
-DATA nibbleCount1<>+13(SB)/1, $0x0c
-DATA nibbleCount1<>+14(SB)/1, $0x0c
-DATA nibbleCount1<>+15(SB)/1, $0x10
-DATA nibbleCount1<>+16(SB)/1, $0x00
-DATA nibbleCount1<>+17(SB)/1, $0x04
-DATA nibbleCount1<>+18(SB)/1, $0x04
-DATA nibbleCount1<>+19(SB)/1, $0x08
-DATA nibbleCount1<>+20(SB)/1, $0x04
-DATA nibbleCount1<>+21(SB)/1, $0x08
-DATA nibbleCount1<>+22(SB)/1, $0x08
-DATA nibbleCount1<>+23(SB)/1, $0x0c
-DATA nibbleCount1<>+24(SB)/1, $0x04
-DATA nibbleCount1<>+25(SB)/1, $0x08
-DATA nibbleCount1<>+26(SB)/1, $0x08
-DATA nibbleCount1<>+27(SB)/1, $0x0c
-DATA nibbleCount1<>+28(SB)/1, $0x08
-DATA nibbleCount1<>+29(SB)/1, $0x0c
-DATA nibbleCount1<>+30(SB)/1, $0x0c
-DATA nibbleCount1<>+31(SB)/1, $0x10
-DATA nibbleCount1<>+32(SB)/1, $0x00
-DATA nibbleCount1<>+33(SB)/1, $0x04
-DATA nibbleCount1<>+34(SB)/1, $0x04
-DATA nibbleCount1<>+35(SB)/1, $0x08
-DATA nibbleCount1<>+36(SB)/1, $0x04
-DATA nibbleCount1<>+37(SB)/1, $0x08
-DATA nibbleCount1<>+38(SB)/1, $0x08
-DATA nibbleCount1<>+39(SB)/1, $0x0c
-DATA nibbleCount1<>+40(SB)/1, $0x04
-DATA nibbleCount1<>+41(SB)/1, $0x08
-DATA nibbleCount1<>+42(SB)/1, $0x08
-DATA nibbleCount1<>+43(SB)/1, $0x0c
-DATA nibbleCount1<>+44(SB)/1, $0x08
-DATA nibbleCount1<>+45(SB)/1, $0x0c
-DATA nibbleCount1<>+46(SB)/1, $0x0c
-DATA nibbleCount1<>+47(SB)/1, $0x10
-DATA nibbleCount1<>+48(SB)/1, $0x00
-DATA nibbleCount1<>+49(SB)/1, $0x04
-DATA nibbleCount1<>+50(SB)/1, $0x04
-DATA nibbleCount1<>+51(SB)/1, $0x08
-DATA nibbleCount1<>+52(SB)/1, $0x04
-DATA nibbleCount1<>+53(SB)/1, $0x08
-DATA nibbleCount1<>+54(SB)/1, $0x08
-DATA nibbleCount1<>+55(SB)/1, $0x0c
-DATA nibbleCount1<>+56(SB)/1, $0x04
-DATA nibbleCount1<>+57(SB)/1, $0x08
-DATA nibbleCount1<>+58(SB)/1, $0x08
-DATA nibbleCount1<>+59(SB)/1, $0x0c
-DATA nibbleCount1<>+60(SB)/1, $0x08
-DATA nibbleCount1<>+61(SB)/1, $0x0c
-DATA nibbleCount1<>+62(SB)/1, $0x0c
-DATA nibbleCount1<>+63(SB)/1, $0x10
-GLOBL nibbleCount1<>(SB), RODATA|NOPTR, $64
 
 DATA countWeight2<>+0(SB)/1, $0x02
 DATA countWeight2<>+1(SB)/1, $0x00
@@ -2877,72 +2745,6 @@ DATA countWeight2<>+62(SB)/1, $0x00
 DATA countWeight2<>+63(SB)/1, $0x00
 GLOBL countWeight2<>(SB), RODATA|NOPTR, $64
 
-DATA nibbleCount2<>+0(SB)/1, $0x00
-DATA nibbleCount2<>+1(SB)/1, $0x02
-DATA nibbleCount2<>+2(SB)/1, $0x02
-DATA nibbleCount2<>+3(SB)/1, $0x04
-DATA nibbleCount2<>+4(SB)/1, $0x02
-DATA nibbleCount2<>+5(SB)/1, $0x04
-DATA nibbleCount2<>+6(SB)/1, $0x04
-DATA nibbleCount2<>+7(SB)/1, $0x06
-DATA nibbleCount2<>+8(SB)/1, $0x02
-DATA nibbleCount2<>+9(SB)/1, $0x04
-DATA nibbleCount2<>+10(SB)/1, $0x04
-DATA nibbleCount2<>+11(SB)/1, $0x06
-DATA nibbleCount2<>+12(SB)/1, $0x04
-DATA nibbleCount2<>+13(SB)/1, $0x06
-DATA nibbleCount2<>+14(SB)/1, $0x06
-DATA nibbleCount2<>+15(SB)/1, $0x08
-DATA nibbleCount2<>+16(SB)/1, $0x00
-DATA nibbleCount2<>+17(SB)/1, $0x02
-DATA nibbleCount2<>+18(SB)/1, $0x02
-DATA nibbleCount2<>+19(SB)/1, $0x04
-DATA nibbleCount2<>+20(SB)/1, $0x02
-DATA nibbleCount2<>+21(SB)/1, $0x04
-DATA nibbleCount2<>+22(SB)/1, $0x04
-DATA nibbleCount2<>+23(SB)/1, $0x06
-DATA nibbleCount2<>+24(SB)/1, $0x02
-DATA nibbleCount2<>+25(SB)/1, $0x04
-DATA nibbleCount2<>+26(SB)/1, $0x04
-DATA nibbleCount2<>+27(SB)/1, $0x06
-DATA nibbleCount2<>+28(SB)/1, $0x04
-DATA nibbleCount2<>+29(SB)/1, $0x06
-DATA nibbleCount2<>+30(SB)/1, $0x06
-DATA nibbleCount2<>+31(SB)/1, $0x08
-DATA nibbleCount2<>+32(SB)/1, $0x00
-DATA nibbleCount2<>+33(SB)/1, $0x02
-DATA nibbleCount2<>+34(SB)/1, $0x02
-DATA nibbleCount2<>+35(SB)/1, $0x04
-DATA nibbleCount2<>+36(SB)/1, $0x02
-DATA nibbleCount2<>+37(SB)/1, $0x04
-DATA nibbleCount2<>+38(SB)/1, $0x04
-DATA nibbleCount2<>+39(SB)/1, $0x06
-DATA nibbleCount2<>+40(SB)/1, $0x02
-DATA nibbleCount2<>+41(SB)/1, $0x04
-DATA nibbleCount2<>+42(SB)/1, $0x04
-DATA nibbleCount2<>+43(SB)/1, $0x06
-DATA nibbleCount2<>+44(SB)/1, $0x04
-DATA nibbleCount2<>+45(SB)/1, $0x06
-DATA nibbleCount2<>+46(SB)/1, $0x06
-DATA nibbleCount2<>+47(SB)/1, $0x08
-DATA nibbleCount2<>+48(SB)/1, $0x00
-DATA nibbleCount2<>+49(SB)/1, $0x02
-DATA nibbleCount2<>+50(SB)/1, $0x02
-DATA nibbleCount2<>+51(SB)/1, $0x04
-DATA nibbleCount2<>+52(SB)/1, $0x02
-DATA nibbleCount2<>+53(SB)/1, $0x04
-DATA nibbleCount2<>+54(SB)/1, $0x04
-DATA nibbleCount2<>+55(SB)/1, $0x06
-DATA nibbleCount2<>+56(SB)/1, $0x02
-DATA nibbleCount2<>+57(SB)/1, $0x04
-DATA nibbleCount2<>+58(SB)/1, $0x04
-DATA nibbleCount2<>+59(SB)/1, $0x06
-DATA nibbleCount2<>+60(SB)/1, $0x04
-DATA nibbleCount2<>+61(SB)/1, $0x06
-DATA nibbleCount2<>+62(SB)/1, $0x06
-DATA nibbleCount2<>+63(SB)/1, $0x08
-GLOBL nibbleCount2<>(SB), RODATA|NOPTR, $64
-
 DATA countWeight3<>+0(SB)/1, $0x01
 DATA countWeight3<>+1(SB)/1, $0x00
 DATA countWeight3<>+2(SB)/1, $0x00
@@ -3008,72 +2810,6 @@ DATA countWeight3<>+61(SB)/1, $0x00
 DATA countWeight3<>+62(SB)/1, $0x00
 DATA countWeight3<>+63(SB)/1, $0x00
 GLOBL countWeight3<>(SB), RODATA|NOPTR, $64
-
-DATA nibbleCount3<>+0(SB)/1, $0x00
-DATA nibbleCount3<>+1(SB)/1, $0x01
-DATA nibbleCount3<>+2(SB)/1, $0x01
-DATA nibbleCount3<>+3(SB)/1, $0x02
-DATA nibbleCount3<>+4(SB)/1, $0x01
-DATA nibbleCount3<>+5(SB)/1, $0x02
-DATA nibbleCount3<>+6(SB)/1, $0x02
-DATA nibbleCount3<>+7(SB)/1, $0x03
-DATA nibbleCount3<>+8(SB)/1, $0x01
-DATA nibbleCount3<>+9(SB)/1, $0x02
-DATA nibbleCount3<>+10(SB)/1, $0x02
-DATA nibbleCount3<>+11(SB)/1, $0x03
-DATA nibbleCount3<>+12(SB)/1, $0x02
-DATA nibbleCount3<>+13(SB)/1, $0x03
-DATA nibbleCount3<>+14(SB)/1, $0x03
-DATA nibbleCount3<>+15(SB)/1, $0x04
-DATA nibbleCount3<>+16(SB)/1, $0x00
-DATA nibbleCount3<>+17(SB)/1, $0x01
-DATA nibbleCount3<>+18(SB)/1, $0x01
-DATA nibbleCount3<>+19(SB)/1, $0x02
-DATA nibbleCount3<>+20(SB)/1, $0x01
-DATA nibbleCount3<>+21(SB)/1, $0x02
-DATA nibbleCount3<>+22(SB)/1, $0x02
-DATA nibbleCount3<>+23(SB)/1, $0x03
-DATA nibbleCount3<>+24(SB)/1, $0x01
-DATA nibbleCount3<>+25(SB)/1, $0x02
-DATA nibbleCount3<>+26(SB)/1, $0x02
-DATA nibbleCount3<>+27(SB)/1, $0x03
-DATA nibbleCount3<>+28(SB)/1, $0x02
-DATA nibbleCount3<>+29(SB)/1, $0x03
-DATA nibbleCount3<>+30(SB)/1, $0x03
-DATA nibbleCount3<>+31(SB)/1, $0x04
-DATA nibbleCount3<>+32(SB)/1, $0x00
-DATA nibbleCount3<>+33(SB)/1, $0x01
-DATA nibbleCount3<>+34(SB)/1, $0x01
-DATA nibbleCount3<>+35(SB)/1, $0x02
-DATA nibbleCount3<>+36(SB)/1, $0x01
-DATA nibbleCount3<>+37(SB)/1, $0x02
-DATA nibbleCount3<>+38(SB)/1, $0x02
-DATA nibbleCount3<>+39(SB)/1, $0x03
-DATA nibbleCount3<>+40(SB)/1, $0x01
-DATA nibbleCount3<>+41(SB)/1, $0x02
-DATA nibbleCount3<>+42(SB)/1, $0x02
-DATA nibbleCount3<>+43(SB)/1, $0x03
-DATA nibbleCount3<>+44(SB)/1, $0x02
-DATA nibbleCount3<>+45(SB)/1, $0x03
-DATA nibbleCount3<>+46(SB)/1, $0x03
-DATA nibbleCount3<>+47(SB)/1, $0x04
-DATA nibbleCount3<>+48(SB)/1, $0x00
-DATA nibbleCount3<>+49(SB)/1, $0x01
-DATA nibbleCount3<>+50(SB)/1, $0x01
-DATA nibbleCount3<>+51(SB)/1, $0x02
-DATA nibbleCount3<>+52(SB)/1, $0x01
-DATA nibbleCount3<>+53(SB)/1, $0x02
-DATA nibbleCount3<>+54(SB)/1, $0x02
-DATA nibbleCount3<>+55(SB)/1, $0x03
-DATA nibbleCount3<>+56(SB)/1, $0x01
-DATA nibbleCount3<>+57(SB)/1, $0x02
-DATA nibbleCount3<>+58(SB)/1, $0x02
-DATA nibbleCount3<>+59(SB)/1, $0x03
-DATA nibbleCount3<>+60(SB)/1, $0x02
-DATA nibbleCount3<>+61(SB)/1, $0x03
-DATA nibbleCount3<>+62(SB)/1, $0x03
-DATA nibbleCount3<>+63(SB)/1, $0x04
-GLOBL nibbleCount3<>(SB), RODATA|NOPTR, $64
 
 DATA spreadPlanes0<>+0(SB)/1, $0x00
 DATA spreadPlanes0<>+1(SB)/1, $0x00
@@ -5661,13 +5397,136 @@ done:
 	VZEROUPPER
 	RET
 
-// func firstPlaneRowsAVX2(q []byte, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, deviations float32, out []float32, ahead int)
+// func groupFirstAVX2(dst []int8, planes []byte) int32
+// Requires: AVX, AVX2
+TEXT ·groupFirstAVX2(SB), NOSPLIT, $0-52
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    dst_len+8(FP), CX
+	MOVQ    planes_base+24(FP), DX
+	VMOVUPS evenBits<>+0(SB), Y0
+	VMOVUPS evenPairs<>+0(SB), Y1
+	VMOVUPS lowNibbles<>+0(SB), Y2
+	VMOVUPS byteWeight8<>+0(SB), Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	XORQ    BX, BX
+
+group:
+	VMOVDQU (DX), Y6
+	VMOVDQU 64(DX), Y7
+	VMOVDQU 128(DX), Y8
+	VMOVDQU 192(DX), Y9
+	VPAND   Y6, Y0, Y10
+	VPSLLW  $0x01, Y10, Y10
+	VPAND   Y7, Y0, Y11
+	VPOR    Y11, Y10, Y10
+	VPANDN  Y7, Y0, Y7
+	VPSRLW  $0x01, Y7, Y7
+	VPANDN  Y6, Y0, Y11
+	VPOR    Y11, Y7, Y7
+	VPAND   Y8, Y0, Y6
+	VPSLLW  $0x01, Y6, Y6
+	VPAND   Y9, Y0, Y11
+	VPOR    Y11, Y6, Y6
+	VPANDN  Y9, Y0, Y9
+	VPSRLW  $0x01, Y9, Y9
+	VPANDN  Y8, Y0, Y11
+	VPOR    Y11, Y9, Y9
+	VPAND   Y10, Y1, Y8
+	VPSLLW  $0x02, Y8, Y8
+	VPAND   Y6, Y1, Y11
+	VPOR    Y11, Y8, Y8
+	VPANDN  Y6, Y1, Y6
+	VPSRLW  $0x02, Y6, Y6
+	VPANDN  Y10, Y1, Y11
+	VPOR    Y11, Y6, Y6
+	VPAND   Y2, Y8, Y10
+	VPXOR   Y3, Y10, Y10
+	VPSADBW Y5, Y10, Y11
+	VPADDD  Y11, Y4, Y4
+	VPSUBB  Y3, Y10, Y10
+	VMOVDQU Y10, (AX)(BX*1)
+	VPSRLW  $0x04, Y8, Y8
+	VPAND   Y2, Y8, Y8
+	VPXOR   Y3, Y8, Y8
+	VPSADBW Y5, Y8, Y10
+	VPADDD  Y10, Y4, Y4
+	VPSUBB  Y3, Y8, Y8
+	VMOVDQU Y8, 128(AX)(BX*1)
+	VPAND   Y2, Y6, Y8
+	VPXOR   Y3, Y8, Y8
+	VPSADBW Y5, Y8, Y10
+	VPADDD  Y10, Y4, Y4
+	VPSUBB  Y3, Y8, Y8
+	VMOVDQU Y8, 64(AX)(BX*1)
+	VPSRLW  $0x04, Y6, Y6
+	VPAND   Y2, Y6, Y6
+	VPXOR   Y3, Y6, Y6
+	VPSADBW Y5, Y6, Y8
+	VPADDD  Y8, Y4, Y4
+	VPSUBB  Y3, Y6, Y6
+	VMOVDQU Y6, 192(AX)(BX*1)
+	VPAND   Y7, Y1, Y6
+	VPSLLW  $0x02, Y6, Y6
+	VPAND   Y9, Y1, Y8
+	VPOR    Y8, Y6, Y6
+	VPANDN  Y9, Y1, Y9
+	VPSRLW  $0x02, Y9, Y9
+	VPANDN  Y7, Y1, Y8
+	VPOR    Y8, Y9, Y9
+	VPAND   Y2, Y6, Y7
+	VPXOR   Y3, Y7, Y7
+	VPSADBW Y5, Y7, Y8
+	VPADDD  Y8, Y4, Y4
+	VPSUBB  Y3, Y7, Y7
+	VMOVDQU Y7, 32(AX)(BX*1)
+	VPSRLW  $0x04, Y6, Y6
+	VPAND   Y2, Y6, Y6
+	VPXOR   Y3, Y6, Y6
+	VPSADBW Y5, Y6, Y7
+	VPADDD  Y7, Y4, Y4
+	VPSUBB  Y3, Y6, Y6
+	VMOVDQU Y6, 160(AX)(BX*1)
+	VPAND   Y2, Y9, Y6
+	VPXOR   Y3, Y6, Y6
+	VPSADBW Y5, Y6, Y7
+	VPADDD  Y7, Y4, Y4
+	VPSUBB  Y3, Y6, Y6
+	VMOVDQU Y6, 96(AX)(BX*1)
+	VPSRLW  $0x04, Y9, Y6
+	VPAND   Y2, Y6, Y6
+	VPXOR   Y3, Y6, Y6
+	VPSADBW Y5, Y6, Y7
+	VPADDD  Y7, Y4, Y4
+	VPSUBB  Y3, Y6, Y6
+	VMOVDQU Y6, 224(AX)(BX*1)
+	ADDQ    $0x20, DX
+	ADDQ    $0x00000100, BX
+	TESTQ   $0x00000100, BX
+	JNZ     same
+	ADDQ    $0x000000c0, DX
+
+same:
+	CMPQ         BX, CX
+	JL           group
+	VEXTRACTI128 $0x01, Y4, X0
+	VPADDD       X0, X4, X4
+	VPSHUFD      $0x4e, X4, X0
+	VPADDD       X0, X4, X4
+	VMOVD        X4, AX
+	SHLQ         $0x03, CX
+	SUBL         CX, AX
+	MOVL         AX, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func firstPlaneRowsAVX2(q []int8, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, deviations float32, out []float32, ahead int)
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·firstPlaneRowsAVX2(SB), NOSPLIT, $0-136
 	MOVQ q_base+0(FP), AX
 	MOVQ ids_base+64(FP), CX
-	MOVQ q_len+8(FP), R14
-	SHRQ $0x02, R14
+	MOVQ plane+56(FP), R14
+	ADDQ $0x10, R14
 	XORQ DX, DX
 
 first:
@@ -5691,381 +5550,190 @@ firstLine:
 
 start:
 	XORQ    DX, DX
-	VMOVUPS lowNibbles<>+0(SB), Y4
-	VMOVUPS nibbleCount0<>+0(SB), Y5
-	VMOVUPS nibbleCount1<>+0(SB), Y6
-	VMOVUPS nibbleCount2<>+0(SB), Y7
-	VMOVUPS nibbleCount3<>+0(SB), Y8
+	VMOVUPS byteWeight1<>+0(SB), Y4
 
 block:
-	MOVQ    ids_base+64(FP), SI
-	MOVL    (SI)(DX*4), SI
-	IMULQ   stride+48(FP), SI
-	ADDQ    base_base+24(FP), SI
-	MOVQ    ids_base+64(FP), R8
-	MOVL    4(R8)(DX*4), R8
-	IMULQ   stride+48(FP), R8
-	ADDQ    base_base+24(FP), R8
-	MOVQ    ids_base+64(FP), R10
-	MOVL    8(R10)(DX*4), R10
-	IMULQ   stride+48(FP), R10
-	ADDQ    base_base+24(FP), R10
-	MOVQ    ids_base+64(FP), R12
-	MOVL    12(R12)(DX*4), R12
-	IMULQ   stride+48(FP), R12
-	ADDQ    base_base+24(FP), R12
-	MOVQ    DX, CX
-	ADDQ    ahead+128(FP), CX
-	MOVQ    ids_len+72(FP), BX
-	SUBQ    $0x04, BX
-	CMPQ    CX, BX
-	CMOVQGT BX, CX
-	MOVQ    ids_base+64(FP), DI
-	MOVL    (DI)(CX*4), DI
-	IMULQ   stride+48(FP), DI
-	ADDQ    base_base+24(FP), DI
-	MOVQ    ids_base+64(FP), R9
-	MOVL    4(R9)(CX*4), R9
-	IMULQ   stride+48(FP), R9
-	ADDQ    base_base+24(FP), R9
-	MOVQ    ids_base+64(FP), R11
-	MOVL    8(R11)(CX*4), R11
-	IMULQ   stride+48(FP), R11
-	ADDQ    base_base+24(FP), R11
-	MOVQ    ids_base+64(FP), R13
-	MOVL    12(R13)(CX*4), R13
-	IMULQ   stride+48(FP), R13
-	ADDQ    base_base+24(FP), R13
-	XORQ    BX, BX
-	VPXOR   Y0, Y0, Y0
-	VPXOR   Y1, Y1, Y1
-	VPXOR   Y2, Y2, Y2
-	VPXOR   Y3, Y3, Y3
+	MOVQ       ids_base+64(FP), SI
+	MOVL       (SI)(DX*4), SI
+	IMULQ      stride+48(FP), SI
+	ADDQ       base_base+24(FP), SI
+	MOVQ       ids_base+64(FP), R8
+	MOVL       4(R8)(DX*4), R8
+	IMULQ      stride+48(FP), R8
+	ADDQ       base_base+24(FP), R8
+	MOVQ       ids_base+64(FP), R10
+	MOVL       8(R10)(DX*4), R10
+	IMULQ      stride+48(FP), R10
+	ADDQ       base_base+24(FP), R10
+	MOVQ       ids_base+64(FP), R12
+	MOVL       12(R12)(DX*4), R12
+	IMULQ      stride+48(FP), R12
+	ADDQ       base_base+24(FP), R12
+	MOVQ       DX, CX
+	ADDQ       ahead+128(FP), CX
+	MOVQ       ids_len+72(FP), BX
+	SUBQ       $0x04, BX
+	CMPQ       CX, BX
+	CMOVQGT    BX, CX
+	MOVQ       ids_base+64(FP), DI
+	MOVL       (DI)(CX*4), DI
+	IMULQ      stride+48(FP), DI
+	ADDQ       base_base+24(FP), DI
+	MOVQ       ids_base+64(FP), R9
+	MOVL       4(R9)(CX*4), R9
+	IMULQ      stride+48(FP), R9
+	ADDQ       base_base+24(FP), R9
+	MOVQ       ids_base+64(FP), R11
+	MOVL       8(R11)(CX*4), R11
+	IMULQ      stride+48(FP), R11
+	ADDQ       base_base+24(FP), R11
+	MOVQ       ids_base+64(FP), R13
+	MOVL       12(R13)(CX*4), R13
+	IMULQ      stride+48(FP), R13
+	ADDQ       base_base+24(FP), R13
+	XORQ       BX, BX
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	PREFETCHT0 -1(DI)(R14*1)
+	PREFETCHT0 -1(R9)(R14*1)
+	PREFETCHT0 -1(R11)(R14*1)
+	PREFETCHT0 -1(R13)(R14*1)
 
-line:
+group:
 	PREFETCHT0   (DI)(BX*1)
 	PREFETCHT0   (R9)(BX*1)
 	PREFETCHT0   (R11)(BX*1)
 	PREFETCHT0   (R13)(BX*1)
-	VMOVDQU      (SI)(BX*1), Y9
-	VPAND        (AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y5, Y11
-	VPSHUFB      Y12, Y5, Y12
-	VPADDB       Y12, Y11, Y10
-	VPAND        64(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y6, Y11
-	VPSHUFB      Y12, Y6, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        128(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y7, Y11
-	VPSHUFB      Y12, Y7, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        192(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y8, Y11
-	VPSHUFB      Y12, Y8, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPMOVSXBW    X10, Y11
-	VEXTRACTI128 $0x01, Y10, X10
-	VPMOVSXBW    X10, Y12
-	VPADDW       Y11, Y12, Y11
+	VPOR         (SI)(BX*1), Y4, Y5
+	VPOR         (R8)(BX*1), Y4, Y6
+	VPOR         (R10)(BX*1), Y4, Y7
+	VPOR         (R12)(BX*1), Y4, Y8
+	VMOVDQU      224(AX)(BX*8), Y9
+	VPSIGNB      Y5, Y9, Y10
+	VPSIGNB      Y6, Y9, Y11
+	VPSIGNB      Y7, Y9, Y12
+	VPSIGNB      Y8, Y9, Y9
+	VMOVDQU      192(AX)(BX*8), Y13
+	VPADDB       Y5, Y5, Y5
+	VPSIGNB      Y5, Y13, Y14
+	VPADDB       Y14, Y10, Y10
+	VPADDB       Y6, Y6, Y6
+	VPSIGNB      Y6, Y13, Y14
+	VPADDB       Y14, Y11, Y11
+	VPADDB       Y7, Y7, Y7
+	VPSIGNB      Y7, Y13, Y14
+	VPADDB       Y14, Y12, Y12
+	VPADDB       Y8, Y8, Y8
+	VPSIGNB      Y8, Y13, Y14
+	VPADDB       Y14, Y9, Y9
+	VMOVDQU      160(AX)(BX*8), Y13
+	VPADDB       Y5, Y5, Y5
+	VPSIGNB      Y5, Y13, Y14
+	VPADDB       Y14, Y10, Y10
+	VPADDB       Y6, Y6, Y6
+	VPSIGNB      Y6, Y13, Y14
+	VPADDB       Y14, Y11, Y11
+	VPADDB       Y7, Y7, Y7
+	VPSIGNB      Y7, Y13, Y14
+	VPADDB       Y14, Y12, Y12
+	VPADDB       Y8, Y8, Y8
+	VPSIGNB      Y8, Y13, Y14
+	VPADDB       Y14, Y9, Y9
+	VMOVDQU      128(AX)(BX*8), Y13
+	VPADDB       Y5, Y5, Y5
+	VPSIGNB      Y5, Y13, Y14
+	VPADDB       Y14, Y10, Y10
+	VPADDB       Y6, Y6, Y6
+	VPSIGNB      Y6, Y13, Y14
+	VPADDB       Y14, Y11, Y11
+	VPADDB       Y7, Y7, Y7
+	VPSIGNB      Y7, Y13, Y14
+	VPADDB       Y14, Y12, Y12
+	VPADDB       Y8, Y8, Y8
+	VPSIGNB      Y8, Y13, Y14
+	VPADDB       Y14, Y9, Y9
+	VMOVDQU      96(AX)(BX*8), Y13
+	VPADDB       Y5, Y5, Y5
+	VPSIGNB      Y5, Y13, Y14
+	VPADDB       Y14, Y10, Y10
+	VPADDB       Y6, Y6, Y6
+	VPSIGNB      Y6, Y13, Y14
+	VPADDB       Y14, Y11, Y11
+	VPADDB       Y7, Y7, Y7
+	VPSIGNB      Y7, Y13, Y14
+	VPADDB       Y14, Y12, Y12
+	VPADDB       Y8, Y8, Y8
+	VPSIGNB      Y8, Y13, Y14
+	VPADDB       Y14, Y9, Y9
+	VMOVDQU      64(AX)(BX*8), Y13
+	VPADDB       Y5, Y5, Y5
+	VPSIGNB      Y5, Y13, Y14
+	VPADDB       Y14, Y10, Y10
+	VPADDB       Y6, Y6, Y6
+	VPSIGNB      Y6, Y13, Y14
+	VPADDB       Y14, Y11, Y11
+	VPADDB       Y7, Y7, Y7
+	VPSIGNB      Y7, Y13, Y14
+	VPADDB       Y14, Y12, Y12
+	VPADDB       Y8, Y8, Y8
+	VPSIGNB      Y8, Y13, Y14
+	VPADDB       Y14, Y9, Y9
+	VMOVDQU      32(AX)(BX*8), Y13
+	VPADDB       Y5, Y5, Y5
+	VPSIGNB      Y5, Y13, Y5
+	VPADDB       Y5, Y10, Y10
+	VPADDB       Y6, Y6, Y6
+	VPSIGNB      Y6, Y13, Y5
+	VPADDB       Y5, Y11, Y11
+	VPADDB       Y7, Y7, Y7
+	VPSIGNB      Y7, Y13, Y5
+	VPADDB       Y5, Y12, Y12
+	VPADDB       Y8, Y8, Y8
+	VPSIGNB      Y8, Y13, Y5
+	VPADDB       Y5, Y9, Y9
+	VMOVDQU      (AX)(BX*8), Y13
+	VMOVDQU      (SI)(BX*1), Y5
+	VPSLLW       $0x07, Y5, Y5
+	VPOR         Y4, Y5, Y5
+	VPSIGNB      Y5, Y13, Y5
+	VPADDB       Y5, Y10, Y10
+	VMOVDQU      (R8)(BX*1), Y6
+	VPSLLW       $0x07, Y6, Y6
+	VPOR         Y4, Y6, Y6
+	VPSIGNB      Y6, Y13, Y5
+	VPADDB       Y5, Y11, Y11
+	VMOVDQU      (R10)(BX*1), Y7
+	VPSLLW       $0x07, Y7, Y7
+	VPOR         Y4, Y7, Y7
+	VPSIGNB      Y7, Y13, Y5
+	VPADDB       Y5, Y12, Y12
+	VMOVDQU      (R12)(BX*1), Y8
+	VPSLLW       $0x07, Y8, Y8
+	VPOR         Y4, Y8, Y8
+	VPSIGNB      Y8, Y13, Y5
+	VPADDB       Y5, Y9, Y9
+	VPMADDUBSW   Y10, Y4, Y10
+	VPMADDWD     wordOnes<>+0(SB), Y10, Y10
+	VPSUBD       Y10, Y0, Y0
+	VPMADDUBSW   Y11, Y4, Y11
 	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y0, Y0
-	VMOVDQU      (R8)(BX*1), Y9
-	VPAND        (AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y5, Y11
-	VPSHUFB      Y12, Y5, Y12
-	VPADDB       Y12, Y11, Y10
-	VPAND        64(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y6, Y11
-	VPSHUFB      Y12, Y6, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        128(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y7, Y11
-	VPSHUFB      Y12, Y7, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        192(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y8, Y11
-	VPSHUFB      Y12, Y8, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPMOVSXBW    X10, Y11
-	VEXTRACTI128 $0x01, Y10, X10
-	VPMOVSXBW    X10, Y12
-	VPADDW       Y11, Y12, Y11
-	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y1, Y1
-	VMOVDQU      (R10)(BX*1), Y9
-	VPAND        (AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y5, Y11
-	VPSHUFB      Y12, Y5, Y12
-	VPADDB       Y12, Y11, Y10
-	VPAND        64(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y6, Y11
-	VPSHUFB      Y12, Y6, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        128(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y7, Y11
-	VPSHUFB      Y12, Y7, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        192(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y8, Y11
-	VPSHUFB      Y12, Y8, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPMOVSXBW    X10, Y11
-	VEXTRACTI128 $0x01, Y10, X10
-	VPMOVSXBW    X10, Y12
-	VPADDW       Y11, Y12, Y11
-	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y2, Y2
-	VMOVDQU      (R12)(BX*1), Y9
-	VPAND        (AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y5, Y11
-	VPSHUFB      Y12, Y5, Y12
-	VPADDB       Y12, Y11, Y10
-	VPAND        64(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y6, Y11
-	VPSHUFB      Y12, Y6, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        128(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y7, Y11
-	VPSHUFB      Y12, Y7, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        192(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y8, Y11
-	VPSHUFB      Y12, Y8, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPMOVSXBW    X10, Y11
-	VEXTRACTI128 $0x01, Y10, X10
-	VPMOVSXBW    X10, Y12
-	VPADDW       Y11, Y12, Y11
-	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y3, Y3
-	MOVQ         plane+56(FP), CX
-	SUBQ         BX, CX
-	CMPQ         CX, $0x20
-	JLE          sum
-	VMOVDQU      32(SI)(BX*1), Y9
-	VPAND        32(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y5, Y11
-	VPSHUFB      Y12, Y5, Y12
-	VPADDB       Y12, Y11, Y10
-	VPAND        96(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y6, Y11
-	VPSHUFB      Y12, Y6, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        160(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y7, Y11
-	VPSHUFB      Y12, Y7, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        224(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y8, Y11
-	VPSHUFB      Y12, Y8, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPMOVSXBW    X10, Y11
-	VEXTRACTI128 $0x01, Y10, X10
-	VPMOVSXBW    X10, Y12
-	VPADDW       Y11, Y12, Y11
-	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y0, Y0
-	VMOVDQU      32(R8)(BX*1), Y9
-	VPAND        32(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y5, Y11
-	VPSHUFB      Y12, Y5, Y12
-	VPADDB       Y12, Y11, Y10
-	VPAND        96(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y6, Y11
-	VPSHUFB      Y12, Y6, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        160(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y7, Y11
-	VPSHUFB      Y12, Y7, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        224(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y8, Y11
-	VPSHUFB      Y12, Y8, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPMOVSXBW    X10, Y11
-	VEXTRACTI128 $0x01, Y10, X10
-	VPMOVSXBW    X10, Y12
-	VPADDW       Y11, Y12, Y11
-	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y1, Y1
-	VMOVDQU      32(R10)(BX*1), Y9
-	VPAND        32(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y5, Y11
-	VPSHUFB      Y12, Y5, Y12
-	VPADDB       Y12, Y11, Y10
-	VPAND        96(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y6, Y11
-	VPSHUFB      Y12, Y6, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        160(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y7, Y11
-	VPSHUFB      Y12, Y7, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        224(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y8, Y11
-	VPSHUFB      Y12, Y8, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPMOVSXBW    X10, Y11
-	VEXTRACTI128 $0x01, Y10, X10
-	VPMOVSXBW    X10, Y12
-	VPADDW       Y11, Y12, Y11
-	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y2, Y2
-	VMOVDQU      32(R12)(BX*1), Y9
-	VPAND        32(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y5, Y11
-	VPSHUFB      Y12, Y5, Y12
-	VPADDB       Y12, Y11, Y10
-	VPAND        96(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y6, Y11
-	VPSHUFB      Y12, Y6, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        160(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y7, Y11
-	VPSHUFB      Y12, Y7, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPAND        224(AX)(BX*4), Y9, Y11
-	VPSRLW       $0x04, Y11, Y12
-	VPAND        Y4, Y11, Y11
-	VPAND        Y4, Y12, Y12
-	VPSHUFB      Y11, Y8, Y11
-	VPSHUFB      Y12, Y8, Y12
-	VPADDB       Y11, Y10, Y10
-	VPADDB       Y12, Y10, Y10
-	VPMOVSXBW    X10, Y11
-	VEXTRACTI128 $0x01, Y10, X10
-	VPMOVSXBW    X10, Y12
-	VPADDW       Y11, Y12, Y11
-	VPMADDWD     wordOnes<>+0(SB), Y11, Y11
-	VPADDD       Y11, Y3, Y3
-	ADDQ         $0x40, BX
-	CMPQ         BX, R14
-	JL           line
-
-sum:
+	VPSUBD       Y11, Y1, Y1
+	VPMADDUBSW   Y12, Y4, Y12
+	VPMADDWD     wordOnes<>+0(SB), Y12, Y12
+	VPSUBD       Y12, Y2, Y2
+	VPMADDUBSW   Y9, Y4, Y9
+	VPMADDWD     wordOnes<>+0(SB), Y9, Y9
+	VPSUBD       Y9, Y3, Y3
+	ADDQ         $0x20, BX
+	CMPQ         BX, plane+56(FP)
+	JL           group
 	VPHADDD      Y1, Y0, Y0
 	VPHADDD      Y3, Y2, Y2
 	VPHADDD      Y2, Y0, Y0
 	VEXTRACTI128 $0x01, Y0, X1
 	VPADDD       X1, X0, X0
-	VPADDD       X0, X0, X0
 	MOVQ         plane+56(FP), CX
 	VBROADCASTSS bias+88(FP), X1
 	VPSUBD       X1, X0, X0
@@ -6075,23 +5743,23 @@ sum:
 	VUNPCKLPS    X3, X2, X1
 	VUNPCKHPS    X3, X2, X2
 	VMOVUPS      (R10)(CX*1), X3
-	VMOVUPS      (R12)(CX*1), X10
-	VUNPCKLPS    X10, X3, X9
-	VUNPCKHPS    X10, X3, X3
-	VUNPCKHPD    X9, X1, X10
-	VUNPCKLPD    X3, X2, X9
+	VMOVUPS      (R12)(CX*1), X6
+	VUNPCKLPS    X6, X3, X5
+	VUNPCKHPS    X6, X3, X3
+	VUNPCKHPD    X5, X1, X6
+	VUNPCKLPD    X3, X2, X5
 	VBROADCASTSS mul+92(FP), X1
-	VMULPS       X1, X9, X9
-	VMULPS       X9, X0, X0
+	VMULPS       X1, X5, X5
+	VMULPS       X5, X0, X0
 	VBROADCASTSS add+96(FP), X1
-	VADDPS       X1, X10, X10
-	VADDPS       X10, X0, X0
-	VUNPCKHPD    X3, X2, X9
-	VPSRLD       $0x10, X9, X9
-	VPSLLD       $0x10, X9, X9
+	VADDPS       X1, X6, X6
+	VADDPS       X6, X0, X0
+	VUNPCKHPD    X3, X2, X5
+	VPSRLD       $0x10, X5, X5
+	VPSLLD       $0x10, X5, X5
 	VBROADCASTSS deviations+100(FP), X1
-	VMULPS       X1, X9, X9
-	VSUBPS       X9, X0, X0
+	VMULPS       X1, X5, X5
+	VSUBPS       X5, X0, X0
 	VBROADCASTSS mostDistance<>+0(SB), X1
 	VMINPS       X1, X0, X0
 	MOVQ         out_base+104(FP), CX

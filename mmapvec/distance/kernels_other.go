@@ -28,8 +28,8 @@ func planeRows(bits int, q *PlaneQuery, base []byte, stride int, ids []uint32, f
 	planeRowsGeneric(bits, q.values, base, stride, ids, f, out)
 }
 
-func firstPlaneRows(q []byte, planeBytes int, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
-	firstPlaneRowsGeneric(q, planeBytes, base, stride, ids, f, out)
+func firstPlaneRows(q *FirstQuery, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
+	firstPlaneRowsGeneric(q.planes, q.planeBytes, base, stride, ids, f, out)
 }
 
 func half(m Metric, q []float32, row []uint16) float32 { return halfGeneric(m, q, row) }
@@ -48,4 +48,6 @@ func toHalves(dst []uint16, src []float32) (done int)   { return 0 }
 func fromHalves(dst []float32, src []uint16) (done int) { return 0 }
 func fromBytes(dst []float32, src []uint8) (done int)   { return 0 }
 
-func groupValues(_, _ []int8) {} // no kernel takes them
+// No kernel takes groups.
+func groupValues(_, _ []int8)                 {}
+func groupFirst(_ []int8, _ []byte) (_ int32) { return 0 }

@@ -85,26 +85,58 @@ func PlaneDistances(bits int, q *PlaneQuery, base []byte, stride int, ids []uint
 	}
 }
 
+// A FirstQuery is the query of [FirstPlaneBounds] in the order in which the kernels in use take it. It belongs to one
+// goroutine at a time.
+type FirstQuery struct {
+	planes     []byte
+	planeBytes int
+	grouped    []int8 // see groupBytes; only where kernels take it
+	sum        int32  // of its values
+	level      level  // for which it was prepared
+}
+
+// NewFirstQuery returns a query of values from -8 to 7, in four planes of two's complement, most significant first, cut
+// into lines of 64 bytes: the first lines of all four planes, the second lines, and so on, [FirstPlaneBytes] each; zero
+// behind planeBytes. The slice is kept.
+func NewFirstQuery(planes []byte, planeBytes int) *FirstQuery {
+	if planeBytes < 0 || planeBytes > maxCodeLength/8 || len(planes) != queryPlanes*FirstPlaneBytes(planeBytes) {
+		panic("distance: query planes of the wrong length")
+	}
+	q := &FirstQuery{planes: planes, planeBytes: planeBytes}
+	q.Update()
+	return q
+}
+
+// Update is to be called when the planes have changed.
+func (q *FirstQuery) Update() {
+	q.level = active
+	if active != levelAVX2 {
+		return
+	}
+	if q.grouped == nil {
+		q.grouped = make([]int8, (8*q.planeBytes+groupBytes-1)/groupBytes*groupBytes)
+	}
+	q.sum = groupFirst(q.grouped, q.planes)
+}
+
 // FirstPlaneBounds writes to out[i] a lower bound of the distance to the row at base[ids[i]*stride], by its first plane:
 //
 //	((f.Add + add) + float32(2·Σ b[j]·q[j] - f.Bias)·(first·f.Mul)) - deviation·f.Deviations
 //
-// in float32, where b are the bits of the first plane and deviation is that of the first plane. The query's values are
-// -8 to 7, in four planes of two's complement, most significant first, cut into lines of 64 bytes: the first lines of all
-// four planes, the second lines, and so on, [FirstPlaneBytes] each; zero behind planeBytes. The rest is as in
+// in float32, where b are the bits of the first plane and deviation is that of the first plane. The rest is as in
 // [PlaneDistances].
-func FirstPlaneBounds(q []byte, planeBytes int, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
+func FirstPlaneBounds(q *FirstQuery, base []byte, stride int, ids []uint32, f *PlaneFactors, out []float32) {
 	if len(ids) == 0 {
 		return
 	}
-	readBytes := FirstPlaneBytes(planeBytes)
-	if planeBytes < 0 || planeBytes > maxCodeLength/8 || len(q) != queryPlanes*readBytes {
-		panic("distance: query planes of the wrong length")
+	if q.level != active {
+		q.Update()
 	}
+	readBytes := FirstPlaneBytes(q.planeBytes)
 	checkRows(readBytes, base, stride, ids, len(out))
 	for n := callRows(readBytes); ; ids, out = ids[n:], out[n:] {
 		n = min(n, len(ids))
-		firstPlaneRows(q, planeBytes, base, stride, ids[:n], f, out)
+		firstPlaneRows(q, base, stride, ids[:n], f, out)
 		if n == len(ids) {
 			return
 		}

@@ -91,7 +91,7 @@ func (c *planeCase) check(t *testing.T, rng *rand.Rand, n int) {
 	for i, id := range ids {
 		requireSameFloat(t, c.slowDistance(id, f), out[i])
 	}
-	FirstPlaneBounds(c.first, c.planeBytes, c.base, c.stride, ids, f, out)
+	FirstPlaneBounds(NewFirstQuery(c.first, c.planeBytes), c.base, c.stride, ids, f, out)
 	require.EqualValues(t, 42, out[n], "wrote beyond the results")
 	for i, id := range ids {
 		requireSameFloat(t, c.slowBound(id, f), out[i])
@@ -137,26 +137,33 @@ func TestPlaneKernelsRefuse(t *testing.T) {
 	require.Panics(t, func() { NewPlaneQuery(make([]int8, 65)) })
 	require.Panics(t, func() { PlaneDistances(3, q, base, 64, []uint32{0}, f, out) })
 	require.Panics(t, func() { PlaneDistances(1, q, base, 64, []uint32{0, 1}, f, out) })
-	FirstPlaneBounds(make([]byte, 256), 8, base, 64, []uint32{3}, f, out)
-	require.Panics(t, func() { FirstPlaneBounds(make([]byte, 256), 8, base, 64, []uint32{4}, f, out) })
-	require.Panics(t, func() { FirstPlaneBounds(make([]byte, 256), 56, base, 64, []uint32{0}, f, out) })
-	require.Panics(t, func() { FirstPlaneBounds(make([]byte, 256), -8, base, 64, []uint32{0}, f, out) })
+	first := NewFirstQuery(make([]byte, 256), 8)
+	FirstPlaneBounds(first, base, 64, []uint32{3}, f, out)
+	require.Panics(t, func() { FirstPlaneBounds(first, base, 64, []uint32{4}, f, out) })
+	require.Panics(t, func() { NewFirstQuery(make([]byte, 256), 56) })
+	require.Panics(t, func() { NewFirstQuery(make([]byte, 256), -8) })
 }
 
 // The order of a query depends on the level; a query that was prepared at another one is prepared again.
 func TestPlaneQueryFollowsLevelAndValues(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 6))
 	c := newPlaneCase(rng, 4, 6, 0, func() byte { return byte(rng.Uint32()) })
-	q, f, out := NewPlaneQuery(c.q), &PlaneFactors{Mul: 1}, make([]float32, 1)
+	q, first, f, out := NewPlaneQuery(c.q), NewFirstQuery(c.first, c.planeBytes), &PlaneFactors{Mul: 1}, make([]float32, 1)
 	for _, level := range Levels() {
 		for range 3 {
 			force(t, level)
 			PlaneDistances(4, q, c.base, c.stride, []uint32{3}, f, out)
 			requireSameFloat(t, c.slowDistance(3, f), out[0])
+			FirstPlaneBounds(first, c.base, c.stride, []uint32{3}, f, out)
+			requireSameFloat(t, c.slowBound(3, f), out[0])
 			for i := range c.q {
 				c.q[i] = int8(rng.Uint32())
 			}
+			for i := range c.planeBytes {
+				c.first[i] = byte(rng.Uint32())
+			}
 			q.Update()
+			first.Update()
 		}
 	}
 }

@@ -134,10 +134,15 @@ func groupValuesAVX2(dst []int8, src []int8)
 //go:noescape
 func firstPlaneRowsAVX512(q []byte, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, deviations float32, out []float32, ahead int)
 
-// firstPlaneRowsAVX2 scores the first planes of four rows at a time, one accumulator each, exactly. len(q) is a multiple of 256. At least four ids. Needs AVX2 and FMA.
+// groupFirstAVX2 makes a group of 32 bytes of each plane at a time; dst has groups for half of the lines at least. Needs AVX2.
 //
 //go:noescape
-func firstPlaneRowsAVX2(q []byte, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, deviations float32, out []float32, ahead int)
+func groupFirstAVX2(dst []int8, planes []byte) int32
+
+// firstPlaneRowsAVX2 scores the first planes of four rows at a time, one accumulator each, exactly. len(q) is a multiple of 256; bias is less by the sum of q. At least four ids. Needs AVX2 and FMA.
+//
+//go:noescape
+func firstPlaneRowsAVX2(q []int8, base []byte, stride int, plane int, ids []uint32, bias int32, mul float32, add float32, deviations float32, out []float32, ahead int)
 
 // dotF16AVX512 sums in as many accumulators as a line has vectors. Results are sums, not negated. Rows are at least a vector long, unless loads can be masked. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //

@@ -102,7 +102,7 @@ func gatherWays(b *testing.B, dim int) (ways []*gatherWay) {
 		p := z.NewQuery().(*planeQuery)
 		p.Reset(rows[0])
 		least := make([]float32, len(rows))
-		distance.FirstPlaneBounds(p.first, p.z.planeBytes(), codes, z.Stride(), upTo(len(rows)), &p.bound, least)
+		distance.FirstPlaneBounds(p.firsts, codes, z.Stride(), upTo(len(rows)), &p.bound, least)
 		slices.Sort(least)
 		for _, percent := range []int{10, 30, 100} {
 			bound := 2 * least[len(least)-1]

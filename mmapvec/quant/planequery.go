@@ -27,11 +27,13 @@ var firstGrid = grid{low: -7, high: 7, zero: 16} // the low four bits are two's 
 // NewQuery implements [Quantizer].
 func (z *planeCodes) NewQuery() Query {
 	code := aligned[int8](64 * z.words)
+	first := aligned[byte](queryPlanes * distance.FirstPlaneBytes(z.planeBytes()))
 	return &planeQuery{
 		z:       z,
 		code:    code,
 		rows:    distance.NewPlaneQuery(code),
-		first:   aligned[byte](queryPlanes * distance.FirstPlaneBytes(z.planeBytes())),
+		first:   first,
+		firsts:  distance.NewFirstQuery(first, z.planeBytes()),
 		scratch: z.frame.newScratch(),
 		planes:  make([]byte, queryPlanes*z.planeBytes()),
 	}
@@ -43,6 +45,7 @@ type planeQuery struct {
 	code    []int8               // the query for whole rows, zeros behind
 	rows    *distance.PlaneQuery // of code
 	first   []byte               // the planes of the query for first planes, line by line, zeros behind
+	firsts  *distance.FirstQuery // of first
 	whole   distance.PlaneFactors
 	bound   distance.PlaneFactors // its Deviations only after measure
 	length  float64               // in the frame; below 0: not measured yet
@@ -68,6 +71,7 @@ func (q *planeQuery) Reset(v []float32) {
 		clear(q.code)
 		q.rows.Update()
 		clear(q.first)
+		q.firsts.Update()
 		q.length, q.tan2, q.tan2Of4 = 0, 0, 0
 		q.setFactors(z.frame.term(0, 0, cross), 0, 0, 0, 0)
 		return
@@ -101,6 +105,7 @@ func (q *planeQuery) packFirst() (sum int) {
 		word := func(p int) uint64 { return binary.LittleEndian.Uint64(q.planes[p*n+8*w:]) }
 		sum += q.putWords(w, word(0), word(1), word(2), word(3))
 	}
+	q.firsts.Update()
 	return sum
 }
 
@@ -164,6 +169,7 @@ func (q *planeQuery) firstHalved(code []byte) (sum int) {
 		b, carry = b^carry, b&carry
 		sum += q.putWords(w, sign^carry, b, c, d)
 	}
+	q.firsts.Update()
 	return sum
 }
 
@@ -176,6 +182,7 @@ func (q *planeQuery) firstOf2(code []byte) (sum int) {
 		negative := mask &^ z.word(top, w)
 		sum += q.putWords(w, negative, negative, z.word(low, w), mask)
 	}
+	q.firsts.Update()
 	return sum
 }
 
@@ -234,7 +241,7 @@ func (q *planeQuery) Distances(codes []byte, ids []uint32, out []float32, bound 
 // pass scores first planes, and whole rows where these leave a row in question.
 func (q *planeQuery) pass(codes []byte, ids []uint32, out []float32, bound float32) {
 	z := q.z
-	distance.FirstPlaneBounds(q.first, z.planeBytes(), codes, z.stride, ids, &q.bound, out)
+	distance.FirstPlaneBounds(q.firsts, codes, z.stride, ids, &q.bound, out)
 	n := 0
 	for i, least := range out[:len(ids)] {
 		q.survivors[n], q.at[n] = ids[i], uint32(i)

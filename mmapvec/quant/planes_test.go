@@ -143,7 +143,7 @@ func testFirstPass(t *testing.T, p Params, asCode bool) {
 		q.Distances(codes, upTo(n), all, inf)
 		bound := all[nearest(all, near)[near-1]]
 		q.Distances(codes, upTo(n), some, bound)
-		distance.FirstPlaneBounds(q.first, q.z.planeBytes(), codes, z.Stride(), upTo(n), &q.bound, least)
+		distance.FirstPlaneBounds(q.firsts, codes, z.Stride(), upTo(n), &q.bound, least)
 		for j, got := range some {
 			if math.Float32bits(got) == math.Float32bits(all[j]) {
 				kept++

@@ -38,7 +38,8 @@ func main() {
 	}
 	groupValues(avx2{})
 	firstPlaneRows(avx512{})
-	firstPlaneRows(avx2{})
+	groupFirst(avx2{})
+	groupedFirstRows(avx2{})
 	typedData()
 	for _, t := range []typedTypes{halfTypes, byteTypes} {
 		for _, metric := range []string{"dot", "l2", "l1"} {

@@ -11,15 +11,6 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// A firstISA writes the parts of the kernel of first planes that differ between instruction sets.
-type firstISA interface {
-	isa
-	firstConstants() []Register
-	// firstLine adds to each accumulator the weighted counts of the bits that a line of the rows shares with the query.
-	// At half of it more may jump to where nothing is left.
-	firstLine(c []Register, q [queryPlanes]Mem, rows [rowBlock]Mem, acc [rowBlock]VecVirtual, more func())
-}
-
 // repeated is 64 bytes of constant data.
 func repeated(name string, byteAt func(i int) byte) Mem {
 	m := GLOBL(name, RODATA|NOPTR)
@@ -39,7 +30,8 @@ var (
 	lowPairs     Mem // the low two bits of every byte
 	evenBits     Mem
 	evenPairs    Mem
-	nibbleCounts [queryPlanes]Mem // bits of a nibble, weighted
+	byteOnes     Mem
+	byteEights   Mem
 )
 
 func planeData() {
@@ -53,10 +45,6 @@ func planeData() {
 			}
 			return 0
 		})
-		nibbleCounts[p] = repeated(fmt.Sprintf("nibbleCount%d", p), func(i int) byte {
-			count := i&1 + i>>1&1 + i>>2&1 + i>>3&1
-			return byte(int8(w * count))
-		})
 	}
 	for w := range spreadPlanes {
 		spreadPlanes[w] = repeated(fmt.Sprintf("spreadPlanes%d", w), func(i int) byte {
@@ -66,6 +54,8 @@ func planeData() {
 	}
 	bitOfByte = repeated("bitOfByte", func(i int) byte { return 1 << (i % 8) })
 	wordOnes = repeated("wordOnes", func(i int) byte { return byte(1 - i%2) })
+	byteOnes = byteWeights[0]
+	byteEights = byteWeights[3]
 	lowNibbles = repeated("lowNibbles", func(int) byte { return 0x0f })
 	lowPairs = repeated("lowPairs", func(int) byte { return 0x03 })
 	evenBits = repeated("evenBits", func(int) byte { return 0x55 })
@@ -139,7 +129,8 @@ func (avx512) planeGroup(c []Register, q Mem, planes [rowBlock][]Mem, acc [rowBl
 
 func (s avx512) firstConstants() []Register { return loadConstants(s, countWeights[:]...) }
 
-func (avx512) firstLine(c []Register, q [queryPlanes]Mem, rows [rowBlock]Mem, acc [rowBlock]VecVirtual, _ func()) {
+// firstLine adds to each accumulator the weighted counts of the bits that a line of the rows shares with the query.
+func (avx512) firstLine(c []Register, q [queryPlanes]Mem, rows [rowBlock]Mem, acc [rowBlock]VecVirtual) {
 	var x [queryPlanes]VecVirtual
 	for p := range x {
 		x[p] = ZMM()
@@ -175,8 +166,8 @@ func (s avx2) leftMask(n, mask Register) {
 	VMOVDQU(Mem{Base: table, Index: n, Scale: 1, Disp: 32}, mask)
 }
 
-// group adds to acc the product of a group of the query and the codes of 32 bytes of every plane. Bits go to the codes of
-// 32 values by exchanges of single bits, then pairs, between planes. The sums of a group are words: 8·2·15·128 at most.
+// group adds to acc the product of a group of the query and the codes of 32 bytes of every plane. The sums of a group are
+// words: 8·2·15·128 at most.
 func (s avx2) group(c []Register, mask Register, q Mem, planes []Mem, acc VecVirtual) {
 	var p []VecVirtual
 	for _, at := range planes {
@@ -184,18 +175,23 @@ func (s avx2) group(c []Register, mask Register, q Mem, planes []Mem, acc VecVir
 		VPMASKMOVD(at, mask, v)
 		p = append(p, v)
 	}
-	sum := YMM()
-	first := true
-	multiply := func(codes VecVirtual, k int) {
-		if first {
-			VPMADDUBSW(q.Offset(32*k), codes, sum)
-			first = false
+	var sum VecVirtual
+	s.codes(c, p, func(codes VecVirtual, k int) {
+		VPMADDUBSW(q.Offset(32*k), codes, codes)
+		if sum == nil {
+			sum = codes
 			return
 		}
-		VPMADDUBSW(q.Offset(32*k), codes, codes)
 		VPADDW(codes, sum, sum)
-	}
-	// fields multiplies the codes of bits k, k + step, ...
+	})
+	VPMADDWD(wordOnes, sum, sum)
+	VPADDD(sum, acc, acc)
+}
+
+// codes makes 256 codes of the bits of 32 bytes of every plane, by exchanges of single bits, then pairs, between planes, and
+// gives them to use: those of bit k of all bytes at once.
+func (s avx2) codes(c []Register, p []VecVirtual, use func(codes VecVirtual, k int)) {
+	// fields uses the codes of bits k, k + step, ...
 	fields := func(low Register, v VecVirtual, k, step int) {
 		for shift := 0; shift < 8; shift += step {
 			codes := YMM()
@@ -205,7 +201,7 @@ func (s avx2) group(c []Register, mask Register, q Mem, planes []Mem, acc VecVir
 				VPSRLW(U8(shift), v, codes)
 				VPAND(low, codes, codes)
 			}
-			multiply(codes, k+shift)
+			use(codes, k+shift)
 		}
 	}
 	// exchange joins the fields of two vectors: the even ones, which mask tells, and the odd ones.
@@ -236,46 +232,6 @@ func (s avx2) group(c []Register, mask Register, q Mem, planes []Mem, acc VecVir
 			even, odd := exchange(c[1], 2, pair[0], pair[1])
 			fields(c[2], even, k, 4)
 			fields(c[2], odd, k+2, 4)
-		}
-	}
-	VPMADDWD(wordOnes, sum, sum)
-	VPADDD(sum, acc, acc)
-}
-
-func (s avx2) firstConstants() []Register {
-	return loadConstants(s, append([]Mem{lowNibbles}, nibbleCounts[:]...)...)
-}
-
-// firstLine looks the weighted counts of nibbles up; the eight of a byte add up to -64 to 56.
-func (avx2) firstLine(c []Register, q [queryPlanes]Mem, rows [rowBlock]Mem, acc [rowBlock]VecVirtual, more func()) {
-	for half := 0; half < lineBytes; half += 32 {
-		if half > 0 {
-			more()
-		}
-		for j, at := range rows {
-			row, sum, low, high := YMM(), YMM(), YMM(), YMM()
-			VMOVDQU(at.Offset(half), row)
-			for p := range q {
-				VPAND(q[p].Offset(half), row, low)
-				VPSRLW(U8(4), low, high)
-				VPAND(c[0], low, low)
-				VPAND(c[0], high, high)
-				VPSHUFB(low, c[1+p], low)
-				VPSHUFB(high, c[1+p], high)
-				if p == 0 {
-					VPADDB(high, low, sum)
-				} else {
-					VPADDB(low, sum, sum)
-					VPADDB(high, sum, sum)
-				}
-			}
-			// Signed bytes to the sums of four.
-			VPMOVSXBW(sum.AsX(), low)
-			VEXTRACTI128(U8(1), sum, sum.AsX())
-			VPMOVSXBW(sum.AsX(), high)
-			VPADDW(low, high, low)
-			VPMADDWD(wordOnes, low, low)
-			VPADDD(low, acc[j], acc[j])
 		}
 	}
 }

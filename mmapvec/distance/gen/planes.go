@@ -12,7 +12,8 @@ import (
 
 const (
 	queryPlanes = 4
-	factorBytes = 16 // behind the first plane: scale, add, first, deviations
+	factorBytes = 16  // behind the first plane: scale, add, first, deviations
+	groupSize   = 256 // values of a group
 )
 
 var queryWeights = [queryPlanes]int{-8, 4, 2, 1} // of the query's planes: two's complement
@@ -208,8 +209,6 @@ func groupValues(s avx2) {
 	RET()
 }
 
-const groupSize = 256 // values of a group
-
 const groupWords = 4
 
 // groups does as many whole groups as there are.
@@ -238,7 +237,7 @@ func (b *batch) groups(rowBytes Mem, score func()) {
 }
 
 // firstPlaneRows scores the first plane alone: the query's four planes lie line by line, four lines for one of the rows.
-func firstPlaneRows(s firstISA) {
+func firstPlaneRows(s avx512) {
 	name := "firstPlaneRows" + s.suffix()
 	TEXT(name, NOSPLIT, "func(q []byte, base []byte, stride, plane int, ids []uint32, bias int32, mul, add, deviations float32, out []float32, ahead int)")
 	Doc(fmt.Sprintf("%s scores the first planes of four rows at a time, one accumulator each, exactly. len(q) is a multiple of 256. At least four ids. Needs %s.", name, s.needs()))
@@ -265,26 +264,132 @@ func firstPlaneRows(s firstISA) {
 		for j := range rows {
 			rows[j] = b.at(b.rows[j], 0)
 		}
-		halves := false
-		s.firstLine(consts, q, rows, acc, func() {
-			halves = true
-			MOVQ(param(Param("plane")), b.tmp)
-			SUBQ(b.off, b.tmp)
-			CMPQ(b.tmp, U8(lineBytes/2))
-			JLE(LabelRef("sum"))
-		})
+		s.firstLine(consts, q, rows, acc)
 		ADDQ(U8(lineBytes), b.off)
 		CMPQ(b.off, whole)
 		JL(LabelRef("line"))
-		if halves {
-			Label("sum")
-		}
 		sums := s.sum4Int(acc)
 		VPADDD(sums.AsX(), sums.AsX(), sums.AsX())
 		MOVQ(param(Param("plane")), b.tmp)
 		b.finishPlanes(sums.AsX(), 2)
 		b.store(sums)
 	})
+}
+
+// groupedFirstRows scores the first plane alone, with a query in groups: 32 bytes of the plane at a time. A value whose bit is
+// set counts with the other sign, so that the sums are those of all values less twice those whose bits are set; what is
+// left of bias with the sum of all values taken off makes distances of them. A bit is where its byte's sign is after a
+// shift, and a byte is kept from being zero, which would be no sign at all.
+func groupedFirstRows(s avx2) {
+	name := "firstPlaneRows" + s.suffix()
+	TEXT(name, NOSPLIT, "func(q []int8, base []byte, stride, plane int, ids []uint32, bias int32, mul, add, deviations float32, out []float32, ahead int)")
+	Doc(fmt.Sprintf("%s scores the first planes of four rows at a time, one accumulator each, exactly. len(q) is a multiple of %d; bias is less by the sum of q. At least four ids. Needs %s.", name, groupSize, s.needs()))
+	Pragma("noescape")
+	b := newPlaneBatch()
+	whole := GP64()
+	MOVQ(param(Param("plane")), whole)
+	ADDQ(U8(factorBytes), whole)
+	b.prefetchFirst(whole)
+	acc := newAccumulators(s)
+	ones := loadConstants(s, byteOnes)[0]
+
+	b.blocks(func() {
+		for _, a := range acc {
+			s.zero(a)
+		}
+		for _, row := range b.coming { // factors may have a line of their own
+			PREFETCHT0(Mem{Base: row, Index: whole, Scale: 1, Disp: -1})
+		}
+		Label("group")
+		b.prefetchLine(0)
+		var row, turned, sum [rowBlock]VecVirtual
+		for j := range row {
+			row[j], turned[j], sum[j] = YMM(), YMM(), nil
+			VPOR(b.at(b.rows[j], 0), ones, turned[j])
+		}
+		for k := 7; k >= 0; k-- {
+			q, t := YMM(), YMM()
+			VMOVDQU(Mem{Base: b.q, Index: b.off, Scale: 8, Disp: 32 * k}, q)
+			for j := range row {
+				switch k {
+				case 7:
+					sum[j] = YMM()
+					VPSIGNB(turned[j], q, sum[j])
+					continue
+				case 0:
+					VMOVDQU(b.at(b.rows[j], 0), turned[j])
+					VPSLLW(U8(7), turned[j], turned[j])
+					VPOR(ones, turned[j], turned[j])
+				default:
+					VPADDB(turned[j], turned[j], turned[j])
+				}
+				VPSIGNB(turned[j], q, t)
+				VPADDB(t, sum[j], sum[j])
+			}
+		}
+		for j := range row {
+			VPMADDUBSW(sum[j], ones, sum[j]) // unsigned ones, signed sums
+			VPMADDWD(wordOnes, sum[j], sum[j])
+			VPSUBD(sum[j], acc[j], acc[j])
+		}
+		ADDQ(U8(32), b.off)
+		CMPQ(b.off, param(Param("plane")))
+		JL(LabelRef("group"))
+		sums := s.sum4Int(acc)
+		MOVQ(param(Param("plane")), b.tmp)
+		b.finishPlanes(sums.AsX(), 2)
+		b.store(sums)
+	})
+}
+
+// groupFirst makes the groups of the query of first planes of its four planes, and returns the sum of its values.
+func groupFirst(s avx2) {
+	TEXT("groupFirst"+s.suffix(), NOSPLIT, "func(dst []int8, planes []byte) int32")
+	Doc("groupFirst" + s.suffix() + " makes a group of 32 bytes of each plane at a time; dst has groups for half of the lines at least. Needs AVX2.")
+	Pragma("noescape")
+	dst, n := Load(Param("dst").Base(), GP64()), Load(Param("dst").Len(), GP64())
+	planes := Load(Param("planes").Base(), GP64())
+	consts := s.groupConstants(4)
+	eights, total, zero := loadConstants(s, byteEights)[0], YMM(), YMM()
+	s.zero(total)
+	s.zero(zero)
+	off := GP64()
+	XORQ(off, off)
+	Label("group")
+	var p []VecVirtual
+	for i := range queryPlanes {
+		v := YMM()
+		VMOVDQU(Mem{Base: planes, Disp: i * lineBytes}, v)
+		p = append(p, v)
+	}
+	s.codes(consts, p, func(codes VecVirtual, k int) {
+		t := YMM()
+		VPXOR(eights, codes, codes) // eight more than the value
+		VPSADBW(zero, codes, t)
+		VPADDD(t, total, total)
+		VPSUBB(eights, codes, codes)
+		VMOVDQU(codes, Mem{Base: dst, Index: off, Scale: 1, Disp: 32 * k})
+	})
+	// The second half of a line, then the next line of all planes.
+	ADDQ(U8(32), planes)
+	ADDQ(U32(groupSize), off)
+	TESTQ(U32(groupSize), off)
+	JNZ(LabelRef("same"))
+	ADDQ(U32((queryPlanes-1)*lineBytes), planes)
+	Label("same")
+	CMPQ(off, n)
+	JL(LabelRef("group"))
+	high, sum := XMM(), GP32()
+	VEXTRACTI128(U8(1), total, high)
+	VPADDD(high, total.AsX(), total.AsX())
+	VPSHUFD(U8(0x4e), total.AsX(), high)
+	VPADDD(high, total.AsX(), total.AsX())
+	VMOVD(total.AsX(), sum)
+	SHLQ(U8(3), n)
+	SUBL(n.(GPVirtual).As32(), sum)
+	Store(sum, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
 }
 
 // finishPlanes turns four doubled integer sums into distances by the factors at b.tmp bytes into the rows, see
