@@ -142,12 +142,14 @@ func packPlaneGeneric(dst, u []byte, bit int) {
 
 // unpackGeneric writes the values 2·u - (2^bits - 1) of a row of planes to dst; the second plane starts at rest, the
 // others follow. len(dst) is a multiple of 32.
-func unpackGeneric(dst []int8, code []byte, plane, rest, bits int) {
+func unpackGeneric(dst []int8, code []byte, plane, rest, bits int) (sum int) {
 	for j := range dst {
 		v := 2*int8(code[j/8]>>(j%8)&1) - 1
 		for p := range bits - 1 {
 			v = 2*v + 2*int8(code[rest+p*plane+j/8]>>(j%8)&1) - 1
 		}
 		dst[j] = v
+		sum += int(v)
 	}
+	return sum
 }

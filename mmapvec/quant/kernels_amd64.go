@@ -83,10 +83,9 @@ func packPlane(dst, u []byte, bit int) {
 	packPlaneGeneric(dst, u, bit)
 }
 
-func unpack(dst []int8, code []byte, plane, rest, bits int) {
+func unpack(dst []int8, code []byte, plane, rest, bits int) (sum int) {
 	if wide() {
-		unpackAVX2(dst, code, plane, rest, bits)
-		return
+		return int(unpackAVX2(dst, code, plane, rest, bits))
 	}
-	unpackGeneric(dst, code, plane, rest, bits)
+	return unpackGeneric(dst, code, plane, rest, bits)
 }

@@ -763,9 +763,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func unpackAVX2(dst []int8, code []byte, plane int, rest int, bits int)
+// func unpackAVX2(dst []int8, code []byte, plane int, rest int, bits int) int32
 // Requires: AVX, AVX2
-TEXT ·unpackAVX2(SB), NOSPLIT, $0-72
+TEXT ·unpackAVX2(SB), NOSPLIT, $0-76
 	MOVQ     dst_base+0(FP), AX
 	MOVQ     code_base+24(FP), CX
 	MOVQ     dst_len+8(FP), DX
@@ -774,6 +774,9 @@ TEXT ·unpackAVX2(SB), NOSPLIT, $0-72
 	VMOVDQU  spread<>+32(SB), Y1
 	VPCMPEQB Y4, Y4, Y4
 	VPABSB   Y4, Y2
+	VPCMPEQB Y5, Y5, Y5
+	VPABSW   Y5, Y5
+	VPXOR    Y6, Y6, Y6
 
 loop:
 	SUBQ         $0x20, DX
@@ -802,11 +805,22 @@ planes:
 	JMP          planes
 
 store:
-	VMOVDQU Y3, (AX)
-	ADDQ    $0x20, AX
-	ADDQ    $0x04, CX
-	JMP     loop
+	VMOVDQU    Y3, (AX)
+	VPMADDUBSW Y3, Y2, Y3
+	VPMADDWD   Y5, Y3, Y3
+	VPADDD     Y3, Y6, Y6
+	ADDQ       $0x20, AX
+	ADDQ       $0x04, CX
+	JMP        loop
 
 done:
+	VEXTRACTI128 $0x01, Y6, X0
+	VPADDD       X0, X6, X6
+	VPSHUFD      $0x4e, X6, X0
+	VPADDD       X0, X6, X6
+	VPSHUFD      $0xb1, X6, X0
+	VPADDD       X0, X6, X6
+	VMOVD        X6, AX
+	MOVL         AX, ret+72(FP)
 	VZEROUPPER
 	RET

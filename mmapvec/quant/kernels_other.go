@@ -17,6 +17,6 @@ func quantise(dst []byte, x []float32, inv float32, g grid) (xv, vv float32) {
 	return quantiseGeneric(dst, x, inv, g)
 }
 
-func unpack(dst []int8, code []byte, plane, rest, bits int) {
-	unpackGeneric(dst, code, plane, rest, bits)
+func unpack(dst []int8, code []byte, plane, rest, bits int) (sum int) {
+	return unpackGeneric(dst, code, plane, rest, bits)
 }

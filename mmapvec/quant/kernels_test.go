@@ -143,8 +143,7 @@ func TestPlaneKernelsGiveTheSameBits(t *testing.T) {
 				}
 				wantQ, gotQ := make([]int8, n), make([]int8, n+1)
 				gotQ[n] = 42
-				unpackGeneric(wantQ, code, plane, rest, bits)
-				unpack(gotQ[:n], code, plane, rest, bits)
+				require.Equal(t, unpackGeneric(wantQ, code, plane, rest, bits), unpack(gotQ[:n], code, plane, rest, bits))
 				require.Equal(t, wantQ, gotQ[:n])
 				require.EqualValues(t, 42, gotQ[n])
 			}

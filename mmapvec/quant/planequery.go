@@ -53,6 +53,7 @@ type planeQuery struct {
 	tan2Of4 float64               // and between the query and first
 	perRow  float64               // deviations of a whole row; only after measure
 	scale   float32               // of code
+	pending []byte                // the code that first is to be made of; nil: first is what it should be
 	scratch *scratch
 	planes  []byte // scratch: the query's, one after the other
 
@@ -64,6 +65,7 @@ type planeQuery struct {
 
 func (q *planeQuery) Reset(v []float32) {
 	z, s := q.z, q.scratch
+	q.pending = nil
 	exponent, cross := z.frame.enter(s.x, v)
 	_, square := sums(s.x)
 	limit := maxAbs(s.x)
@@ -122,30 +124,38 @@ func (q *planeQuery) setFactors(term, scale float32, sum int, scale4 float32, su
 	}
 }
 
-// ResetCode takes the values of the code as they are, and for the first pass half of them, rounded towards zero.
+// ResetCode takes the values of the code as they are, and for the first pass, when there is one, half of them, rounded
+// towards zero.
 func (q *planeQuery) ResetCode(code []byte) {
 	z := q.z
 	code = code[:z.stride]
-	unpack(q.code, code, z.planeBytes(), z.rest(), z.bits)
-	clear(q.code[z.frame.dim:])
-	q.rows.Update()
-	sum := 0 // of ±1 for each bit
-	for p := range z.bits {
-		sum = 2*sum + 2*z.ones(z.plane(code, p)) - z.frame.dim
+	sum := unpack(q.code, code, z.planeBytes(), z.rest(), z.bits)
+	for i, v := range q.code[z.frame.dim:] {
+		sum -= int(v)
+		q.code[z.frame.dim+i] = 0
 	}
+	q.rows.Update()
 	f := z.factors(code)
 	q.length, q.tan2 = -1, z.tan2
-	sum4, scale4 := 0, float32(0)
+	scale4 := float32(0)
 	switch {
 	case z.twoPasses && z.bits == 4:
-		// Towards zero, because an error along the query does no harm.
-		sum4 = q.firstHalved(code)
-		scale4, q.tan2Of4 = f.scale()*halvedScale, halvedTan2
+		scale4, q.tan2Of4, q.pending = f.scale()*halvedScale, halvedTan2, code
 	case z.twoPasses:
-		sum4 = q.firstOf2(code)
-		scale4, q.tan2Of4 = f.scale(), z.tan2
+		scale4, q.tan2Of4, q.pending = f.scale(), z.tan2, code
 	}
-	q.setFactors(f.term(), f.scale(), sum, scale4, sum4)
+	q.setFactors(f.term(), f.scale(), sum, scale4, 0)
+}
+
+// packPending does of ResetCode what only a first pass needs.
+func (q *planeQuery) packPending() {
+	var sum int
+	if q.z.bits == 4 {
+		sum = q.firstHalved(q.pending) // towards zero, because an error along the query does no harm
+	} else {
+		sum = q.firstOf2(q.pending)
+	}
+	q.bound.Bias, q.pending = int32(sum), nil
 }
 
 const (
@@ -241,6 +251,9 @@ func (q *planeQuery) Distances(codes []byte, ids []uint32, out []float32, bound 
 // pass scores first planes, and whole rows where these leave a row in question.
 func (q *planeQuery) pass(codes []byte, ids []uint32, out []float32, bound float32) {
 	z := q.z
+	if q.pending != nil {
+		q.packPending()
+	}
 	distance.FirstPlaneBounds(q.firsts, codes, z.stride, ids, &q.bound, out)
 	n := 0
 	for i, least := range out[:len(ids)] {

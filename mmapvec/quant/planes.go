@@ -3,7 +3,6 @@ package quant
 import (
 	"encoding/binary"
 	"math"
-	"math/bits"
 
 	"github.com/isobath/isobath/mmapvec/distance"
 )
@@ -177,15 +176,6 @@ func (b factorBytes) scale() float32 { return math.Float32frombits(binary.Little
 func (b factorBytes) term() float32  { return math.Float32frombits(binary.LittleEndian.Uint32(b[4:])) }
 func (b factorBytes) deviation() float32 {
 	return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b[12:])) << 16)
-}
-
-// ones returns the coordinates whose bit is set, without padding.
-func (z *planeCodes) ones(plane []byte) (n int) {
-	last := z.words - 1
-	for w := range last {
-		n += bits.OnesCount64(binary.LittleEndian.Uint64(plane[8*w:]))
-	}
-	return n + bits.OnesCount64(z.word(plane, last))
 }
 
 // mask has the bits of word w that stand for coordinates.

@@ -77,6 +77,9 @@ func TestResetCodeTakesTheCodeAsItIs(t *testing.T) {
 				q := z.NewQuery().(*planeQuery)
 				q.Reset(gaussian(rng, dim))
 				q.ResetCode(code)
+				if z.twoPasses {
+					q.packPending()
+				}
 				want, sum, sum4 := make([]int8, 64*z.words), 0, 0
 				for j := range dim {
 					u := 0

@@ -95,7 +95,8 @@ type Query interface {
 	Reset(q []float32)
 	// ResetCode makes a stored code the query. The estimates are coarser than those of Reset, the more so the fewer bits
 	// a code has, and rows that nearly point along the query, whose codes err alike, come out too near: a duplicate by
-	// 2·1.2 % of its squared length with 4 bits, 2·13 % with 2 and 2·57 % with 1, half of that as a product.
+	// 2·1.2 % of its squared length with 4 bits, 2·13 % with 2 and 2·57 % with 1, half of that as a product. The code has to
+	// stay what it is until the next call of either.
 	ResetCode(code []byte)
 	// Distances writes to out[i] the estimated distance to the code row ids[i] of codes. Estimates of squared distances
 	// may lie a little below zero. Of a row that is very probably not nearer than bound any value from bound on may

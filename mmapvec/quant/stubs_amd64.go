@@ -64,8 +64,8 @@ func quantiseAVX2(dst []byte, x []float32, inv float32, shift float32, low float
 //go:noescape
 func packPlaneAVX2(dst []byte, u []byte, bit int)
 
-// unpackAVX2 unpacks 32 codes at a time; whole groups of 32.
+// unpackAVX2 unpacks 32 codes at a time and returns their sum; whole groups of 32.
 // Needs AVX2.
 //
 //go:noescape
-func unpackAVX2(dst []int8, code []byte, plane int, rest int, bits int)
+func unpackAVX2(dst []int8, code []byte, plane int, rest int, bits int) int32

@@ -135,9 +135,9 @@ func packPlane() {
 	end()
 }
 
-// unpack expands bits as the plane kernels of package distance do, and adds ±1 for each to the doubled value.
+// unpack expands a bit to a byte by spreading its byte over eight and comparing, and adds ±1 for each to the doubled value.
 func unpack() {
-	begin("unpackAVX2", "func(dst []int8, code []byte, plane, rest, bits int)", "unpacks 32 codes at a time; whole groups of 32.")
+	begin("unpackAVX2", "func(dst []int8, code []byte, plane, rest, bits int) int32", "unpacks 32 codes at a time and returns their sum; whole groups of 32.")
 	dst, code := Load(Param("dst").Base(), GP64()), Load(Param("code").Base(), GP64())
 	n, plane := Load(Param("dst").Len(), GP64()), Load(Param("plane"), GP64())
 	at, left := GP64(), GP64()
@@ -145,6 +145,9 @@ func unpack() {
 	VMOVDQU(spreadTable, spread)
 	VMOVDQU(spreadTable.Offset(vector), bit)
 	VPABSB(allOnes(t), one)
+	wordOne, sum := YMM(), YMM()
+	VPABSW(allOnes(wordOne), wordOne)
+	VPXOR(sum, sum, sum)
 	addBit := func() {
 		VPBROADCASTD(Mem{Base: at}, t)
 		VPSHUFB(spread, t, t)
@@ -178,10 +181,22 @@ func unpack() {
 	JMP(LabelRef("planes"))
 	Label("store")
 	VMOVDQU(v, Mem{Base: dst})
+	VPMADDUBSW(v, one, v) // unsigned ones, signed codes
+	VPMADDWD(wordOne, v, v)
+	VPADDD(v, sum, sum)
 	ADDQ(U8(32), dst)
 	ADDQ(U8(4), code)
 	JMP(LabelRef("loop"))
 	Label("done")
+	half, total := XMM(), GP32()
+	VEXTRACTI128(U8(1), sum, half)
+	VPADDD(half, sum.AsX(), sum.AsX())
+	VPSHUFD(U8(0x4e), sum.AsX(), half)
+	VPADDD(half, sum.AsX(), sum.AsX())
+	VPSHUFD(U8(0xb1), sum.AsX(), half)
+	VPADDD(half, sum.AsX(), sum.AsX())
+	VMOVD(sum.AsX(), total)
+	Store(total, ReturnIndex(0))
 	end()
 }
 
