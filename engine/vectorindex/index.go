@@ -35,6 +35,7 @@ type Index struct {
 
 	writeMu    sync.Mutex // Append, and what else changes the last part
 	lastAppend atomic.Int64
+	lastKill   atomic.Int64
 	strain     strain
 	merging    atomic.Int64 // bytes that the running merge needs
 
@@ -198,6 +199,7 @@ func (ix *Index) Kill(slots []uint32) {
 	for _, slot := range slots {
 		if !ix.dead.Contains(slot) && ix.countDead(s, slot, 1) {
 			ix.dead.Add(slot)
+			ix.lastKill.Store(time.Now().UnixNano())
 		}
 	}
 }

@@ -356,6 +356,31 @@ func TestATailIsMergedWithoutAGraphOfItsOwn(t *testing.T) {
 	w.wantRecall("absorbed", 0.95, Request{})
 }
 
+// Beside writes a twentieth of dead rows and a small head are left where they are; at rest a search pays for neither.
+func TestAtRestAllIsOneGraphWithoutDeadRows(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.IndexFromBytes = 1000 * int64(o.Dim) * 4 })
+	w.add(2000)
+	w.rest()
+	require.Equal(t, Pending{Segments: 1, Rows: 2000, IndexedRows: 2000}, w.ix.Pending())
+	w.kill(12)
+	w.work()
+	require.Equal(t, 167, w.ix.Pending().Dead)
+	w.rest()
+	require.Equal(t, Pending{Segments: 1, Rows: 1833, IndexedRows: 1833}, w.ix.Pending())
+	w.wantRecall("healed", 0.95, Request{})
+
+	w.add(150)
+	w.work()
+	require.Equal(t, 150, w.ix.Pending().Head)
+	w.rest()
+	require.Equal(t, Pending{Segments: 1, Rows: 1983, IndexedRows: 1983}, w.ix.Pending())
+	w.kill(30) // fewer are not worth a new segment
+	w.rest()
+	require.Equal(t, 67, w.ix.Pending().Dead)
+	w.wantComplete()
+	w.wantRecall("merged", 0.95, Request{})
+}
+
 func TestAFullDiskCostsOnlyTime(t *testing.T) {
 	for _, op := range []vfs.Op{vfs.OpAllocate, vfs.OpWrite, vfs.OpSync, vfs.OpRename, vfs.OpSyncDir, vfs.OpCreate} {
 		w := newWorld(t, nil)

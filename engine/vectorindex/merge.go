@@ -62,7 +62,7 @@ func (ix *Index) mergeable(s *sources) []*segment {
 	}
 	segments := slices.Clone(s.segments)
 	slices.SortStableFunc(segments, func(a, b *segment) int { return cmp.Compare(b.live(), a.live()) })
-	builds := ix.wantsGraph(s)
+	builds, deadShareMax := ix.wantsGraph(s), ix.deadShareMax()
 	from := slices.IndexFunc(segments, func(sg *segment) bool {
 		return sg.deadShare() > deadShareMax || (builds && !sg.hasGraph(ix.conf())) ||
 			(ix.conf().NoGraph && sg.graph != nil) || sg.book != ix.target.Load()

@@ -2,6 +2,7 @@ package vectorindex
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,7 +21,7 @@ func (ix *Index) sealable(s *sources) *part {
 			return p
 		}
 		worth := max(largest(s.segments)/idleTier, 1)
-		if idle && n >= worth && ix.conf().rawBytes(n) >= ix.conf().IndexFromBytes {
+		if idle && n >= worth && (len(s.segments) > 0 || ix.conf().rawBytes(n) >= ix.conf().IndexFromBytes) {
 			return p
 		}
 		if p.graph.Load() != nil && p.dead.Load() > rewriteMinDead && 2*int(p.dead.Load()) > n {
@@ -38,8 +39,18 @@ func largest(segments []*segment) (n int) {
 }
 
 // idle tells whether no row came for a while.
-func (ix *Index) idle() bool {
-	return time.Now().UnixNano()-ix.lastAppend.Load() > int64(ix.o.SealIdle)
+func (ix *Index) idle() bool { return ix.longAgo(&ix.lastAppend) }
+
+func (ix *Index) longAgo(nanos *atomic.Int64) bool {
+	return time.Now().UnixNano()-nanos.Load() > int64(ix.o.SealIdle)
+}
+
+// deadShareMax is the share of dead rows from which a segment is written anew.
+func (ix *Index) deadShareMax() float64 {
+	if ix.idle() && ix.longAgo(&ix.lastKill) {
+		return idleDeadShareMax
+	}
+	return busyDeadShareMax
 }
 
 // freeze lets p take no more rows.
@@ -55,7 +66,7 @@ func (ix *Index) seal(ctx context.Context, p *part) error {
 	if int(p.walked.Load()) < p.len() && p.graph.Load() != nil {
 		return nil // rows came in between: insert these first
 	}
-	if float64(p.dead.Load()) > deadShareMax*float64(p.len()) {
+	if float64(p.dead.Load()) > busyDeadShareMax*float64(p.len()) {
 		if ix.merge != nil {
 			return ix.mergeSlice(ctx)
 		}

@@ -19,7 +19,7 @@ func (ix *Index) snapshotable(s *sources) *part {
 		if walked-p.snapshotRows() < ix.conf().SnapshotRows || ix.merge.holds(p) {
 			continue
 		}
-		if float64(p.dead.Load()) <= deadShareMax*float64(p.len()) { // else it is merged before long
+		if float64(p.dead.Load()) <= busyDeadShareMax*float64(p.len()) { // else it is merged before long
 			return p
 		}
 	}

@@ -8,12 +8,13 @@ import (
 )
 
 const (
-	verifyBlocks   = 256  // 16 MiB a slice
-	deadShareMax   = 0.20 // a source with more dead rows is written anew
-	maxSegments    = 3
-	busyTier       = 8  // beside appends a segment is merged into a larger one when it has 1/8 of its rows
-	idleTier       = 20 // at rest
-	rewriteMinDead = 32
+	verifyBlocks     = 256 // 16 MiB a slice
+	maxSegments      = 3
+	busyTier         = 8    // beside appends a segment is merged into a larger one when it has 1/8 of its rows
+	idleTier         = 20   // at rest
+	busyDeadShareMax = 0.20 // beside writes a source with more dead rows is written anew
+	idleDeadShareMax = 0.05 // at rest
+	rewriteMinDead   = 32
 
 	pauseAfterError = 10 * time.Second // the disk may be full: do not build a graph again and again for nothing
 )

@@ -19,8 +19,9 @@ const churnRounds = 10
 const churnQueries = 1000
 
 // Churn loads two thirds of the set and replaces half of these points by the last third, in ten
-// rounds, under the ids that are there. After each it measures recall and throughput on one core at
-// rest, and the disk.
+// rounds, under the ids that are there. After each it measures recall and throughput on one core, once
+// all rows are in graphs and again at rest: after Pause, and what the engine does then. The disk is
+// measured at rest.
 func (r *Run) Churn(ctx context.Context) (err error) {
 	m := r.begin("churn")
 	defer m.end()
@@ -48,19 +49,33 @@ func (r *Run) Churn(ctx context.Context) (err error) {
 		}
 	}
 	order := rand.New(rand.NewPCG(1, 2)).Perm(points)
-	t := m.table(fmt.Sprintf("%d points, %d replaced a round, ef %d, one core", points, part, r.Ef),
-		"round", "recall", "queries_per_s", "queries_per_cpu_s", "p99_us", "distances", "hops", "replace_s", "at_rest_s",
-		"segments", "tail", "dead", "disk_bytes", "disk_to_live")
+	found := []string{"round", "recall", "queries_per_s", "queries_per_cpu_s", "p99_us", "distances", "hops"}
+	early := m.table(fmt.Sprintf("%d points, %d replaced a round, ef %d, one core, all rows in graphs", points, part, r.Ef),
+		append(found, "replace_s", "indexed_s", "segments", "dead")...)
+	t := m.table(fmt.Sprintf("the same %v later, at rest", r.Pause), append(found, "segments", "tail", "dead", "disk_bytes", "disk_to_live")...)
 	for round := range churnRounds + 1 {
-		var replaced, rest time.Duration
+		var replaced, indexed time.Duration
 		if round > 0 {
 			at := (round - 1) * part
-			if replaced, rest, err = c.replace(ctx, points+at, order[at:at+part]); err != nil {
+			if replaced, indexed, err = c.replace(ctx, points+at, order[at:at+part]); err != nil {
 				return err
 			}
 		}
 		p, err := c.measure(ctx, cores)
 		if err != nil {
+			return err
+		}
+		now := l.c.Info().Vectors[""]
+		early.add(append(churned(round, p), replaced.Seconds(), indexed.Seconds(), now.Segments, now.Deleted)...)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(r.Pause):
+		}
+		if err := l.settle(ctx); err != nil {
+			return err
+		}
+		if p, err = c.measure(ctx, cores); err != nil {
 			return err
 		}
 		disk, _, err := daemon.Disk(r.dir("churn"))
@@ -69,14 +84,19 @@ func (r *Run) Churn(ctx context.Context) (err error) {
 		}
 		v := l.c.Info().Vectors[""]
 		live := float64(points) * float64(r.set.Dim) * 4
-		t.add(round, p.Recall, p.QPS, p.CPUQPS, us(p.Latency.P99), p.Counters.Distances, p.Counters.Hops, replaced.Seconds(), rest.Seconds(),
-			v.Segments, v.Tail, v.Deleted, disk, float64(disk)/live)
+		t.add(append(churned(round, p), v.Segments, v.Tail, v.Deleted, disk, float64(disk)/live)...)
 	}
+	m.print(early)
 	m.print(t)
 	first, last := t.Rows[0], t.Rows[len(t.Rows)-1]
-	m.note("recall %+.4f, throughput %+.1f %% by the clock and %+.1f %% by processor time", last[1].(float64)-first[1].(float64),
+	m.note("at rest: recall %+.4f, throughput %+.1f %% by the clock and %+.1f %% by processor time", last[1].(float64)-first[1].(float64),
 		100*(last[2].(float64)/first[2].(float64)-1), 100*(last[3].(float64)/first[3].(float64)-1))
 	return nil
+}
+
+// churned is what a round's row begins with.
+func churned(round int, p Point) []any {
+	return []any{round, p.Recall, p.QPS, p.CPUQPS, us(p.Latency.P99), p.Counters.Distances, p.Counters.Hops}
 }
 
 // churn is the state of Churn.
@@ -87,8 +107,8 @@ type churn struct {
 	idOf    []int32 // of each row of the set, -1 while it is no point's
 }
 
-// replace gives the points ids the rows from from on, and waits for the background work.
-func (c *churn) replace(ctx context.Context, from int, ids []int) (replaced, rest time.Duration, err error) {
+// replace gives the points ids the rows from from on, and waits until graphs hold them.
+func (c *churn) replace(ctx context.Context, from int, ids []int) (replaced, indexed time.Duration, err error) {
 	gone := map[int32]bool{}
 	for _, id := range ids {
 		gone[int32(id)] = true
