@@ -3,7 +3,6 @@ package payload
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/dgraph-io/badger/v4"
@@ -57,7 +56,7 @@ func (b *batch) put(op *Op, blob placed) error {
 	key := b.key(prefixValue, op.Key)
 	switch {
 	case op.Delete:
-		return b.wb.DeleteAt(key, stamp(op.Seq))
+		return b.wb.DeleteAt(key, upTo(op.Seq)) // above what was written anew
 	case !isBlob(op):
 		return b.set(key, stamp(op.Seq), formatWhole, op.Value)
 	case blob.known:
@@ -127,41 +126,43 @@ func (s *Store) placedBefore(key []byte, op *Op, sum uint32) (blob placed, err e
 				return nil
 			}
 		}
-		if item.Version()&maxRewrites == maxRewrites {
-			return fmt.Errorf("payload: record %d was written %d times", op.Seq, maxRewrites+1)
-		}
-		blob.version = item.Version() + 1
-		return nil
+		blob.version, err = rewriteOf(item.Version())
+		return err
 	})
 	return blob, err
 }
 
-// lastOfRecord returns ops without those long values that a later op of the same record replaces: their
-// entries would have one timestamp.
-func lastOfRecord(ops []Op) []Op {
+// lastOfRecord returns ops without those whose key a later op of the same record writes as well: their entries would have
+// one timestamp.
+func lastOfRecord(ops []Op, last map[string]int) []Op {
 	out, copied := ops, false
-	for from := 0; from < len(ops); {
-		to, blobs := from, false
-		for ; to < len(ops) && ops[to].Seq == ops[from].Seq; to++ {
-			blobs = blobs || isBlob(&ops[to])
+	for from, to := 0, 0; from < len(ops); from = to {
+		for to = from + 1; to < len(ops) && ops[to].Seq == ops[from].Seq; to++ {
 		}
-		if record := ops[from:to]; blobs && len(record) > 1 {
-			last := make(map[string]int, len(record))
-			for i := range record {
-				last[string(record[i].Key)] = i
-			}
-			if len(last) < len(record) && !copied {
-				out, copied = slices.Clone(ops[:from]), true
-			}
-			for i := range record {
-				if copied && last[string(record[i].Key)] == i {
-					out = append(out, record[i])
-				}
-			}
-		} else if copied {
-			out = append(out, record...)
+		record := ops[from:to]
+		if keysOf(record, last) < len(record) && !copied {
+			out, copied = slices.Clone(ops[:from]), true
 		}
-		from = to
+		if !copied {
+			continue
+		}
+		for i := range record {
+			if len(record) == 1 || last[string(record[i].Key)] == i {
+				out = append(out, record[i])
+			}
+		}
 	}
 	return out
+}
+
+// keysOf counts the keys of a record and, where it has more than one op, tells which is the last of each.
+func keysOf(record []Op, last map[string]int) int {
+	if len(record) == 1 {
+		return 1
+	}
+	clear(last)
+	for i := range record {
+		last[string(record[i].Key)] = i
+	}
+	return len(last)
 }

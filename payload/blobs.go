@@ -239,7 +239,9 @@ func (b *blobFiles) syncLocked() error {
 	b.renamed = false
 	var files []*blobFile
 	for _, f := range b.files {
-		if f.handle != nil { // others were not written to
+		// Others were not written to, and what an earlier run left in them unsynced nobody refers to: a replay reads every
+		// blob that it keeps a reference to.
+		if f.handle != nil {
 			files = append(files, f)
 		}
 	}

@@ -472,11 +472,13 @@ func TestOneRecordWritesAKeyTwice(t *testing.T) {
 		set(2, "a", "short"), set(2, "a", "again"),
 		set(3, "c", blob(4000)), del(3, "c"), set(3, "d", "short"), set(3, "d", blob(2000)),
 		set(4, "e", "e"),
+		set(5, "f", "f"), del(5, "f"), del(5, "g"), set(5, "g", "g"), set(5, "h", "1"), set(5, "h", "2"),
 	}
 	require.NoError(t, s.Apply(ops))
-	for seq := uint64(1); seq <= 4; seq++ {
+	for seq := uint64(1); seq <= 5; seq++ {
 		requireState(t, s, ops, seq)
 	}
+	require.Len(t, lastOfRecord(ops, map[string]int{}), 9)
 	require.Equal(t, int64(binfmt.HeaderSize+3000+2000), s.Stats().BlobBytes)
 	require.NoError(t, s.Close())
 	requireOneContentEach(t, dir)
@@ -520,6 +522,33 @@ func TestCollectionLeavesDamagedFilesAlone(t *testing.T) {
 	require.FileExists(t, damaged)
 	require.LessOrEqual(t, len(blobNames(t, s.o.Dir)), 8)
 	require.Len(t, get(t, s, latest, "key33"), 3000)
+}
+
+// A damaged block of a table hides keys; their blobs must not be taken for not needed.
+func TestNothingIsCollectedByDamagedTables(t *testing.T) {
+	dir := t.TempDir()
+	s := openWithBlobs(t, dir, vfs.OS)
+	for seq := uint64(1); seq <= 500; seq++ {
+		require.NoError(t, s.Apply([]Op{set(seq, fmt.Sprint("key", seq), blob(1500))}))
+	}
+	require.NoError(t, s.Close())
+	files := len(blobNames(t, dir))
+	s = openWithBlobs(t, dir, vfs.OS)
+	defer s.Close()
+	tables, err := filepath.Glob(filepath.Join(dir, "*"+tableSuffix))
+	require.NoError(t, err)
+	require.Len(t, tables, 1)
+	info, err := os.Stat(tables[0])
+	require.NoError(t, err)
+	f, err := os.OpenFile(tables[0], os.O_RDWR, 0)
+	require.NoError(t, err)
+	_, err = f.WriteAt(make([]byte, 64), info.Size()/2) // after the open, which verifies small stores
+	require.NoError(t, errors.Join(err, f.Close()))
+	var c *binfmt.CorruptError
+	require.ErrorAs(t, s.collect(), &c)
+	require.NoError(t, s.Sync())
+	s.SetDiscard(500)
+	require.Len(t, blobNames(t, dir), files)
 }
 
 // The collector itself: nothing is written after the deletes, no checkpoint follows, and the space comes back.

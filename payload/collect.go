@@ -134,8 +134,18 @@ func (s *Store) wakeCollector() {
 	s.wakeCollectorLocked()
 }
 
+func (s *Store) dueLocked() bool {
+	return s.space.stale >= max(s.collector.least, s.space.held/collectShare, s.collector.tables.Load()/collectTree)
+}
+
+func (s *Store) due() bool {
+	s.applyMu.Lock()
+	defer s.applyMu.Unlock()
+	return s.dueLocked()
+}
+
 func (s *Store) wakeCollectorLocked() {
-	if s.space.stale < max(s.collector.least, s.space.held/collectShare, s.collector.tables.Load()/collectTree) {
+	if !s.dueLocked() {
 		return
 	}
 	select {
@@ -145,16 +155,25 @@ func (s *Store) wakeCollectorLocked() {
 }
 
 func (s *Store) collectLoop() {
+	again := time.NewTicker(collectRest)
+	defer again.Stop()
 	for {
 		select {
 		case <-s.stop:
 			return
 		case <-s.collector.wake:
+		case <-again.C: // a view may have ended, there may be room
+			if s.collector.discard.Load() == 0 || !s.due() && len(s.collector.list()) == 0 {
+				continue
+			}
 		}
 		if s.failed.Load() || time.Since(s.collector.failed) < collectRest {
 			continue
 		}
-		err := s.collect()
+		var err error
+		if s.due() {
+			err = s.collect()
+		}
 		if err == nil {
 			err = s.settle()
 		}
@@ -214,6 +233,10 @@ func (s *Store) collect() error {
 	s.applyMu.Unlock()
 
 	began := time.Now()
+	// An iteration passes over all that lies behind a damaged block: it would be taken for not needed.
+	if err := errors.Join(s.damaged(), s.soundBlocks()); err != nil {
+		return err
+	}
 	use := map[uint64]blobUse{}
 	var held blobUse
 	err := s.eachBlob(func(_ []byte, _ uint64, ref blobRef) error {
@@ -226,7 +249,7 @@ func (s *Store) collect() error {
 		return err
 	}
 	// Those that nobody needs can go whatever happens to the others.
-	victims := s.victims(files, use)
+	victims, all := s.victims(files, use)
 	moved := int64(0)
 	first := len(victims)
 	for i, v := range victims {
@@ -240,6 +263,9 @@ func (s *Store) collect() error {
 			return err
 		}
 		s.condemn(victims[first:])
+	}
+	if !all {
+		return errNoRoom
 	}
 	s.applyMu.Lock()
 	s.space = blobSpace{ // with what came meanwhile
@@ -310,21 +336,24 @@ func (s *Store) blobOf(item *badger.Item) (ref *blobRef, err error) {
 }
 
 // victims chooses the files to collect: those that nobody needs, and of the others those of which
-// least is needed, as far as there is room for the copies.
-func (s *Store) victims(files []finishedFile, use map[uint64]blobUse) (out []finishedFile) {
+// least is needed, as far as there is room for the copies; all says whether there was for all.
+func (s *Store) victims(files []finishedFile, use map[uint64]blobUse) (out []finishedFile, all bool) {
 	slices.SortFunc(files, func(a, b finishedFile) int {
 		return cmp.Compare(float64(use[a.number].bytes)/float64(a.size+1), float64(use[b.number].bytes)/float64(b.size+1))
 	})
 	room := s.roomToMove()
 	for _, f := range files {
 		needed := use[f.number].bytes
-		if needed > f.size/100*keepShare || needed > room {
+		if needed > f.size/100*keepShare {
 			break
+		}
+		if needed > room {
+			return out, false // the others are likely to need no less
 		}
 		room -= needed
 		out = append(out, f)
 	}
-	return out
+	return out, true
 }
 
 // roomToMove is half of what is free and badger does not need.
@@ -423,8 +452,11 @@ func (s *Store) refer(part []moving) error {
 	for _, m := range part {
 		same, err := s.isNewest(txn, m)
 		if err == nil && same {
-			var body [blobRefBytes]byte
-			err = s.batch.set(m.key, m.version+1, formatBlob, m.to.append(body[:0]))
+			var version uint64
+			if version, err = rewriteOf(m.version); err == nil {
+				var body [blobRefBytes]byte
+				err = s.batch.set(m.key, version, formatBlob, m.to.append(body[:0]))
+			}
 		}
 		if err != nil {
 			wb.Cancel()
@@ -445,9 +477,6 @@ func (s *Store) isNewest(txn *badger.Txn, m moving) (same bool, err error) {
 		}
 		if err != nil || item.Version() != m.version {
 			return err
-		}
-		if m.version&maxRewrites == maxRewrites {
-			return fmt.Errorf("payload: record %d was written %d times", seqOf(m.version), maxRewrites+1)
 		}
 		ref, err := s.blobOf(item)
 		same = err == nil && ref != nil && *ref == m.from

@@ -1,6 +1,9 @@
 package payload
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Badger's timestamps are the sequence number of a record and, below it, how often its entry was written
 // with another content: a blob lies elsewhere after a replay or a collection. Two entries with the same key
@@ -26,3 +29,11 @@ func upTo(seq uint64) uint64 {
 
 // seqOf is the sequence number of the record that wrote an entry.
 func seqOf(version uint64) uint64 { return version >> rewriteBits }
+
+// rewriteOf is the timestamp of the next entry with another content. The highest one of a record is that of its deletes.
+func rewriteOf(version uint64) (uint64, error) {
+	if version&maxRewrites >= maxRewrites-1 {
+		return 0, fmt.Errorf("payload: record %d was written %d times", seqOf(version), maxRewrites)
+	}
+	return version + 1, nil
+}

@@ -56,8 +56,9 @@ type Store struct {
 
 	applyMu sync.Mutex
 	batch   batch
-	writer  blobWriter // of blobs that Apply writes
-	placed  []placed   // of one Apply
+	writer  blobWriter     // of blobs that Apply writes
+	placed  []placed       // of one Apply
+	last    map[string]int // of one record
 	key     []byte
 	newest  uint64 // highest Seq that badger has
 	mark    mark
@@ -116,7 +117,7 @@ func openDB(o Options, bo badger.Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{o: o, blobs: blobs, synced: map[string]bool{}, idle: make(chan struct{}), stop: make(chan struct{})}
+	s := &Store{o: o, blobs: blobs, last: map[string]int{}, synced: map[string]bool{}, idle: make(chan struct{}), stop: make(chan struct{})}
 	s.writer.to, s.collector.writer.to = blobs, blobs
 	s.collector.wake, s.collector.least, s.collector.damaged = make(chan struct{}, 1), collectBytes, map[uint64]bool{}
 	err = s.guard(func() (err error) {
@@ -253,11 +254,12 @@ func (s *Store) Apply(ops []Op) error {
 	}
 	s.applyMu.Lock()
 	defer s.applyMu.Unlock()
-	ops = lastOfRecord(ops)
+	ops = lastOfRecord(ops, s.last)
 	blobs, err := s.writeBlobs(ops)
 	if err != nil {
 		return fmt.Errorf("payload: apply up to record %d: %w", ops[len(ops)-1].Seq, err)
 	}
+	s.newest = max(s.newest, ops[len(ops)-1].Seq)
 	wb := s.db.NewManagedWriteBatch()
 	s.batch.reset(wb)
 	for i := range ops {
@@ -272,7 +274,6 @@ func (s *Store) Apply(ops []Op) error {
 		s.space.note(&ops[i])
 	}
 	s.mark.note(ops[len(ops)-1].Seq)
-	s.newest = max(s.newest, ops[len(ops)-1].Seq)
 	if err := wb.Flush(); err != nil {
 		return fmt.Errorf("payload: apply up to record %d: %w", ops[len(ops)-1].Seq, err)
 	}

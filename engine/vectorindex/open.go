@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -49,6 +50,7 @@ func Open(o Options, saved Saved, live *roaring.Bitmap) (ix *Index, problems []e
 		return nil, nil, errors.Join(err, ix.Close())
 	}
 	ix.lastAppend.Store(0)
+	ix.lastKill.Store(time.Now().UnixNano()) // a start has better things to do
 	if err := ix.removeUnnamed(); err != nil {
 		return nil, nil, errors.Join(err, ix.Close())
 	}
