@@ -71,6 +71,9 @@ func (ap *applier) points(seq uint64, o *opPoints) error {
 		return nil
 	}
 	b.state().operation = o.operation
+	if err := b.readAhead(seq, o.changes); err != nil {
+		return err
+	}
 	for i := range o.changes {
 		if err := b.change(seq, o.operation, &o.changes[i]); err != nil {
 			return err
@@ -78,6 +81,41 @@ func (ap *applier) points(seq uint64, o *opPoints) error {
 	}
 	return nil
 }
+
+// readAhead has the disk begin to read the stored rows that changes will be compared with, all at once. Of rows that lie
+// on disk a change would wait for one after the other.
+func (b *batch) readAhead(seq uint64, changes []pointChange) error {
+	if len(changes) < leastReadAhead {
+		return nil
+	}
+	var old []uint32
+	for i := range changes {
+		c := &changes[i]
+		if (c.kind != changePut && c.kind != changeVectors) || b.c.used.never(c.id) {
+			continue
+		}
+		slot, alive, err := b.slotOf(seq, c.id)
+		if err != nil {
+			return err
+		}
+		b.slots[c.id] = slotEntry{slot, alive}
+		if alive {
+			old = append(old, slot)
+		}
+	}
+	if len(old) < leastReadAhead {
+		return nil
+	}
+	for _, vb := range b.vectors {
+		if view := b.viewOf(vb); view != nil {
+			view.Prefetch(old)
+		}
+	}
+	return nil
+}
+
+// leastReadAhead is how many rows are worth it.
+const leastReadAhead = 4
 
 func (b *batch) change(seq, version uint64, c *pointChange) error {
 	if c.kind == changePut {
@@ -295,11 +333,16 @@ func (b *batch) row(name string, slot uint32) ([]float32, error) {
 	if i, ok := vb.at[slot]; ok {
 		return vb.rows[i], nil
 	}
+	return b.viewOf(vb).Row(slot)
+}
+
+// viewOf returns the rows of a vector, borrowed until the group is published.
+func (b *batch) viewOf(vb *vectorBatch) *mmapvec.View {
 	if vb.view == nil {
 		vb.view = vb.store.rows.View()
 		b.ap.borrowed = append(b.ap.borrowed, vb)
 	}
-	return vb.view.Row(slot)
+	return vb.view
 }
 
 // sameVectors says whether the slot holds exactly these vectors. A row that cannot be read
