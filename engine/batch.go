@@ -107,9 +107,7 @@ func (b *batch) readAhead(seq uint64, changes []pointChange) error {
 		return nil
 	}
 	for _, vb := range b.vectors {
-		if view := b.viewOf(vb); view != nil {
-			view.Prefetch(old)
-		}
+		b.viewOf(vb).Prefetch(old)
 	}
 	return nil
 }

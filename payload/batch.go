@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -140,14 +141,15 @@ func lastOfRecord(ops []Op, last map[string]int) []Op {
 		for to = from + 1; to < len(ops) && ops[to].Seq == ops[from].Seq; to++ {
 		}
 		record := ops[from:to]
-		if keysOf(record, last) < len(record) && !copied {
+		dropped := lastOfKeys(record, last)
+		if dropped && !copied {
 			out, copied = slices.Clone(ops[:from]), true
 		}
 		if !copied {
 			continue
 		}
 		for i := range record {
-			if len(record) == 1 || last[string(record[i].Key)] == i {
+			if !dropped || isLast(record, i, last) {
 				out = append(out, record[i])
 			}
 		}
@@ -155,14 +157,29 @@ func lastOfRecord(ops []Op, last map[string]int) []Op {
 	return out
 }
 
-// keysOf counts the keys of a record and, where it has more than one op, tells which is the last of each.
-func keysOf(record []Op, last map[string]int) int {
-	if len(record) == 1 {
-		return 1
+// fewOps of a record are compared one by one: the map is as large as the largest record was, and clearing it takes as long.
+const fewOps = 8
+
+// lastOfKeys tells whether a key of the record is written more than once. Of a long one it finds the last op of each key.
+func lastOfKeys(record []Op, last map[string]int) bool {
+	if len(record) <= fewOps {
+		for i := range record {
+			if !isLast(record, i, nil) {
+				return true
+			}
+		}
+		return false
 	}
 	clear(last)
 	for i := range record {
 		last[string(record[i].Key)] = i
 	}
-	return len(last)
+	return len(last) < len(record)
+}
+
+func isLast(record []Op, i int, last map[string]int) bool {
+	if len(record) > fewOps {
+		return last[string(record[i].Key)] == i
+	}
+	return !slices.ContainsFunc(record[i+1:], func(op Op) bool { return bytes.Equal(op.Key, record[i].Key) })
 }

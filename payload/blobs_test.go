@@ -474,11 +474,14 @@ func TestOneRecordWritesAKeyTwice(t *testing.T) {
 		set(4, "e", "e"),
 		set(5, "f", "f"), del(5, "f"), del(5, "g"), set(5, "g", "g"), set(5, "h", "1"), set(5, "h", "2"),
 	}
+	for i := range 2 * fewOps {
+		ops = append(ops, set(6, fmt.Sprint("long", i%(2*fewOps-3)), fmt.Sprint(i)))
+	}
 	require.NoError(t, s.Apply(ops))
-	for seq := uint64(1); seq <= 5; seq++ {
+	for seq := uint64(1); seq <= 6; seq++ {
 		requireState(t, s, ops, seq)
 	}
-	require.Len(t, lastOfRecord(ops, map[string]int{}), 9)
+	require.Len(t, lastOfRecord(ops, map[string]int{}), 9+2*fewOps-3)
 	require.Equal(t, int64(binfmt.HeaderSize+3000+2000), s.Stats().BlobBytes)
 	require.NoError(t, s.Close())
 	requireOneContentEach(t, dir)
