@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"math"
@@ -40,6 +41,9 @@ func checkTables(o Options, budget int64) error {
 		return fmt.Errorf("payload: open: %w", err)
 	}
 	defer f.Close()
+	if err := checkFormat(f); err != nil {
+		return fmt.Errorf("payload: open %s: %w", o.Dir, err)
+	}
 	manifest, _, err := badger.ReplayManifestFile(f, externalMagic, badgerOptions(o))
 	if err != nil {
 		return &binfmt.CorruptError{File: f.Name(), Err: err}
@@ -62,6 +66,23 @@ func checkTables(o Options, budget int64) error {
 		}
 	}
 	return nil
+}
+
+// checkFormat tells a store of another version from a damaged one, for which badger has one error: its manifest begins
+// with four letters and our magic, big-endian. What is neither is left to badger.
+func checkFormat(manifest io.ReaderAt) error {
+	var head [6]byte
+	if _, err := manifest.ReadAt(head[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	const version = externalMagic & 0xff
+	if string(head[:5]) != "Bdgr\x15" || head[5] == version {
+		return nil
+	}
+	if head[5] < version {
+		return fmt.Errorf("format version %d is no longer read, this release has %d: load the data anew, or open it with the release that wrote it", head[5], version)
+	}
+	return &binfmt.VersionError{Version: uint32(head[5]), Known: version}
 }
 
 // verifiedAtOpen is how much of the tables is read at open, for some hundredths of a second: badger

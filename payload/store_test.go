@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -103,6 +104,25 @@ func TestOptionsAreWrittenOut(t *testing.T) {
 	require.Equal(t, o.MemTableSize, large.MemTableSize, "a log must fit the memtable of any later start")
 	_, err := Open(Options{})
 	require.Error(t, err)
+}
+
+func TestOtherFormatsAreNoDamage(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(Options{Dir: dir})
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	for version, text := range map[byte]string{1: "format version 1 is no longer read", 3: "format version 3, this release knows up to 2"} {
+		name := filepath.Join(dir, "MANIFEST")
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		b[5] = version
+		require.NoError(t, os.WriteFile(name, b, 0o600))
+		_, err = Open(Options{Dir: dir})
+		require.ErrorContains(t, err, text)
+		var c *binfmt.CorruptError
+		require.False(t, errors.As(err, &c))
+		require.ErrorContains(t, Check(dir), text)
+	}
 }
 
 // A log that was written with much memory is read with little: by Check, or after the limit was lowered.
