@@ -559,7 +559,7 @@ func TestCollectorWorksByItself(t *testing.T) {
 	s := openWithBlobs(t, t.TempDir(), vfs.OS)
 	defer s.Close()
 	s.applyMu.Lock()
-	s.collector.least = 64 << 10
+	s.collector.least = 2 * 100 * 3000 // all that is written and all that is deleted: due at the last delete, not before
 	s.applyMu.Unlock()
 	for seq := uint64(1); seq <= 100; seq++ {
 		require.NoError(t, s.Apply([]Op{set(seq, fmt.Sprint("key", seq), blob(3000))}))
