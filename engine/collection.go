@@ -296,7 +296,8 @@ type view struct {
 	c   *Collection
 	seq uint64
 	collectionState
-	index *vectorindex.View // of the vector that pinWith named
+	databases *[maxDatabases]database // as of seq
+	index     *vectorindex.View       // of the vector that pinWith named
 }
 
 // pin returns a view of the published state; release it.
@@ -317,7 +318,7 @@ func (c *Collection) pinWith(vector *vectorStore) (*view, error) {
 		return nil, ErrClosed // one that was dropped is published as such before its life ends
 	}
 	c.db.views.add(c.db.publishedSeq)
-	v := &view{c: c, seq: c.db.publishedSeq, collectionState: c.pub}
+	v := &view{c: c, seq: c.db.publishedSeq, collectionState: c.pub, databases: c.db.databases}
 	if vector != nil {
 		v.index = vector.index.View()
 	}

@@ -23,6 +23,7 @@ type Fetch struct {
 	Vectors     bool           // the vectors
 	VectorNames []string       // with Vectors: only these; nil means all
 	Document    bool           // FT collections: the key's document
+	Expiry      bool           // FT collections: the document, but only while some key of the database has an expiry
 }
 
 // Hit is one point of a result.
@@ -34,7 +35,7 @@ type Hit struct {
 	Vectors  Vectors
 
 	Key      []byte   // FT collections: the key
-	Document Document // FT collections, with Fetch.Document
+	Document Document // FT collections, with Fetch.Document or Fetch.Expiry; its Kind is 0 where it was not read
 }
 
 // NumID returns the id of a number.

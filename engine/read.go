@@ -360,7 +360,7 @@ func (r *pointReader) payload(h *Hit) error {
 	}
 	if feed != nil {
 		h.Key = doc
-		if r.fetch.Document {
+		if r.fetch.Document || r.fetch.Expiry && r.v.expires() {
 			key := storeKey(nil, prefixDocument, feed.generation, h.Key)
 			h.Document, _, err = readDocument(r.v.c.db.kv, r.v.seq, key)
 		}

@@ -120,3 +120,36 @@ func TestTiesArePagedById(t *testing.T) {
 		require.NoError(t, db.Close())
 	}
 }
+
+// Documents are read for their expiry only while some key of the database has one.
+func TestExpiryIsReadWhereThereIsOne(t *testing.T) {
+	ctx := context.Background()
+	db, err := newDisk().open()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	require.NoError(t, db.CreateIndex(ctx, testIndexDef()))
+	c, err := db.Collection(testIndexDef().Name)
+	require.NoError(t, err)
+	put := func(databaseNum int, key string, expire int64) {
+		body := AppendHashField(nil, []byte("v"), []byte(blobOf(testVector(1, 0))))
+		require.NoError(t, updateAndWait(ctx, db, func(tx *KeyTx) error {
+			return tx.Put(databaseNum, []byte(key), Document{Kind: KindHash, Expire: expire, Body: body})
+		}))
+	}
+	read := func() Document {
+		res, err := c.Search(ctx, SearchRequest{Vector: "v", Query: testVector(1, 0), K: 1, Fetch: Fetch{Expiry: true}})
+		require.NoError(t, err)
+		require.Equal(t, "doc:1", string(res.Hits[0].Key))
+		return res.Hits[0].Document
+	}
+	put(0, "doc:1", 0)
+	require.Zero(t, read())
+	put(1, "doc:1", 99)
+	require.Zero(t, read(), "another database")
+	put(0, "other", 99)
+	require.Equal(t, KindHash, read().Kind)
+	put(0, "other", 0)
+	require.Zero(t, read())
+	put(0, "doc:1", 99)
+	require.EqualValues(t, 99, read().Expire)
+}

@@ -91,7 +91,7 @@ func (c *call) searchInTime(req *searchRequest) (*ftResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	run := &searchRun{ctx: ctx, req: req, expr: expr, now: c.now().UnixMilli(), res: &ftResult{}, maxBytes: c.srv.queryBytes,
+	run := &searchRun{ctx: ctx, req: req, expr: expr, now: c.now().UnixMilli(), fetch: req.fetch(), res: &ftResult{}, maxBytes: c.srv.queryBytes,
 		inserted: c.srv.config.String("search.knn-order") == "insertion"}
 	switch {
 	case req.query.KNN != nil:
@@ -109,13 +109,28 @@ func (c *call) searchInTime(req *searchRequest) (*ftResult, error) {
 	return run.res, err
 }
 
+// fetch is what the reply and its order need of a match: its document, or no more than that it has not expired.
+func (r *searchRequest) fetch() engine.Fetch {
+	stored := func(name string) bool { return r.query.KNN == nil || name != r.query.KNN.As }
+	document := r.sortBy != "" && stored(r.sortBy)
+	switch {
+	case r.noContent:
+	case !r.hasReturn:
+		document = true
+	default:
+		document = document || slices.ContainsFunc(r.returns, func(f returnField) bool { return stored(f.name) })
+	}
+	return engine.Fetch{Document: document, Expiry: !document}
+}
+
 // searchRun is one search at work.
 type searchRun struct {
-	ctx  context.Context
-	req  *searchRequest
-	expr filter.Expr
-	now  int64
-	res  *ftResult
+	ctx   context.Context
+	req   *searchRequest
+	expr  filter.Expr
+	now   int64
+	fetch engine.Fetch // of every match
+	res   *ftResult
 
 	inserted bool // order of a vector clause without SORTBY: by insertion, not by distance
 	bytes    int  // of documents held
@@ -137,7 +152,7 @@ func (s *searchRun) nearest() error {
 	for want := k.K; ; {
 		found, err := x.Search(s.ctx, engine.SearchRequest{
 			Vector: k.Field, Query: query, Filter: s.expr, K: want, Ef: cmp.Or(k.EfRuntime, o.EfRuntime),
-			Exact: f.Vector.Flat || k.AdHoc, Fetch: engine.Fetch{Document: true},
+			Exact: f.Vector.Flat || k.AdHoc, Fetch: s.fetch,
 		})
 		if err != nil {
 			return err
@@ -189,7 +204,7 @@ func (s *searchRun) matches() error {
 	wanted := s.req.offset + s.req.num
 	stopped := false
 	dropped := 0
-	err := s.req.index.Each(s.ctx, s.expr, engine.Fetch{Document: true}, func(h *engine.Hit) error {
+	err := s.req.index.Each(s.ctx, s.expr, s.fetch, func(h *engine.Hit) error {
 		if s.req.sortBy == "" && len(s.res.rows) >= wanted {
 			stopped = true
 			return engine.ErrStop
@@ -273,7 +288,8 @@ func boolInt(b bool) int {
 // row makes a result of a hit, unless its key has expired.
 func (s *searchRun) row(h *engine.Hit) (ftRow, bool, error) {
 	d := h.Document
-	if d.Kind != engine.KindHash || d.Expire != 0 && d.Expire <= s.now {
+	read := s.fetch.Document || d.Kind != 0
+	if read && (d.Kind != engine.KindHash || d.Expire != 0 && d.Expire <= s.now) {
 		return ftRow{}, false, nil
 	}
 	row := ftRow{key: h.Key, id: h.ID.Num()}

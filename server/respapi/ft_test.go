@@ -284,9 +284,31 @@ func TestFTNearestBehindExpiredKeys(t *testing.T) {
 			run(t, rdb, "PEXPIRE", fmt.Sprintf("doc:%d", i), "1")
 		}
 		time.Sleep(3 * time.Millisecond)
-		got := search(t, rdb, "idx", "*=>[KNN 2 @v $q]", "PARAMS", "2", "q", blob(0, 0), "NOCONTENT")
-		require.Equal(t, docs(9, 10), got.ids)
-		require.Equal(t, int64(2), got.total)
+		for _, shown := range [][]any{{"NOCONTENT"}, {"RETURN", "1", "__v_score"}, {"RETURN", "0"}, {"RETURN", "1", "year"}, {}} {
+			got := search(t, rdb, append([]any{"idx", "*=>[KNN 2 @v $q]", "PARAMS", "2", "q", blob(0, 0)}, shown...)...)
+			require.Equal(t, docs(9, 10), got.ids)
+			require.Equal(t, int64(2), got.total)
+		}
+	})
+}
+
+// What the reply shows does not depend on whether documents had to be read for an expiry.
+func TestFTFieldsOfNearest(t *testing.T) {
+	both(t, func(t *testing.T, rdb *redis.Client) {
+		movies(t, rdb)
+		nearest := func(args ...any) []map[string]string {
+			return search(t, rdb, append([]any{"idx", "*=>[KNN 2 @v $q AS d]", "PARAMS", "2", "q", blob(0, 0)}, args...)...).rows
+		}
+		check := func() {
+			require.Equal(t, []map[string]string{{}, {}}, nearest("NOCONTENT"))
+			require.Equal(t, []map[string]string{{"d": "0"}, {"d": "1"}}, nearest("RETURN", "1", "d"))
+			require.Equal(t, []map[string]string{{"d": "0", "year": "2010"}, {"d": "1", "year": "2011"}}, nearest("RETURN", "2", "d", "year"))
+			require.Equal(t, []map[string]string{{"d": "1"}, {"d": "0"}}, nearest("RETURN", "1", "d", "SORTBY", "year", "DESC"))
+			require.Len(t, nearest()[0], 5)
+		}
+		check()
+		run(t, rdb, "PEXPIRE", "doc:5", "100000")
+		check()
 	})
 }
 
