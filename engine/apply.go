@@ -37,6 +37,7 @@ type applier struct {
 	keyNum      uint64
 
 	group     []payload.Op // of the group, not yet in badger
+	documents []byte       // what of these is documents
 	batches   []*batch     // touched collections, in order of their first touch
 	byNum     map[uint32]*batch
 	borrowed  []*vectorBatch // that hold a view of their rows
@@ -130,7 +131,10 @@ func (ap *applier) flush() error {
 		return fmt.Errorf("badger: %w", err)
 	}
 	clear(ap.group)
-	ap.group = ap.group[:0]
+	ap.group, ap.documents = ap.group[:0], ap.documents[:0]
+	if cap(ap.documents) > maxKeptBuffer {
+		ap.documents = nil
+	}
 	return nil
 }
 
@@ -293,7 +297,9 @@ func (ap *applier) keys(seq uint64, o *opKeys) error {
 		ap.keyNum = max(ap.keyNum, c.doc.Number)
 		op := payload.Op{Key: storeKey(nil, prefixDocument, c.generation, c.key), Seq: seq, Delete: c.kind == keyDelete}
 		if c.kind == keyPut {
-			op.Value = c.doc.appendStored(nil)
+			from := len(ap.documents)
+			ap.documents = c.doc.appendStored(ap.documents)
+			op.Value = ap.documents[from:len(ap.documents):len(ap.documents)]
 		}
 		ap.group = append(ap.group, op)
 		for _, f := range ap.feeds {

@@ -296,6 +296,7 @@ func (ap *applier) retreat() {
 		}
 	}
 	clear(ap.byNum)
+	ap.documents = nil
 	ap.group, ap.batches, ap.onPublish, ap.afterward = nil, nil, nil, nil
 }
 

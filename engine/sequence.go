@@ -17,6 +17,7 @@ const (
 	maxQueuedBytes = 128 << 20 // the sequencer waits above this
 	maxGroupBytes  = 16 << 20  // one commit group
 	maxRecordBytes = 1 << 30
+	maxKeptBuffer  = 4 << 20 // a larger one is not kept for the next record or group
 
 	// Small records cost more than their bytes, and whoever comes last waits for all of them.
 	maxQueuedRecords = 1 << 15
@@ -110,7 +111,7 @@ func (s *sequencer) appendLocked(o op) (uint64, error) {
 	if err := s.log.Append(wal.Record{Seq: seq, Kind: o.kind(), Data: s.buf.Buf}); err != nil {
 		return 0, fmt.Errorf("%w: log: %w", ErrReadOnly, err)
 	}
-	if cap(s.buf.Buf) > 4<<20 {
+	if cap(s.buf.Buf) > maxKeptBuffer {
 		s.buf.Buf = nil
 	}
 	s.last = seq

@@ -109,9 +109,11 @@ func (f *logFile) zeroAhead(end int64) error {
 	if n == 0 {
 		return nil
 	}
-	_, err := f.file.WriteAt(make([]byte, n), end)
+	_, err := f.file.WriteAt(zeros[:n], end)
 	return err
 }
+
+var zeros [zeroBytes]byte
 
 // current returns the last file.
 func (l *Log) current() *logFile {
