@@ -6,12 +6,9 @@ import (
 	"math"
 	"os"
 	"path"
-	"runtime/debug"
-	"runtime/metrics"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // defaultMemory returns 75 % of what the control group or else the machine has; what cannot be
@@ -82,62 +79,6 @@ func machineMemory() int64 {
 		}
 	}
 	return math.MaxInt64
-}
-
-// heapGrowth is how much of the live heap, in percent, may be garbage. What grows with the data
-// lies outside of the heap, so that it is small and collecting it is cheap: measured during a load
-// of 331 479 hashes, 25 instead of 100 costs 4 % of the rate and saves 100 MB of 300.
-const heapGrowth = 25
-
-// leastHeap is what the Go heap needs in any case.
-const leastHeap = 96 << 20
-
-// limitHeap gives the Go heap its part of the limit; the rest is for codes, graphs and slots,
-// which live outside of it (engine.Options.MemoryLimit). A GOGC or GOMEMLIMIT set by the user stands.
-func limitHeap(limit int64) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(heapGrowth)
-	}
-	if os.Getenv("GOMEMLIMIT") != "" || limit == math.MaxInt64 {
-		return
-	}
-	debug.SetMemoryLimit(max(limit/4, leastHeap))
-}
-
-const (
-	trimTick   = time.Second
-	trimQuiet  = 3        // ticks without work
-	trimBytes  = 32 << 20 // allocated since the last time: less is not worth a collection
-	quietBytes = 4 << 20  // allocated within a tick that counts as quiet
-)
-
-// trimHeap gives the memory of garbage back to the system when the work that made it is over: without
-// work nothing starts a collection for two minutes, and after a load garbage is half of the heap.
-func trimHeap(stop <-chan struct{}) {
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	allocated := func() uint64 {
-		metrics.Read(sample)
-		return sample[0].Value.Uint64()
-	}
-	tick := time.NewTicker(trimTick)
-	defer tick.Stop()
-	last, trimmed, quiet := allocated(), allocated(), 0
-	for {
-		select {
-		case <-stop:
-			return
-		case <-tick.C:
-		}
-		now := allocated()
-		if quiet++; now-last > quietBytes {
-			quiet = 0
-		}
-		last = now
-		if quiet >= trimQuiet && now-trimmed > trimBytes {
-			debug.FreeOSMemory()
-			trimmed, quiet = now, 0
-		}
-	}
 }
 
 // storeBytes is the share of badger's tables and caches; 0 is the engine's default.

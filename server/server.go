@@ -71,6 +71,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	limitHeap(cfg.MemoryLimit)
+	s.serving.Go(func() { newHeap().tend(s.stop) })
 	addProcessors(cfg.workers())
 	if err := nice.Check(); err != nil {
 		s.log.Warn("graphs are built at the priority of requests", "err", err)
@@ -100,7 +101,6 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s.svc.Attach(s.db)
 	s.serving.Add(1)
 	go s.warn()
-	s.serving.Go(func() { trimHeap(s.stop) })
 	return s, nil
 }
 
