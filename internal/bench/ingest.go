@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,8 @@ func (r *Run) Ingest(ctx context.Context, protocol string) (err error) {
 	if err != nil {
 		return err
 	}
+	// An application that asks is another process: loaders must not keep a processor of the Go scheduler from it.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(r.Loaders + askers))
 	loading := r.probe(ctx, d)
 	l, err := r.fill(ctx, d, rows, ahead)
 
