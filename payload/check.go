@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/dgraph-io/badger/v4/pb"
 	"github.com/dgraph-io/badger/v4/table"
 	"github.com/dgraph-io/badger/v4/y"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/isobath/isobath/internal/binfmt"
@@ -49,23 +51,43 @@ func checkTables(o Options, budget int64) error {
 		return &binfmt.CorruptError{File: f.Name(), Err: err}
 	}
 	ids := slices.Sorted(maps.Keys(manifest.Tables))
-	for _, id := range slices.Backward(ids) {
-		name := table.NewFilename(id, o.Dir)
-		size, err := checkTable(name)
-		if errors.Is(err, fs.ErrNotExist) {
+	slices.Reverse(ids)
+	sizes := make([]int64, len(ids))
+	err = eachTable(o.Dir, ids, func(i int, name string) (err error) {
+		if sizes[i], err = checkTable(name); errors.Is(err, fs.ErrNotExist) {
 			return &binfmt.CorruptError{File: name, Err: err}
-		} else if err != nil {
-			return err
 		}
-		if size > budget {
-			continue
-		}
-		budget -= size
-		if err := verifyBlocks(name, id); err != nil {
-			return err
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	young := ids[:0]
+	for i, id := range ids {
+		if sizes[i] <= budget {
+			budget -= sizes[i]
+			young = append(young, id)
 		}
 	}
-	return nil
+	return eachTable(o.Dir, young, func(i int, name string) error { return verifyBlocks(name, young[i]) })
+}
+
+// tablesAtOnce is how many tables are read together: one after the other they take twice as long from a cold disk.
+const tablesAtOnce = 4
+
+// eachTable calls check for every table and returns the error of the first in the list that has one.
+func eachTable(dir string, ids []uint64, check func(i int, name string) error) error {
+	errs := make([]error, len(ids))
+	var group errgroup.Group
+	group.SetLimit(tablesAtOnce)
+	for i, id := range ids {
+		group.Go(func() error {
+			errs[i] = check(i, table.NewFilename(id, dir))
+			return nil
+		})
+	}
+	_ = group.Wait() // they are in errs, in order
+	return cmp.Or(errs...)
 }
 
 // checkFormat tells a store of another version from a damaged one, for which badger has one error: its manifest begins
