@@ -247,7 +247,7 @@ func appendValue(dst []byte, v any) ([]byte, error) {
 
 func (h *Handler) writeError(w http.ResponseWriter, began time.Time, err error) {
 	api := toAPI(err)
-	if api.status >= 500 {
+	if api.status >= 500 && !errors.Is(err, service.ErrLoading) { // clients ask again and again until it is there
 		h.log.Error("request failed", "err", err)
 	}
 	text, _ := json.Marshal(strings.ToValidUTF8(api.text, "\uFFFD"))
