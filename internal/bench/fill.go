@@ -41,7 +41,7 @@ func (r *Run) fill(ctx context.Context, d door, to int, ahead []request) (loadin
 			return err
 		}
 		acknowledged := time.Now()
-		if err := r.find(ctx, d, worker, from+i, vector); err != nil {
+		if err := r.find(ctx, d, worker, from+i, vector, freshEf, freshK); err != nil {
 			return fmt.Errorf("after its acknowledgement: %w", err)
 		}
 		asked.Add(1)
@@ -94,8 +94,8 @@ const (
 )
 
 // find asks for a row by its own vector.
-func (r *Run) find(ctx context.Context, s searcher, worker, row int, vector []float32) error {
-	a, err := s.search(ctx, worker, vector, freshEf, min(freshK, r.set.Rows))
+func (r *Run) find(ctx context.Context, s searcher, worker, row int, vector []float32, ef, k int) error {
+	a, err := s.search(ctx, worker, vector, ef, min(k, r.set.Rows))
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func (r *Run) Restart(ctx context.Context) (err error) {
 // restartBatches is the number of requests that a kill follows.
 const restartBatches = 20
 
-// firstAnswer starts a server and asks for a row by its own vector until it is found.
+// firstAnswer starts a server and asks for a row by its own vector, as a client would, until it is found.
 func (r *Run) firstAnswer(ctx context.Context, dir string) (_ *server, answered, ready time.Duration, err error) {
 	middle, err := r.set.Read(r.set.Rows/2, r.set.Rows/2+1)
 	if err != nil {
@@ -99,7 +99,7 @@ func (r *Run) firstAnswer(ctx context.Context, dir string) (_ *server, answered,
 		default:
 		}
 		// Until it is up, and while the log is replayed, the server refuses.
-		return r.find(ctx, d, 0, r.set.Rows/2, middle.Row(0)) == nil, ctx.Err()
+		return r.find(ctx, d, 0, r.set.Rows/2, middle.Row(0), r.Ef, r.K) == nil, ctx.Err()
 	})
 	answered = time.Since(proc.Started)
 	if err != nil {
