@@ -119,10 +119,12 @@ func (g *links) searchFiltered(q Scorer, near uint64, o SearchOptions, s *Scratc
 func (w *filtered) run() []Candidate {
 	s := w.s
 	ahead, _ := w.q.(Prefetcher)
+	sifter, _ := w.q.(Sifter)
 	lo, hi := s.logged, s.logged
 	first, hops := lo, w.hops
 	s.logged = 0
 	for chosen := w.choose(); ; {
+		batch, bound := s.sift(sifter, lo, hi, w.bound)
 		end := hi
 		if chosen != worstKey {
 			if w.hops++; w.hops == hopsBeforeCount && w.accepted < w.want {
@@ -139,8 +141,8 @@ func (w *filtered) run() []Candidate {
 		if chosen == worstKey && lo == end {
 			break
 		}
-		if lo < hi {
-			for _, k := range s.score(w.q, lo, hi, w.bound) {
+		if len(batch) > 0 {
+			for _, k := range s.score(w.q, batch, bound, w.bound) {
 				if k < w.bound {
 					w.note(k)
 				}

@@ -47,6 +47,13 @@ type Scorer interface {
 // of Distances after the next one is about.
 type Prefetcher interface{ Prefetch(ids []uint32) }
 
+// Sifter is a Scorer that can tell by a part of a node's data that it is hardly nearer than a bound.
+type Sifter interface {
+	// Sift writes to kept those of ids that may be nearer than bound, in their order, and returns how many they are. The
+	// walk does something else before it asks for their distances, with a bound of +Inf: time to load the rest of the data.
+	Sift(ids, kept []uint32, bound float32) int
+}
+
 // Space makes probes; a builder takes one per worker.
 type Space interface{ NewProbe() Probe }
 

@@ -37,6 +37,7 @@ type Scratch struct {
 	passed  []uint32 // refused nodes whose links a two-hop walk has read
 	busy    bool     // a walk is under way or paused, or was ended by a panic
 	ids     []uint32 // unseen neighbours of one hop
+	kept    []uint32 // of one hop, those that were not sifted out
 	out     []float32
 	scored  []uint64 // keys of a hop's nodes that may enter the pool
 	queue   []uint64 // heap of a filtered walk
@@ -68,6 +69,7 @@ func (s *Scratch) fit(g *links, ef int) {
 	}
 	if n := g.m0 + 8; len(s.ids) < n {
 		s.ids = make([]uint32, n)
+		s.kept = make([]uint32, n)
 		s.out = make([]float32, n)
 		s.scored = make([]uint64, n)
 	}
@@ -197,11 +199,20 @@ func (s *Scratch) gather(row []uint32, n int, limit uint32) int {
 	return n + c
 }
 
-// score returns the keys of log[lo:hi] that are below worst. Valid until the next call.
-func (s *Scratch) score(q Scorer, lo, hi int, worst uint64) []uint64 {
-	ids := s.log[lo:hi]
+// sift returns the nodes of log[lo:hi] that are to be scored, with the bound to score them by. Valid until the next call.
+func (s *Scratch) sift(sf Sifter, lo, hi int, worst uint64) (ids []uint32, bound float32) {
+	ids, bound = s.log[lo:hi], boundOf(worst)
+	if sf == nil || worst == worstKey || lo == hi {
+		return ids, bound
+	}
+	n := sf.Sift(ids, s.kept, bound)
+	return s.kept[:n], anyDistance
+}
+
+// score returns the keys of ids that are below worst. Valid until the next call.
+func (s *Scratch) score(q Scorer, ids []uint32, bound float32, worst uint64) []uint64 {
 	out, scored := s.out[:len(ids)], s.scored[:len(ids)]
-	q.Distances(ids, out, boundOf(worst))
+	q.Distances(ids, out, bound)
 	n := 0
 	for i, d := range out {
 		k := key(d, ids[i])

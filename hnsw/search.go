@@ -118,13 +118,14 @@ type reach struct {
 // expand goes on with the walk that s holds. This loop is where a query spends its time.
 //
 // Three nodes are under way at a time, so that nothing waits for memory: one is chosen and its links are asked for, one
-// has its links read and the codes behind them asked for, the neighbours of the third are scored. A node is chosen
+// has its links read and the codes behind them asked for, the neighbours of the third are scored, after they were sifted. A node is chosen
 // before the distances of the two before it are known: at equal Ef that costs up to 8 % more distances, at equal recall
 // less than 1 %.
 func (g *links) expand(q Scorer, level int, r reach, s *Scratch) {
 	ef := r.ef
 	pool := s.pool[:ef+1]
 	ahead, _ := q.(Prefetcher)
+	sifter, _ := q.(Sifter)
 	n, at, hops := s.pooled, s.at, 0 // nothing before pool[at] is left to expand
 	worst := worstKey
 	if n == ef {
@@ -134,6 +135,7 @@ func (g *links) expand(q Scorer, level int, r reach, s *Scratch) {
 	first := lo
 	s.logged = 0
 	for chosen := worstKey; ; {
+		batch, bound := s.sift(sifter, lo, hi, worst)
 		end := hi
 		if chosen != worstKey {
 			hops++
@@ -158,8 +160,8 @@ func (g *links) expand(q Scorer, level int, r reach, s *Scratch) {
 		if chosen == worstKey && lo == end {
 			break
 		}
-		if lo < hi {
-			for _, k := range s.score(q, lo, hi, worst) {
+		if len(batch) > 0 {
+			for _, k := range s.score(q, batch, bound, worst) {
 				if k >= worst {
 					continue
 				}

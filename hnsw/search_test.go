@@ -84,3 +84,57 @@ func TestScratchSurvivesAPanic(t *testing.T) {
 		}
 	}
 }
+
+// sifted is a Scorer that leaves nodes out by their exact distances, and refuses to score what it left out.
+type sifted struct {
+	Scorer
+	t     *testing.T
+	last  []uint32 // kept by the last Sift
+	calls int
+	out   []float32
+}
+
+func (s *sifted) Sift(ids, kept []uint32, bound float32) (n int) {
+	s.calls++
+	require.Less(s.t, bound, anyDistance)
+	require.NotEmpty(s.t, ids)
+	s.out = slices.Grow(s.out[:0], len(ids))[:len(ids)]
+	s.Scorer.Distances(ids, s.out, bound)
+	for i, id := range ids {
+		kept[n] = id
+		if s.out[i] < bound {
+			n++
+		}
+	}
+	s.last = slices.Clone(kept[:n])
+	return n
+}
+
+func (s *sifted) Distances(ids []uint32, out []float32, bound float32) {
+	if s.last != nil {
+		require.Equal(s.t, s.last, ids)
+		require.Equal(s.t, anyDistance, bound)
+		s.last = nil
+	}
+	s.Scorer.Distances(ids, out, bound)
+}
+
+// Walks that sift find the same by the same way.
+func TestSiftedWalks(t *testing.T) {
+	base, queries := clustered(9, 5020, 16, 100, 0.5).split(20)
+	g := build(t, base, Params{EfConstruction: 60, Seed: 5}, 1)
+	s := NewScratch()
+	for _, o := range []SearchOptions{{Ef: 30}, {Ef: 30, Pause: 10}, {Ef: 30, Want: 20, Bits: some(1, base.len(), 0.3)}} {
+		calls := 0
+		for i := range queries.len() {
+			q := base.query(queries.row(uint32(i)))
+			want := slices.Clone(g.Search(q, o, s))
+			stats := s.Stats
+			sq := &sifted{Scorer: q, t: t}
+			require.Equal(t, want, g.Search(sq, o, s))
+			require.Equal(t, stats, s.Stats)
+			calls += sq.calls
+		}
+		require.Greater(t, calls, queries.len())
+	}
+}

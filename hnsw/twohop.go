@@ -62,7 +62,7 @@ func (g *links) searchTwoHop(q Scorer, near uint64, o SearchOptions, s *Scratch)
 		}
 		for lo < hi {
 			most := min(hi, lo+len(s.out))
-			for _, k := range s.score(q, lo, most, worst) {
+			for _, k := range s.score(q, s.log[lo:most], boundOf(worst), worst) {
 				if k >= worst {
 					continue
 				}

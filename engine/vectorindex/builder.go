@@ -20,7 +20,8 @@ type builder struct {
 }
 
 type buildWorker struct {
-	probe   *codeProbe
+	probe   hnsw.Probe
+	book    *codebook // of probe
 	scratch *hnsw.Scratch
 }
 
@@ -43,8 +44,8 @@ func (b *builder) aim(ix *Index, book *codebook, codes []byte) {
 		if w.scratch == nil {
 			w.scratch = hnsw.NewScratch()
 		}
-		if w.probe == nil || w.probe.book != book {
-			w.probe = &codeProbe{space: &b.space, book: book, query: book.quantizer.NewQuery()}
+		if w.book != book {
+			w.probe, w.book = b.space.NewProbe(), book
 		}
 	}
 }

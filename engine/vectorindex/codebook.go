@@ -82,6 +82,7 @@ type codebook struct {
 	centre    []float32       // subtracted before the rotation; nil: nothing
 	quantizer quant.Quantizer // nil: codesNone
 	stride    int             // bytes of a code
+	ahead     int             // cache lines of a code that walks ask for ahead of time, 0: too many
 }
 
 // newCodebook makes the codebook of a kind; the parts of c that quant would refuse were validated.
@@ -92,6 +93,9 @@ func newCodebook(c *Config, kind codeKind, quantile float32, centre []float32) *
 	}
 	b.quantizer = quant.New(codeParams(c, kind, quantile, centre))
 	b.stride = b.quantizer.Stride()
+	if lines := b.quantizer.First() / 64; lines <= prefetchLines {
+		b.ahead = lines
+	}
 	return b
 }
 

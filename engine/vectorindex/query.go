@@ -72,6 +72,10 @@ func (sc *scratch) scorer() hnsw.Scorer {
 		return &recorder{&sc.codes, sc.trace, sc.codes.codes}
 	}
 	if !sc.r.Rows {
+		if sifter := quant.SifterOf(sc.codes.query); sifter != nil {
+			sc.planes = planeScorer{&sc.codes, sifter}
+			return &sc.planes
+		}
 		return &sc.codes
 	}
 	sc.rows.sc = sc

@@ -39,6 +39,7 @@ type scratch struct {
 	asked   []askedBook
 	query   mmapvec.Query
 	codes   codeScorer
+	planes  planeScorer // of codes
 	rows    rowScorer
 	hnsw    []*hnsw.Scratch // of walks through graphs
 	near    nearest
@@ -91,7 +92,7 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 // end drops what must not be kept alive by the pool.
 func (sc *scratch) end() {
 	sc.ctx, sc.v, sc.r, sc.nodes, sc.codes, sc.near.before = nil, nil, Request{}, nil, codeScorer{}, nil
-	sc.rows = rowScorer{}
+	sc.rows, sc.planes = rowScorer{}, planeScorer{}
 	clear(sc.walks)
 	sc.walks = sc.walks[:0]
 	sc.query.Release()

@@ -30,6 +30,9 @@ func newByteCodes(p Params) *byteCodes {
 // Stride implements [Quantizer].
 func (z *byteCodes) Stride() int { return z.stride }
 
+// First implements [Quantizer].
+func (z *byteCodes) First() int { return z.stride }
+
 // Encode implements [Quantizer]. It panics if dst is not Stride or row is not Dim long.
 func (z *byteCodes) Encode(dst []byte, row []float32) {
 	if len(dst) != z.stride {

@@ -25,6 +25,9 @@ func (z *l1Codes) padded() int { return (z.dim + distance.CodeGroup - 1) &^ (dis
 // Stride implements [Quantizer].
 func (z *l1Codes) Stride() int { return z.stride }
 
+// First implements [Quantizer].
+func (z *l1Codes) First() int { return z.stride }
+
 // Encode implements [Quantizer]. It panics if dst is not Stride or row is not Dim long.
 func (z *l1Codes) Encode(dst []byte, row []float32) {
 	if len(dst) != z.stride {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 
+	"github.com/isobath/isobath/internal/prefetch"
 	"github.com/isobath/isobath/mmapvec/distance"
 )
 
@@ -248,13 +249,40 @@ func (q *planeQuery) Distances(codes []byte, ids []uint32, out []float32, bound 
 	}
 }
 
-// pass scores first planes, and whole rows where these leave a row in question.
-func (q *planeQuery) pass(codes []byte, ids []uint32, out []float32, bound float32) {
-	z := q.z
+// Sift implements [Sifter].
+func (q *planeQuery) Sift(codes []byte, ids, kept []uint32, bound float32) (n int) {
+	if !(bound < math.MaxFloat32) {
+		return copy(kept, ids)
+	}
+	q.measure()
+	for len(ids) > 0 {
+		part := ids[:min(len(ids), passRows)]
+		q.bounds(codes, part, q.results[:])
+		for i, id := range part {
+			kept[n] = id
+			if q.results[i] < bound {
+				n++
+			}
+		}
+		ids = ids[len(part):]
+	}
+	first := q.z.First()
+	prefetch.Rows(codes[min(first, len(codes)):], q.z.stride, (q.z.stride-first)/64, kept[:n])
+	return n
+}
+
+// bounds writes to out the least distances that first planes let expect.
+func (q *planeQuery) bounds(codes []byte, ids []uint32, out []float32) {
 	if q.pending != nil {
 		q.packPending()
 	}
-	distance.FirstPlaneBounds(q.firsts, codes, z.stride, ids, &q.bound, out)
+	distance.FirstPlaneBounds(q.firsts, codes, q.z.stride, ids, &q.bound, out)
+}
+
+// pass scores first planes, and whole rows where these leave a row in question.
+func (q *planeQuery) pass(codes []byte, ids []uint32, out []float32, bound float32) {
+	z := q.z
+	q.bounds(codes, ids, out)
 	n := 0
 	for i, least := range out[:len(ids)] {
 		q.survivors[n], q.at[n] = ids[i], uint32(i)

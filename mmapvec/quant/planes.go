@@ -82,6 +82,14 @@ func (z *planeCodes) plane(row []byte, p int) []byte {
 // Stride implements [Quantizer].
 func (z *planeCodes) Stride() int { return z.stride }
 
+// First implements [Quantizer].
+func (z *planeCodes) First() int {
+	if z.twoPasses {
+		return distance.FirstPlaneBytes(z.planeBytes())
+	}
+	return z.stride
+}
+
 // Encode implements [Quantizer]. It panics if dst is not Stride or row is not Dim long.
 func (z *planeCodes) Encode(dst []byte, row []float32) {
 	if len(dst) != z.stride {

@@ -17,12 +17,13 @@ import (
 var planeBits = []int{4, 2, 1}
 
 func TestPlaneStride(t *testing.T) {
-	for _, c := range []struct{ dim, bits, stride int }{
-		{1, 1, 64}, {1, 4, 64}, {64, 4, 64}, {65, 4, 128}, {100, 4, 128}, {100, 2, 64}, {100, 1, 64}, {384, 1, 64},
-		{385, 1, 128}, {384, 4, 256}, {768, 4, 448}, {768, 2, 256}, {768, 1, 128}, {1536, 4, 832},
+	for _, c := range []struct{ dim, bits, stride, first int }{
+		{1, 1, 64, 64}, {1, 4, 64, 64}, {64, 4, 64, 64}, {65, 4, 128, 128}, {100, 4, 128, 128}, {100, 2, 64, 64}, {100, 1, 64, 64},
+		{384, 1, 64, 64}, {385, 1, 128, 128}, {384, 4, 256, 64}, {768, 4, 448, 128}, {768, 2, 256, 128}, {768, 1, 128, 128}, {1536, 4, 832, 256},
 	} {
 		z := New(Params{Dim: c.dim, Bits: c.bits})
 		require.Equal(t, c.stride, z.Stride(), "%+v", c)
+		require.Equal(t, c.first, z.First(), "%+v", c)
 		require.GreaterOrEqual(t, c.stride, distance.FirstPlaneBytes(z.(*planeCodes).planeBytes()))
 	}
 }
@@ -147,6 +148,7 @@ func testFirstPass(t *testing.T, p Params, asCode bool) {
 		bound := all[nearest(all, near)[near-1]]
 		q.Distances(codes, upTo(n), some, bound)
 		distance.FirstPlaneBounds(q.firsts, codes, z.Stride(), upTo(n), &q.bound, least)
+		requireSifts(t, q, codes, least, bound)
 		for j, got := range some {
 			if math.Float32bits(got) == math.Float32bits(all[j]) {
 				kept++
@@ -296,4 +298,27 @@ func TestPlaneQueriesDoNotAllocate(t *testing.T) {
 			}))
 		}
 	}
+}
+
+// requireSifts asks for the rows whose least distance is below bound.
+func requireSifts(t *testing.T, q Query, codes []byte, least []float32, bound float32) {
+	t.Helper()
+	var want []uint32
+	for i, d := range least {
+		if d < bound {
+			want = append(want, uint32(i))
+		}
+	}
+	kept := make([]uint32, len(least))
+	sifter := SifterOf(q)
+	require.Equal(t, want, kept[:sifter.Sift(codes, upTo(len(least)), kept, bound)])
+	require.Equal(t, upTo(len(least)), kept[:sifter.Sift(codes, upTo(len(least)), kept, inf)])
+	require.Zero(t, sifter.Sift(codes, nil, kept, bound))
+}
+
+func TestSiftersAreCodesOfTwoPasses(t *testing.T) {
+	require.Nil(t, SifterOf(New(Params{Dim: 768}).NewQuery()))
+	require.Nil(t, SifterOf(New(Params{Dim: 768, Bits: 1}).NewQuery()))
+	require.Nil(t, SifterOf(New(Params{Dim: 768, Metric: distance.L1}).NewQuery()))
+	require.NotNil(t, SifterOf(New(Params{Dim: 768, Bits: 4}).NewQuery()))
 }

@@ -82,6 +82,9 @@ func New(p Params) Quantizer {
 type Quantizer interface {
 	// Stride returns the bytes of one code row, a multiple of 64.
 	Stride() int
+	// First returns how many bytes from the begin of a row a query reads of every row, a multiple of 64; of rows that it
+	// cannot give up after these it reads all.
+	First() int
 	// Encode writes the code of row to dst, which is Stride bytes long. Rows hold finite numbers and are normalised
 	// already where cosine is meant; others get some code, without a panic.
 	Encode(dst []byte, row []float32)
@@ -107,4 +110,20 @@ type Query interface {
 	// Deviation returns the standard deviation of the estimate for one code row from the exact distance, 0 if it is not
 	// known. Errors of rotated codes are close to a normal distribution; a bound of five deviations rarely fails.
 	Deviation(code []byte) float32
+}
+
+// Sifter is a Query on codes of several planes, which tells by the first one what the others are worth a look of.
+type Sifter interface {
+	Query
+	// Sift writes to kept those of ids whose rows are not very probably farther than bound, in their order, and returns
+	// how many they are; all for a bound of +Inf. It has the processor load what Distances reads of them with that bound.
+	Sift(codes []byte, ids, kept []uint32, bound float32) int
+}
+
+// SifterOf returns q as a Sifter, nil if all of each row is read at once.
+func SifterOf(q Query) Sifter {
+	if p, ok := q.(*planeQuery); ok && p.z.twoPasses {
+		return p
+	}
+	return nil
 }
