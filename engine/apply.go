@@ -297,9 +297,7 @@ func (ap *applier) keys(seq uint64, o *opKeys) error {
 		ap.keyNum = max(ap.keyNum, c.doc.Number)
 		op := payload.Op{Key: storeKey(nil, prefixDocument, c.generation, c.key), Seq: seq, Delete: c.kind == keyDelete}
 		if c.kind == keyPut {
-			from := len(ap.documents)
-			ap.documents = c.doc.appendStored(ap.documents)
-			op.Value = ap.documents[from:len(ap.documents):len(ap.documents)]
+			op.Value = ap.storedForm(&c.doc)
 		}
 		ap.group = append(ap.group, op)
 		for _, f := range ap.feeds {
@@ -312,6 +310,17 @@ func (ap *applier) keys(seq uint64, o *opKeys) error {
 		}
 	}
 	return nil
+}
+
+// storedForm returns what badger keeps of a document, valid until the next flush. What does not fit into the buffer begins
+// another one: it must not move.
+func (ap *applier) storedForm(d *Document) []byte {
+	if need := d.mostStored(); cap(ap.documents)-len(ap.documents) < need {
+		ap.documents = make([]byte, 0, max(need, leastBuffer, min(2*cap(ap.documents), maxKeptBuffer)))
+	}
+	from := len(ap.documents)
+	ap.documents = d.appendStored(ap.documents)
+	return ap.documents[from:len(ap.documents):len(ap.documents)]
 }
 
 func (ap *applier) flushDatabase(c *keyChange, d *database) {

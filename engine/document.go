@@ -66,6 +66,9 @@ func decodeStoredDocument(value []byte) (Document, error) {
 	return d, r.Err()
 }
 
+// mostStored is the length of the stored form, or a few bytes more.
+func (d *Document) mostStored() int { return 1 + 4*binary.MaxVarintLen64 + len(d.Body) }
+
 // appendStored appends the form that badger keeps.
 func (d Document) appendStored(dst []byte) []byte {
 	w := binfmt.Writer{Buf: dst}

@@ -39,13 +39,13 @@ func newFeedState(def IndexDef, generation uint32) *feedState {
 	return f
 }
 
-// clone returns a copy whose counters may be changed.
 // expires tells whether a document of the view's index may have an expiry.
 func (v *view) expires() bool {
 	d := v.databases[v.feed.def.Database]
 	return d.expires > 0 || d.generation != v.feed.generation
 }
 
+// clone returns a copy whose counters may be changed.
 func (f *feedState) clone() *feedState {
 	g := *f
 	g.failures = slices.Clone(f.failures)

@@ -36,6 +36,7 @@ type Hit struct {
 
 	Key      []byte   // FT collections: the key
 	Document Document // FT collections, with Fetch.Document or Fetch.Expiry; its Kind is 0 where it was not read
+	Gone     bool     // FT collections: the key, or the document that was to be read, is not there
 }
 
 // NumID returns the id of a number.

@@ -356,13 +356,15 @@ func (r *pointReader) payload(h *Hit) error {
 	}
 	doc, ok, err := readPayload(r.v.c.db.kv, r.v.seq, r.v.c.num, h.ID)
 	if err != nil || !ok {
+		h.Gone = feed != nil
 		return err
 	}
 	if feed != nil {
 		h.Key = doc
 		if r.fetch.Document || r.fetch.Expiry && r.v.expires() {
 			key := storeKey(nil, prefixDocument, feed.generation, h.Key)
-			h.Document, _, err = readDocument(r.v.c.db.kv, r.v.seq, key)
+			h.Document, ok, err = readDocument(r.v.c.db.kv, r.v.seq, key)
+			h.Gone = !ok
 		}
 		return err
 	}

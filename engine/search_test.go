@@ -124,7 +124,8 @@ func TestTiesArePagedById(t *testing.T) {
 // Documents are read for their expiry only while some key of the database has one.
 func TestExpiryIsReadWhereThereIsOne(t *testing.T) {
 	ctx := context.Background()
-	db, err := newDisk().open()
+	d := newDisk()
+	db, err := d.open()
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
 	require.NoError(t, db.CreateIndex(ctx, testIndexDef()))
@@ -152,4 +153,17 @@ func TestExpiryIsReadWhereThereIsOne(t *testing.T) {
 	require.Zero(t, read())
 	put(0, "doc:1", 99)
 	require.EqualValues(t, 99, read().Expire)
+
+	require.NoError(t, db.Close())
+	db, err = d.open()
+	require.NoError(t, err)
+	c, err = db.Collection(testIndexDef().Name)
+	require.NoError(t, err)
+	require.EqualValues(t, 99, read().Expire, "counted in the checkpoint")
+	require.NoError(t, updateAndWait(ctx, db, func(tx *KeyTx) error {
+		_, err := tx.Delete(0, []byte("doc:1"))
+		return err
+	}))
+	put(0, "doc:1", 0)
+	require.Zero(t, read())
 }

@@ -18,6 +18,7 @@ const (
 	maxGroupBytes  = 16 << 20  // one commit group
 	maxRecordBytes = 1 << 30
 	maxKeptBuffer  = 4 << 20 // a larger one is not kept for the next record or group
+	leastBuffer    = 1 << 16
 
 	// Small records cost more than their bytes, and whoever comes last waits for all of them.
 	maxQueuedRecords = 1 << 15

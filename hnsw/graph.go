@@ -44,7 +44,7 @@ type Scorer interface {
 }
 
 // Prefetcher is a Scorer that can ask for the codes of nodes ahead of time. Walks call it for the nodes that the call
-// of Distances after the next one is about.
+// of Distances after the next one, or the next Sift, is about.
 type Prefetcher interface{ Prefetch(ids []uint32) }
 
 // Sifter is a Scorer that can tell by a part of a node's data that it is hardly nearer than a bound.

@@ -16,7 +16,7 @@ type Candidate struct {
 type Stats struct {
 	Visited   int  // nodes whose lists or distances were looked at, upper levels included
 	Hops      int  // nodes whose neighbours were scored
-	Distances int  // distances asked of the scorer
+	Distances int  // distances asked of the scorer, nodes that were sifted out included
 	Exhausted bool // MaxVisits ended the search
 }
 

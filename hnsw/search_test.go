@@ -133,6 +133,11 @@ func TestSiftedWalks(t *testing.T) {
 			sq := &sifted{Scorer: q, t: t}
 			require.Equal(t, want, g.Search(sq, o, s))
 			require.Equal(t, stats, s.Stats)
+			if left, ok := s.Left(); ok {
+				want = slices.Clone(g.Resume(sq, o, left, s))
+				g.Search(q, o, s)
+				require.Equal(t, want, g.Resume(q, o, left, s))
+			}
 			calls += sq.calls
 		}
 		require.Greater(t, calls, queries.len())

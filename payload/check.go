@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/dgraph-io/badger/v4"
@@ -75,14 +76,21 @@ func checkTables(o Options, budget int64) error {
 // tablesAtOnce is how many tables are read together: one after the other they take twice as long from a cold disk.
 const tablesAtOnce = 4
 
-// eachTable calls check for every table and returns the error of the first in the list that has one.
+// eachTable calls check for tables until one has an error, and returns that of the first in the list that has one.
 func eachTable(dir string, ids []uint64, check func(i int, name string) error) error {
 	errs := make([]error, len(ids))
+	var failed atomic.Bool
 	var group errgroup.Group
 	group.SetLimit(tablesAtOnce)
-	for i, id := range ids {
+	for i, id := range ids { // they begin in order
+		if failed.Load() {
+			break
+		}
 		group.Go(func() error {
 			errs[i] = check(i, table.NewFilename(id, dir))
+			if errs[i] != nil {
+				failed.Store(true)
+			}
 			return nil
 		})
 	}

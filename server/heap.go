@@ -15,7 +15,7 @@ import (
 const (
 	heapGrowth = 25       // percent of the live heap that may be garbage in any case
 	heapRoom   = 32 << 20 // bytes that may be, where the live heap is smaller
-	heapMost   = 200      // percent at most, for a heap that is next to nothing
+	heapMost   = 100      // percent at most, Go's default: a burst is met with it
 	leastHeap  = 96 << 20 // what the Go heap gets of any limit
 )
 

@@ -8,7 +8,7 @@ import (
 )
 
 func TestGarbageMayTakeRoomWhereTheHeapIsSmall(t *testing.T) {
-	for live, want := range map[uint64]int{0: heapMost, 8 << 20: heapMost, 32 << 20: 100, 64 << 20: 50, 128 << 20: heapGrowth, 4 << 30: heapGrowth} {
+	for live, want := range map[uint64]int{0: heapMost, 8 << 20: heapMost, 32 << 20: heapMost, 40 << 20: 80, 64 << 20: 50, 128 << 20: heapGrowth, 4 << 30: heapGrowth} {
 		require.Equal(t, want, growthOf(live), "%d", live)
 	}
 }
@@ -23,10 +23,12 @@ func TestTheCollectorFollowsTheLiveHeap(t *testing.T) {
 	}
 	t.Setenv("GOGC", "")
 	h := newHeap()
-	h.tune(32 << 20)
-	require.Equal(t, 100, percent())
-	h.tune(36 << 20)
-	require.Equal(t, 100, percent(), "a small step")
+	h.tune(1 << 30)
+	require.Equal(t, heapGrowth, percent())
+	h.tune(64 << 20)
+	require.Equal(t, 50, percent())
+	h.tune(70 << 20)
+	require.Equal(t, 50, percent(), "a small step")
 	h.tune(1 << 30)
 	require.Equal(t, heapGrowth, percent())
 

@@ -78,7 +78,7 @@ func (ps *planeScorer) Sift(ids, kept []uint32, bound float32) int {
 	}
 	begun := time.Now()
 	n := ps.sifter.Sift(ps.codes, ids, kept, bound)
-	ps.mapped.note(time.Since(begun))
+	ps.mapped.noteWait(time.Since(begun)) // the distances that follow are noted as well
 	return n
 }
 

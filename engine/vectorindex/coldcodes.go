@@ -23,12 +23,18 @@ func (c *coldness) cold() bool { return c.warm.Load() < warmAfter }
 
 // note notes how long a batch took.
 func (c *coldness) note(took time.Duration) {
-	switch {
-	case took >= coldWait:
-		c.warm.Store(0)
-	case c.cold():
+	if !c.noteWait(took) && c.cold() {
 		c.warm.Add(1)
 	}
+}
+
+// noteWait notes only that a batch has waited, and tells so.
+func (c *coldness) noteWait(took time.Duration) bool {
+	if took < coldWait {
+		return false
+	}
+	c.warm.Store(0)
+	return true
 }
 
 // askable tells whether the codes may be on the disk.

@@ -68,18 +68,21 @@ func (sc *scratch) count(n, stride int) {
 
 // scorer gives the distances that walks go by: of codes, or of the rows themselves.
 func (sc *scratch) scorer() hnsw.Scorer {
-	if sc.trace != nil && !sc.r.Rows {
-		return &recorder{&sc.codes, sc.trace, sc.codes.codes}
+	if sc.r.Rows {
+		sc.rows.sc = sc
+		return &sc.rows
 	}
-	if !sc.r.Rows {
-		if sifter := quant.SifterOf(sc.codes.query); sifter != nil {
-			sc.planes = planeScorer{&sc.codes, sifter}
-			return &sc.planes
-		}
-		return &sc.codes
+	sifter := quant.SifterOf(sc.codes.query)
+	sc.planes = planeScorer{&sc.codes, sifter}
+	switch {
+	case sc.trace != nil && sifter != nil:
+		return &siftRecorder{recorder{Scorer: &sc.codes, trace: sc.trace, codes: sc.codes.codes}, &sc.planes}
+	case sc.trace != nil:
+		return &recorder{Scorer: &sc.codes, trace: sc.trace, codes: sc.codes.codes}
+	case sifter != nil:
+		return &sc.planes
 	}
-	sc.rows.sc = sc
-	return &sc.rows
+	return &sc.codes
 }
 
 // rowScorer implements hnsw.Scorer on rows.

@@ -3,6 +3,7 @@ package vectorindex
 import (
 	"context"
 	"errors"
+	"math"
 
 	"github.com/isobath/isobath/hnsw"
 	"github.com/isobath/isobath/mmapvec/quant"
@@ -14,13 +15,16 @@ type Trace struct {
 	batches []batch
 	ords    []uint32
 	query   quant.Query
-	out     []float32 // as long as the longest batch
+	sifter  quant.Sifter // of query, nil: it does not sift
+	kept    []uint32     // as long as the longest batch
+	out     []float32    // the same
 }
 
 type batch struct {
-	codes []byte
-	bound float32
-	end   int // in ords
+	codes  []byte
+	bound  float32
+	end    int  // in ords
+	sifted bool // by bound, before it was scored
 }
 
 // Trace walks as Search would and returns what was scored, valid until the view is released. The codes of all sources
@@ -33,6 +37,7 @@ func (v *View) Trace(ctx context.Context, r Request) (*Trace, error) {
 		return nil, errors.New("vectorindex: a trace needs codes of one kind")
 	}
 	t := &Trace{query: v.s.codebooks[0].quantizer.NewQuery()}
+	t.sifter = quant.SifterOf(t.query)
 	sc := v.ix.scratch.Get().(*scratch)
 	defer v.ix.scratch.Put(sc)
 	sc.trace = t
@@ -47,7 +52,12 @@ func (t *Trace) Replay(query []float32) {
 	from := 0
 	for i := range t.batches {
 		b := &t.batches[i]
-		t.query.Distances(b.codes, t.ords[from:b.end], t.out[:b.end-from], b.bound)
+		ords, bound := t.ords[from:b.end], b.bound
+		if b.sifted {
+			ords = t.kept[:t.sifter.Sift(b.codes, ords, t.kept, bound)]
+			bound = float32(math.Inf(1))
+		}
+		t.query.Distances(b.codes, ords, t.out[:len(ords)], bound)
 		from = b.end
 	}
 }
@@ -55,19 +65,41 @@ func (t *Trace) Replay(query []float32) {
 // Distances returns the number of rows scored.
 func (t *Trace) Distances() int { return len(t.ords) }
 
+// note adds a batch.
+func (t *Trace) note(codes []byte, ords []uint32, bound float32, sifted bool) {
+	t.ords = append(t.ords, ords...)
+	if len(t.out) < len(ords) {
+		t.out, t.kept = make([]float32, 2*len(ords)), make([]uint32, 2*len(ords))
+	}
+	t.batches = append(t.batches, batch{codes, bound, len(t.ords), sifted})
+}
+
 // recorder notes what a walk asks of a scorer.
 type recorder struct {
 	hnsw.Scorer
-	trace *Trace
-	codes []byte
+	trace  *Trace
+	codes  []byte
+	sifted bool // what is scored next was sifted, and noted then
 }
 
 // Distances implements hnsw.Scorer.
 func (r *recorder) Distances(ords []uint32, out []float32, bound float32) {
-	r.trace.ords = append(r.trace.ords, ords...)
-	if len(r.trace.out) < len(ords) {
-		r.trace.out = make([]float32, 2*len(ords))
+	if !r.sifted {
+		r.trace.note(r.codes, ords, bound, false)
 	}
-	r.trace.batches = append(r.trace.batches, batch{r.codes, bound, len(r.trace.ords)})
+	r.sifted = false
 	r.Scorer.Distances(ords, out, bound)
+}
+
+// siftRecorder is a recorder of a scorer that sifts; implements hnsw.Sifter.
+type siftRecorder struct {
+	recorder
+	sifter hnsw.Sifter
+}
+
+func (r *siftRecorder) Sift(ids, kept []uint32, bound float32) int {
+	r.trace.note(r.codes, ids, bound, true)
+	n := r.sifter.Sift(ids, kept, bound)
+	r.sifted = n > 0
+	return n
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -93,6 +94,8 @@ const (
 	freshK  = 100
 )
 
+var errNotFound = errors.New("not found by its own vector")
+
 // find asks for a row by its own vector.
 func (r *Run) find(ctx context.Context, s searcher, worker, row int, vector []float32, ef, k int) error {
 	a, err := s.search(ctx, worker, vector, ef, min(k, r.set.Rows))
@@ -100,7 +103,7 @@ func (r *Run) find(ctx context.Context, s searcher, worker, row int, vector []fl
 		return err
 	}
 	if !slices.Contains(a.ids, int32(row)) {
-		return fmt.Errorf("bench: row %d is not found by its own vector", row)
+		return fmt.Errorf("bench: row %d: %w", row, errNotFound)
 	}
 	return nil
 }

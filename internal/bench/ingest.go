@@ -50,7 +50,7 @@ func (r *Run) Ingest(ctx context.Context, protocol string) (err error) {
 		return err
 	}
 	// An application that asks is another process: loaders must not keep a processor of the Go scheduler from it.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(r.Loaders + askers))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), r.Loaders+askers)))
 	loading := r.probe(ctx, d)
 	l, err := r.fill(ctx, d, rows, ahead)
 

@@ -99,7 +99,11 @@ func (r *Run) firstAnswer(ctx context.Context, dir string) (_ *server, answered,
 		default:
 		}
 		// Until it is up, and while the log is replayed, the server refuses.
-		return r.find(ctx, d, 0, r.set.Rows/2, middle.Row(0), r.Ef, r.K) == nil, ctx.Err()
+		err := r.find(ctx, d, 0, r.set.Rows/2, middle.Row(0), r.Ef, r.K)
+		if errors.Is(err, errNotFound) {
+			return false, err
+		}
+		return err == nil, ctx.Err()
 	})
 	answered = time.Since(proc.Started)
 	if err != nil {

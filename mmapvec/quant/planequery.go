@@ -16,6 +16,7 @@ const (
 	// clustered to skewed data); 3 lose none, and 13 to 27 % (16 to 46 %) survive.
 	firstPassDeviations = 2
 	passRows            = 256 // of one first pass and its second
+	siftedLines         = 8   // of a row that Sift has the processor load at most; the kernels ask for the rest
 	lineBytes           = 64
 	queryPlanes         = 4 // of the query of the first pass: whole numbers from -7 to 7
 	// firstStep is the step of the grid of the first pass, in units of the root mean square, if the largest coordinate
@@ -267,7 +268,7 @@ func (q *planeQuery) Sift(codes []byte, ids, kept []uint32, bound float32) (n in
 		ids = ids[len(part):]
 	}
 	first := q.z.First()
-	prefetch.Rows(codes[min(first, len(codes)):], q.z.stride, (q.z.stride-first)/64, kept[:n])
+	prefetch.Rows(codes[min(first, len(codes)):], q.z.stride, min((q.z.stride-first)/64, siftedLines), kept[:n])
 	return n
 }
 

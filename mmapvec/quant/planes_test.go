@@ -145,10 +145,15 @@ func testFirstPass(t *testing.T, p Params, asCode bool) {
 			q.ResetCode(codes[(n+i)*z.Stride():])
 		}
 		q.Distances(codes, upTo(n), all, inf)
+		sifts := z.NewQuery() // which nothing was asked of before
+		sifts.Reset(vector)
+		if asCode {
+			sifts.ResetCode(codes[(n+i)*z.Stride():])
+		}
 		bound := all[nearest(all, near)[near-1]]
 		q.Distances(codes, upTo(n), some, bound)
 		distance.FirstPlaneBounds(q.firsts, codes, z.Stride(), upTo(n), &q.bound, least)
-		requireSifts(t, q, codes, least, bound)
+		requireSifts(t, sifts, codes, least, bound)
 		for j, got := range some {
 			if math.Float32bits(got) == math.Float32bits(all[j]) {
 				kept++
@@ -311,7 +316,7 @@ func requireSifts(t *testing.T, q Query, codes []byte, least []float32, bound fl
 	}
 	kept := make([]uint32, len(least))
 	sifter := SifterOf(q)
-	require.Equal(t, want, kept[:sifter.Sift(codes, upTo(len(least)), kept, bound)])
+	require.Equal(t, want, kept[:sifter.Sift(codes, upTo(len(least)), kept, bound)], "the first thing asked")
 	require.Equal(t, upTo(len(least)), kept[:sifter.Sift(codes, upTo(len(least)), kept, inf)])
 	require.Zero(t, sifter.Sift(codes, nil, kept, bound))
 }

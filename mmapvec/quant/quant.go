@@ -116,7 +116,7 @@ type Query interface {
 type Sifter interface {
 	Query
 	// Sift writes to kept those of ids whose rows are not very probably farther than bound, in their order, and returns
-	// how many they are; all for a bound of +Inf. It has the processor load what Distances reads of them with that bound.
+	// how many they are; all for a bound of +Inf. It has the processor load what Distances with a bound of +Inf reads of them.
 	Sift(codes []byte, ids, kept []uint32, bound float32) int
 }
 

@@ -288,8 +288,7 @@ func boolInt(b bool) int {
 // row makes a result of a hit, unless its key has expired.
 func (s *searchRun) row(h *engine.Hit) (ftRow, bool, error) {
 	d := h.Document
-	read := s.fetch.Document || d.Kind != 0
-	if read && (d.Kind != engine.KindHash || d.Expire != 0 && d.Expire <= s.now) {
+	if h.Gone || d.Kind != 0 && d.Kind != engine.KindHash || d.Expire != 0 && d.Expire <= s.now {
 		return ftRow{}, false, nil
 	}
 	row := ftRow{key: h.Key, id: h.ID.Num()}
