@@ -2,6 +2,8 @@ package hnsw
 
 import (
 	"math"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -91,5 +93,37 @@ func TestParamsAreChecked(t *testing.T) {
 		mapped, err := OpenMapped(encode(t, g, g.Order()))
 		require.NoError(t, err)
 		require.NoError(t, mapped.Verify())
+	}
+}
+
+// Several keys at once leave what one after the other leaves.
+func TestInsertKeys(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 4))
+	for range 20_000 {
+		limit := 1 + rng.IntN(40)
+		n, m := rng.IntN(limit+1), 1+rng.IntN(mostMerged)
+		drawn := rng.Perm(500)[:n+m]
+		pool := make([]uint64, limit+1)
+		for i, v := range drawn[:n] {
+			pool[i] = uint64(v)<<1 | uint64(rng.IntN(2)) // expanded or not
+		}
+		slices.Sort(pool[:n])
+		keys := make([]uint64, m)
+		for i, v := range drawn[n:] {
+			keys[i] = uint64(v) << 1
+		}
+		want, first, length := slices.Clone(pool), limit, n
+		for _, k := range keys {
+			if length == limit && k >= want[limit-1] {
+				continue
+			}
+			var p int
+			p, length = insertKey(want, length, limit, k)
+			first = min(first, p)
+		}
+		p, got := insertKeys(pool, n, limit, keys)
+		require.Equal(t, length, got)
+		require.Equal(t, want[:length], pool[:got])
+		require.LessOrEqual(t, p, first)
 	}
 }

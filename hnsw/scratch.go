@@ -114,6 +114,51 @@ func keyOrd(k uint64) uint32 { return uint32(k) >> 1 }
 //
 //go:noinline
 func insertKey(pool []uint64, n, limit int, k uint64) (pos, length int) {
+	lo := place(pool, n, k)
+	if n < limit {
+		n++
+	}
+	copy(pool[lo+1:n], pool[lo:n-1])
+	pool[lo] = k
+	return lo, n
+}
+
+// mostMerged is how many keys insertKeys takes at once.
+const mostMerged = 16
+
+// insertKeys is insertKey for several keys, all different: the keys that stay in the pool are the same. It moves what lies
+// between two of them once, and looks for all their places at the same time, where one after the other waits.
+func insertKeys(pool []uint64, n, limit int, keys []uint64) (pos, length int) {
+	var sorted [mostMerged]uint64
+	var places [mostMerged]int
+	keys = keys[:min(len(keys), mostMerged)]
+	for _, k := range keys {
+		rank := 0
+		for _, other := range keys {
+			_, below := bits.Sub64(other, k, 0)
+			rank += int(below)
+		}
+		sorted[rank&(mostMerged-1)] = k
+	}
+	for i, k := range sorted[:len(keys)] {
+		places[i] = place(pool, n, k)
+	}
+	length = min(n+len(keys), limit)
+	for i := len(keys) - 1; i >= 0; i-- {
+		from := places[i]
+		if to := from + i + 1; to < length {
+			copy(pool[to:length], pool[from:n])
+		}
+		if from+i < length {
+			pool[from+i] = sorted[i]
+		}
+		n = from
+	}
+	return n, length
+}
+
+// place returns how many of the first n keys of the sorted pool are below k.
+func place(pool []uint64, n int, k uint64) int {
 	lo := 0
 	for span := n; span > 0; {
 		half := (span + 1) >> 1
@@ -121,12 +166,7 @@ func insertKey(pool []uint64, n, limit int, k uint64) (pos, length int) {
 		lo += half & -int(below)
 		span -= half
 	}
-	if n < limit {
-		n++
-	}
-	copy(pool[lo+1:n], pool[lo:n-1])
-	pool[lo] = k
-	return lo, n
+	return lo
 }
 
 // take copies sorted keys into the result slice.

@@ -161,16 +161,15 @@ func (g *links) expand(q Scorer, level int, r reach, s *Scratch) {
 			break
 		}
 		if len(batch) > 0 {
-			for _, k := range s.score(q, batch, bound, worst) {
-				if k >= worst {
-					continue
-				}
+			for keys := s.score(q, batch, bound, worst); len(keys) > 0; {
+				some := keys[:min(len(keys), mostMerged)]
 				var p int
-				p, n = insertKey(pool, n, ef, k)
+				p, n = insertKeys(pool, n, ef, some)
 				at = min(at, p)
-				if n == ef {
-					worst = pool[ef-1]
-				}
+				keys = keys[len(some):]
+			}
+			if n == ef {
+				worst = pool[ef-1]
 			}
 		}
 		lo, hi = hi, end
