@@ -22,7 +22,7 @@ import (
 
 const (
 	// blobBytes is the length from which a value is a blob.
-	blobBytes = 1 << 10
+	blobBytes = 256
 
 	// A file of blobs is a part of all of them, within these bounds: it is collected as a whole.
 	blobFileShare    = 16

@@ -17,7 +17,7 @@
 //	s.SetDiscard(7)    // older versions may go
 //
 // Values carry a checksum over key, sequence and bytes, verified at every read. Those of more than
-// 1 KiB are blobs, in files of the store's own (blobs.go); the space of those that were replaced or
+// 256 bytes are blobs, in files of the store's own (blobs.go); the space of those that were replaced or
 // deleted comes back in the background (collect.go). FORMAT.md describes keys, values and files;
 // options.go gives every option of badger and its reason.
 //
