@@ -73,7 +73,7 @@ func checkTables(o Options, budget int64) error {
 	return eachTable(o.Dir, young, func(i int, name string) error { return verifyBlocks(name, young[i]) })
 }
 
-// tablesAtOnce is how many tables are read together: one after the other they take twice as long from a cold disk.
+// tablesAtOnce is how many tables are read together: one after the other they were what an opening from a cold disk waited for.
 const tablesAtOnce = 4
 
 // eachTable calls check for tables until one has an error, and returns that of the first in the list that has one.
