@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,6 +112,17 @@ func TestBenchFiltered(t *testing.T) {
 		require.Equal(t, 0.0, row["too_short"], "%v", row)
 	}
 	require.InDelta(t, 0.5, rows[1]["passes_share"], 0.01)
+}
+
+// Filters over fields that nobody loaded would be evaluated on every point of every query.
+func TestBenchFilteredWantsItsPayload(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	runBench(t, "search", "--dir", dir)
+	c := newRoot()
+	c.SetOut(io.Discard)
+	c.SetErr(io.Discard)
+	c.SetArgs([]string{"bench", "filtered", "--dir", dir, "--rows", "1500", "--queries", "60", "--dim", "32", "--clusters", "20", "--cache", t.TempDir()})
+	require.ErrorContains(t, c.Execute(), "without payload")
 }
 
 func TestBenchChurn(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/isobath/isobath/engine"
@@ -68,8 +69,21 @@ func (r *Run) loaded(ctx context.Context, mode string, to int, payload func(row 
 		}
 	} else if n := l.c.Info().Points; n != to {
 		return nil, fmt.Errorf("bench: the collection in %s holds %d points, want %d: name another directory", r.dir(mode), n, to)
+	} else if !l.hasFields(fields) {
+		return nil, fmt.Errorf("bench: the collection in %s was loaded by a mode without payload: name another directory", r.dir(mode))
 	}
 	return l, l.settle(ctx)
+}
+
+// hasFields tells whether the collection has indexes of all these fields.
+func (l *local) hasFields(fields []filter.FieldDef) bool {
+	have := l.c.Info().Fields
+	for _, def := range fields {
+		if !slices.ContainsFunc(have, func(x filter.FieldInfo) bool { return x.Def.Name == def.Name && x.Def.Kind == def.Kind }) {
+			return false
+		}
+	}
+	return true
 }
 
 // createLocal creates the collection, with a graph from so many bytes of rows on: 0 the default, negative none ever.
