@@ -41,10 +41,10 @@ func (k codeKind) bits() int {
 func (k codeKind) rotated() bool { return k == codesRotated8 || k >= codesRotated4 }
 
 // From fourBitDim dimensions on 4 bits a component and a rescoring of the few best find as much as 8 bits in fewer cache
-// lines; below, a code is two lines anyway. From oneBitDim on one bit does when memory is short.
+// lines; below, a code is two lines anyway. From fewBitsDim on two bits or one do when memory is short.
 const (
 	fourBitDim = 192
-	oneBitDim  = 192
+	fewBitsDim = 192
 )
 
 // kinds returns the kinds of codes that the configuration allows, the one to have where memory allows it first.
@@ -68,8 +68,8 @@ func (c *Config) kinds() []codeKind {
 		kinds = append(kinds, codesRotated8)
 	}
 	kinds = append(kinds, codesRotated4)
-	if c.Dim >= oneBitDim {
-		kinds = append(kinds, codesRotated1)
+	if c.Dim >= fewBitsDim {
+		kinds = append(kinds, codesRotated2, codesRotated1)
 	}
 	return kinds
 }

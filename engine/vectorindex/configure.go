@@ -3,6 +3,7 @@ package vectorindex
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/isobath/isobath/internal/mmap"
@@ -36,7 +37,7 @@ func (ix *Index) Configure(c Config) error {
 }
 
 // affordable returns the kind of codes for an index of so many rows: the first of those allowed that fits into what
-// other indexes leave of the budget, the last if none does. Going back to a larger one takes some room to spare.
+// other indexes leave of the budget, the smallest if none does. Going back to a larger one takes some room to spare.
 func (ix *Index) affordable(rows int) codeKind {
 	kinds := ix.conf().kinds()
 	b := ix.o.Budget
@@ -45,8 +46,12 @@ func (ix *Index) affordable(rows int) codeKind {
 	}
 	room := b.room(ix.held())
 	current := ix.target.Load()
+	smallest, least := kinds[0], int64(math.MaxInt64)
 	for i, k := range kinds {
 		need := int64(rows) * ix.rowBytes(ix.books.get(ix.conf(), k, 0, nil))
+		if need < least {
+			smallest, least = k, need
+		}
 		if current != nil && i < indexOfKind(kinds, current.kind) {
 			need += need / 4
 		}
@@ -54,7 +59,7 @@ func (ix *Index) affordable(rows int) codeKind {
 			return k
 		}
 	}
-	return kinds[len(kinds)-1]
+	return smallest
 }
 
 func indexOfKind(kinds []codeKind, k codeKind) int {

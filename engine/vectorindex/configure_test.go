@@ -142,7 +142,7 @@ func TestPlacementFollowsTheConfiguration(t *testing.T) {
 func TestBudgetChoosesCodesAndPlacement(t *testing.T) {
 	const rows = 2000
 	perRow := func(bits int) int64 { // code and links, see rowBytes
-		return int64(map[int]int{4: 192, 1: 64}[bits]) + 4 + 4*(2*16+4)
+		return int64(map[int]int{4: 192, 2: 128, 1: 64}[bits]) + 4 + 4*(2*16+4)
 	}
 	for name, c := range map[string]struct {
 		budget int64
@@ -150,7 +150,8 @@ func TestBudgetChoosesCodesAndPlacement(t *testing.T) {
 		held   placed
 	}{
 		"plenty":  {1 << 30, codesRotated4, placed{true, true}},
-		"fewer":   {rows * perRow(1) * 2, codesRotated1, placed{true, true}},
+		"fewer":   {rows * perRow(2) * 14 / 10, codesRotated2, placed{true, true}},
+		"fewest":  {rows * perRow(1) * 14 / 10, codesRotated1, placed{true, true}},
 		"scarce":  {rows * 150 * 4 / 3, codesRotated1, placed{links: true}},
 		"nothing": {1000, codesRotated1, placed{}},
 	} {
@@ -208,4 +209,12 @@ func TestPartsAreSmallBesideTheBudget(t *testing.T) {
 	w.o.Budget = NewBudget(1)
 	w.reopen()
 	require.Equal(t, 4096, w.ix.partRows(book))
+}
+
+// Where fewer bits save nothing, because codes are whole cache lines, the richer codes serve.
+func TestPoorerCodesMustBeSmaller(t *testing.T) {
+	w := wide(t, func(o *Options) { o.Budget, o.SpillDir, o.Dim = NewBudget(1000), t.TempDir(), 192 }) // 2 bits and 1 bit are a line both
+	w.add(1000)
+	w.rest()
+	require.Equal(t, []codeKind{codesRotated2}, w.kindsOfCodes())
 }
