@@ -4,7 +4,7 @@ import (
 	"reflect"
 	"sync"
 
-	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/isobath/isobath/engine/vectorindex"
 	"github.com/isobath/isobath/filter"
 )
 
@@ -23,13 +23,13 @@ type filterCache struct {
 }
 
 type cachedFilter struct {
-	expr   filter.Expr
-	vector string
-	set    *roaring.Bitmap
+	expr    filter.Expr
+	vector  string
+	matches *vectorindex.Matches
 }
 
 // get returns the slots that match and have the vector.
-func (fc *filterCache) get(state *filter.State, expr filter.Expr, vector string) (*roaring.Bitmap, bool) {
+func (fc *filterCache) get(state *filter.State, expr filter.Expr, vector string) (*vectorindex.Matches, bool) {
 	fc.mu.Lock()
 	defer fc.mu.Unlock()
 	if fc.state != state {
@@ -39,15 +39,15 @@ func (fc *filterCache) get(state *filter.State, expr filter.Expr, vector string)
 		if e.vector == vector && reflect.DeepEqual(e.expr, expr) {
 			copy(fc.entries[1:i+1], fc.entries[:i])
 			fc.entries[0] = e
-			return e.set, true
+			return e.matches, true
 		}
 	}
 	return nil, false
 }
 
 // put keeps an answer unless it is large.
-func (fc *filterCache) put(state *filter.State, expr filter.Expr, vector string, set *roaring.Bitmap) {
-	if set.GetSizeInBytes() > cachedFilterBytes {
+func (fc *filterCache) put(state *filter.State, expr filter.Expr, vector string, matches *vectorindex.Matches) {
+	if matches.GetSizeInBytes() > cachedFilterBytes {
 		return
 	}
 	fc.mu.Lock()
@@ -59,5 +59,5 @@ func (fc *filterCache) put(state *filter.State, expr filter.Expr, vector string,
 		fc.entries = append(fc.entries, cachedFilter{})
 	}
 	copy(fc.entries[1:], fc.entries)
-	fc.entries[0] = cachedFilter{expr, vector, set}
+	fc.entries[0] = cachedFilter{expr, vector, matches}
 }

@@ -149,25 +149,28 @@ func (s *search) run(ctx context.Context) error {
 
 // resolve answers the filter: with the exact slots that match and have the vector, or with a superset and what is left to
 // evaluate. A nil set is every slot.
-func (s *search) resolve() (*roaring.Bitmap, filter.Expr, error) {
+func (s *search) resolve() (*vectorindex.Matches, filter.Expr, error) {
 	v, e, name := s.v, s.req.Filter, s.req.Vector
 	if e == nil {
 		return nil, nil, nil
 	}
-	if set, ok := v.c.filters.get(v.filter, e, name); ok {
-		return set, nil, nil
+	if matches, ok := v.c.filters.get(v.filter, e, name); ok {
+		return matches, nil, nil
 	}
 	set, residual, err := v.resolve(e)
-	if err != nil || set == nil || residual != nil {
-		return set, residual, err
+	if err != nil || set == nil {
+		return nil, residual, err
 	}
 	set.And(v.filter.Has(name))
-	v.c.filters.put(v.filter, e, name, set)
-	return set, nil, nil
+	matches := vectorindex.NewMatches(set)
+	if residual == nil {
+		v.c.filters.put(v.filter, e, name, matches)
+	}
+	return matches, residual, nil
 }
 
-// index asks the vector index for the k nearest slots of set, all of which have the vector (nil: all slots).
-func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found, error) {
+// index asks the vector index for the k nearest slots of matches, all of which have the vector (nil: all slots).
+func (s *search) index(ctx context.Context, matches *vectorindex.Matches, k int) ([]found, error) {
 	has := s.v.filter.Has(s.req.Vector)
 	k = min(k, int(has.GetCardinality()))
 	if k == 0 {
@@ -198,7 +201,7 @@ func (s *search) index(ctx context.Context, set *roaring.Bitmap, k int) ([]found
 		Approach:     table.Approach,
 		Before:       before,
 	}
-	req.Filter = set
+	req.Filter = matches
 	results, stats, err := s.v.index.Search(ctx, req, nil)
 	s.res.Stats.add(stats)
 	if err != nil {
@@ -225,15 +228,10 @@ func (s *search) exclude(hits []found) []found {
 
 // evaluated searches under conditions that no index answers: candidates are evaluated nearest
 // first, more of them each round; when many fail, all payloads are read once.
-func (s *search) evaluated(ctx context.Context, set *roaring.Bitmap, residual filter.Expr) ([]found, error) {
+func (s *search) evaluated(ctx context.Context, near *vectorindex.Matches, residual filter.Expr) ([]found, error) {
 	match, err := compile(residual)
 	if err != nil {
 		return nil, err
-	}
-	has := s.v.filter.Has(s.req.Vector)
-	near := set
-	if set != nil {
-		near = roaring.And(set, has)
 	}
 	checked := 0
 	var hits []found
@@ -262,15 +260,17 @@ func (s *search) evaluated(ctx context.Context, set *roaring.Bitmap, residual fi
 		}
 		checked = len(candidates)
 	}
-	if set == nil {
-		set = s.v.filter.All()
+	set := s.v.filter.All()
+	if near != nil {
+		set = near.Bitmap
 	}
 	s.res.Stats.Evaluated += int(set.GetCardinality())
 	exact, err := s.v.evaluateAll(ctx, set, residual)
 	if err != nil {
 		return nil, err
 	}
-	hits, err = s.index(ctx, roaring.And(exact, has), s.req.K+len(s.req.Exclude))
+	has := s.v.filter.Has(s.req.Vector)
+	hits, err = s.index(ctx, vectorindex.NewMatches(roaring.And(exact, has)), s.req.K+len(s.req.Exclude))
 	return s.exclude(hits), err
 }
 

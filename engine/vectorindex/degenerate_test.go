@@ -23,6 +23,7 @@ func TestDegenerateRowsAreFound(t *testing.T) {
 			return v
 		},
 	}
+	smallCells(t, 100)
 	for name, row := range rows {
 		for _, metric := range []distance.Metric{distance.Dot, distance.L2, distance.L1} {
 			t.Run(name+" "+metric.String(), func(t *testing.T) {
@@ -36,7 +37,10 @@ func TestDegenerateRowsAreFound(t *testing.T) {
 				for range 10 {
 					for _, q := range [][]float32{w.vector(nil), w.heart[0], make([]float32, w.o.Dim)} {
 						w.degenerate(Request{Query: q, K: 10})
-						w.degenerate(Request{Query: q, K: 10, Filter: filter})
+						for _, plan := range []Plan{"", PlanCells} {
+							forcePlan(t, plan)
+							w.degenerate(Request{Query: q, K: 10, Filter: NewMatches(filter)})
+						}
 						w.degenerate(Request{Query: q, K: 300, Exact: true})
 					}
 				}

@@ -22,7 +22,7 @@ func TestUncorrelatedFiltersDoNotFallBack(t *testing.T) {
 		}
 		for _, ef := range []int{20, 64, 300} {
 			for range 20 {
-				_, s := w.search(Request{Query: w.vector(w.heart), K: 10, Ef: ef, Filter: filter})
+				_, s := w.search(Request{Query: w.vector(w.heart), K: 10, Ef: ef, Filter: NewMatches(filter)})
 				require.Equal(t, plan, s.Plan)
 				require.False(t, s.Fallback, "%d %% match, ef %d: %+v", share, ef, s)
 			}

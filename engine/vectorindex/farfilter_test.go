@@ -31,12 +31,12 @@ func TestAFarFilterCostsLittleMoreThanAScan(t *testing.T) {
 	w.rest()
 	forcePlan(t, PlanFiltered)
 	for range 20 {
-		_, s := w.search(Request{Query: w.at(0), K: 10, Ef: 100, Filter: filter})
+		_, s := w.search(Request{Query: w.at(0), K: 10, Ef: 100, Filter: NewMatches(filter)})
 		require.True(t, s.Fallback)
 		require.Equal(t, 3000, s.Scanned)
 		require.Less(t, float64(s.Distances-s.Scanned), 0.3*float64(s.Scanned)/scansPerDistance)
 
-		_, s = w.search(Request{Query: w.at(10), K: 10, Ef: 100, Filter: filter})
+		_, s = w.search(Request{Query: w.at(10), K: 10, Ef: 100, Filter: NewMatches(filter)})
 		require.False(t, s.Fallback)
 		require.Zero(t, s.Scanned)
 	}
@@ -65,7 +65,7 @@ func TestAWalkThatGivesUpHasItsSourceScanned(t *testing.T) {
 	require.Equal(t, 2, w.ix.Pending().Segments)
 	forcePlan(t, PlanFiltered)
 	for range 20 {
-		_, s := w.search(Request{Query: w.at(0), K: 10, Ef: 100, Filter: filter})
+		_, s := w.search(Request{Query: w.at(0), K: 10, Ef: 100, Filter: NewMatches(filter)})
 		require.True(t, s.Fallback)
 		require.Positive(t, s.Hops)
 		require.Equal(t, 2500, s.Scanned)
@@ -95,10 +95,10 @@ func TestSourcesAreSearchedByTheirMatches(t *testing.T) {
 	var all, one int
 	for range 50 {
 		q := w.vector(w.heart)
-		_, s := w.search(Request{Query: q, K: 10, Ef: 30, Filter: filter})
+		_, s := w.search(Request{Query: q, K: 10, Ef: 30, Filter: NewMatches(filter)})
 		require.Zero(t, s.Scanned)
 		all += s.Hops
-		_, s = alone.search(Request{Query: q, K: 10, Ef: 30, Filter: inAlone})
+		_, s = alone.search(Request{Query: q, K: 10, Ef: 30, Filter: NewMatches(inAlone)})
 		one += s.Hops
 	}
 	require.InEpsilon(t, one, all, 0.1)
@@ -106,10 +106,10 @@ func TestSourcesAreSearchedByTheirMatches(t *testing.T) {
 	forcedWalk = false
 	filter.AddRange(0, 20)
 	for range 50 {
-		_, s := w.search(Request{Query: w.vector(w.heart), K: 10, Ef: 30, Filter: filter})
+		_, s := w.search(Request{Query: w.vector(w.heart), K: 10, Ef: 30, Filter: NewMatches(filter)})
 		require.False(t, s.Fallback)
 		require.Equal(t, first, s.Scanned, "its own rows are fewer than all matches")
 		require.Positive(t, s.Hops)
 	}
-	w.wantRecall("matches in few sources", 0.95, Request{Ef: 30, Filter: filter})
+	w.wantRecall("matches in few sources", 0.95, Request{Ef: 30, Filter: NewMatches(filter)})
 }

@@ -127,7 +127,7 @@ func (w *world) degenerate(r Request) {
 	require.NoError(w.t, err)
 	possible := w.live
 	if r.Filter != nil {
-		possible = roaring.And(possible, r.Filter)
+		possible = roaring.And(possible, r.Filter.Bitmap)
 	}
 	require.Len(w.t, got, min(r.K, int(possible.GetCardinality())), "plan %s", stats.Plan)
 	for i, g := range got {
@@ -207,7 +207,7 @@ func (w *world) search(r Request) ([]Result, Stats) {
 	require.NoError(w.t, err)
 	possible := w.live
 	if r.Filter != nil {
-		possible = roaring.And(w.live, r.Filter)
+		possible = roaring.And(w.live, r.Filter.Bitmap)
 	}
 	if !r.IndexedOnly {
 		require.Len(w.t, got, min(r.K, int(possible.GetCardinality())), "plan %s", stats.Plan)
@@ -239,7 +239,7 @@ func (w *world) recall(r Request) (float64, Stats) {
 		r.Query = w.vector(w.heart)
 		var got []Result
 		got, last = w.search(r)
-		truth := w.nearest(r.Query, r.K, r.Filter)
+		truth := w.nearest(r.Query, r.K, r.allowed())
 		wanted += len(truth)
 		if len(truth) == 0 {
 			continue
@@ -290,4 +290,12 @@ func (w *world) wantComplete() {
 	}
 	require.True(w.t, roaring.AndNot(w.live, seen).IsEmpty(), "live slots missing: %s", roaring.AndNot(w.live, seen))
 	require.True(w.t, w.ix.Named().Equals(seen))
+}
+
+// allowed is the set of the filter, nil without one.
+func (r *Request) allowed() *roaring.Bitmap {
+	if r.Filter == nil {
+		return nil
+	}
+	return r.Filter.Bitmap
 }

@@ -83,21 +83,21 @@ func TestFiltersOfEverySelectivityFindAll(t *testing.T) {
 				filter.Add(slot)
 			}
 		}
-		w.wantRecall("planned", 0.95, Request{Filter: filter, K: 10})
-		w.wantRecall("exact", 1, Request{Filter: filter, K: 10, Exact: true})
-		w.wantRecall("narrow walk", 0.95, Request{Filter: filter, K: 10, Ef: 20})
-		w.wantRecall("all", 0.95, Request{Filter: filter, K: 5000})
-		for _, plan := range []Plan{PlanFiltered, PlanTwoHop, PlanMatches} {
+		w.wantRecall("planned", 0.95, Request{Filter: NewMatches(filter), K: 10})
+		w.wantRecall("exact", 1, Request{Filter: NewMatches(filter), K: 10, Exact: true})
+		w.wantRecall("narrow walk", 0.95, Request{Filter: NewMatches(filter), K: 10, Ef: 20})
+		w.wantRecall("all", 0.95, Request{Filter: NewMatches(filter), K: 5000})
+		for _, plan := range []Plan{PlanFiltered, PlanTwoHop, PlanCells, PlanMatches} {
 			if plan == PlanTwoHop && permille < 50 { // never planned: see twoHopLeast
 				continue
 			}
 			forcePlan(t, plan)
-			w.wantRecall("forced", 0.95, Request{Filter: filter, K: 10})
+			w.wantRecall("forced", 0.95, Request{Filter: NewMatches(filter), K: 10})
 		}
 		forcePlan(t, "")
 	}
 	none := roaring.New()
-	_, stats := w.search(Request{Query: w.heart[0], K: 5, Filter: none})
+	_, stats := w.search(Request{Query: w.heart[0], K: 5, Filter: NewMatches(none)})
 	require.Equal(t, PlanEmpty, stats.Plan)
 }
 
@@ -112,7 +112,7 @@ func TestAFilterThatFollowsTheClustersFindsAll(t *testing.T) {
 	}
 	for _, plan := range []Plan{"", PlanFiltered, PlanTwoHop} { // a two-hop walk gives up here: a scan follows
 		forcePlan(t, plan)
-		w.wantRecall("correlated", 0.95, Request{Filter: filter})
+		w.wantRecall("correlated", 0.95, Request{Filter: NewMatches(filter)})
 	}
 }
 
@@ -276,7 +276,7 @@ func TestSearchesAllocateNextToNothing(t *testing.T) {
 	filter := roaring.New()
 	filter.AddRange(0, 650)
 	dst := make([]Result, 0, 10)
-	for _, r := range []Request{{K: 10}, {K: 10, Filter: filter}, {K: 10, Exact: true}} {
+	for _, r := range []Request{{K: 10}, {K: 10, Filter: NewMatches(filter)}, {K: 10, Exact: true}} {
 		r.Query, r.Visible = w.heart[2], w.visible
 		allocs := testing.AllocsPerRun(100, func() {
 			var err error
@@ -448,7 +448,7 @@ func TestScatteredSlotsAreFoundInSegments(t *testing.T) {
 			filter.Add(slot)
 		}
 	}
-	w.wantRecall("scattered", 0.98, Request{Filter: filter})
+	w.wantRecall("scattered", 0.98, Request{Filter: NewMatches(filter)})
 	forcePlan(t, PlanFiltered)
-	w.wantRecall("scattered, walked", 0.95, Request{Filter: filter})
+	w.wantRecall("scattered, walked", 0.95, Request{Filter: NewMatches(filter)})
 }

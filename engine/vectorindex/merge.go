@@ -286,6 +286,9 @@ func (ix *Index) mergeStep(m *merge) (done bool, err error) {
 	if m.graph != nil && m.inserted == m.rows { // not one that was given up half way for NoGraph
 		in.graph, in.order = m.graph, m.graph.Order()
 	}
+	if err := ix.cluster(&in); err != nil {
+		return false, err
+	}
 	sf := m.file
 	m.file = nil
 	sg, err := ix.writeNew(sf, in)

@@ -103,7 +103,7 @@ func (m *model) step() {
 				filter.Add(slot)
 			}
 		}
-		m.search(Request{Query: m.vector(m.heart), K: 1 + m.rng.IntN(50), Filter: filter, Ef: 10})
+		m.search(Request{Query: m.vector(m.heart), K: 1 + m.rng.IntN(50), Filter: NewMatches(filter), Ef: 10})
 	}
 	m.wantComplete()
 	m.search(Request{Query: m.vector(m.heart), K: 1 + m.rng.IntN(30), Ef: 10 + m.rng.IntN(90)})

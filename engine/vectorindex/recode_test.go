@@ -98,7 +98,7 @@ func TestCostsAreNumbers(t *testing.T) {
 	v := w.ix.View()
 	defer v.Release()
 	for _, r := range []Request{{K: 1}, {K: 5000}, {K: 10, Ef: 1 << 40}, {K: 10, Ef: 1}} {
-		r.Filter = w.live
+		r.Filter = NewMatches(w.live)
 		sc.begin(t.Context(), v, r)
 		for _, live := range []int{0, 1, 1000, 1 << 40} {
 			for _, sc.matches = range []int{1, 1000, 1 << 40} {

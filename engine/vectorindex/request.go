@@ -2,8 +2,6 @@ package vectorindex
 
 import (
 	"time"
-
-	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // Request is one search.
@@ -14,9 +12,8 @@ type Request struct {
 	Exact bool // compare with every row
 	// IndexedOnly leaves out what no graph holds yet, unless it is small.
 	IndexedOnly bool
-	// Filter is the exact set of slots that may be results, live and with this vector; nil means no filter. It is read
-	// only.
-	Filter *roaring.Bitmap
+	// Filter is the exact set of slots that may be results; nil means no filter.
+	Filter *Matches
 	// Candidates is the number of slots that may be results where the caller knows it, 0 otherwise. It only saves the
 	// search for results that cannot exist.
 	Candidates int
@@ -56,6 +53,7 @@ const (
 	PlanWalk     Plan = "walk"            // of graphs, and a scan of the tail
 	PlanFiltered Plan = "filtered walk"   // results are matches only
 	PlanTwoHop   Plan = "two-hop walk"    // over matches only, through what does not match
+	PlanCells    Plan = "scan of cells"   // of the matches in those that are near
 )
 
 // Stats explain one search.

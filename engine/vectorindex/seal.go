@@ -95,7 +95,13 @@ func (ix *Index) sealPrefix(p *part, n int) error {
 		rest.frozen.Store(true)
 		c.addParts = []*part{rest}
 	}
-	sg, err := ix.writeNew(sf, p.seal(n))
+	in := p.seal(n)
+	var sg *segment
+	if err = ix.cluster(&in); err == nil {
+		sg, err = ix.writeNew(sf, in)
+	} else {
+		sf.drop()
+	}
 	if err != nil {
 		for _, rest := range c.addParts {
 			rest.free()

@@ -35,24 +35,24 @@ type scratch struct {
 	deadline int      // rows until ctx is looked at again
 
 	// kept
-	trace   *Trace // nil: nothing is recorded
-	asked   []askedBook
-	query   mmapvec.Query
-	codes   codeScorer
-	planes  planeScorer // of codes
-	rows    rowScorer
-	hnsw    []*hnsw.Scratch // of walks through graphs
-	near    nearest
-	iota    []uint32
-	ords    []uint32
-	slots   []uint32
-	out     []float32
-	bits    []uint64 // matches by ord, see ordBits
-	dense   []uint64 // matches by slot, see slotBits
-	diffs   []float32
-	run     func() error
-	accept  func(ord uint32) bool
-	rescore func(i int, row []float32) error
+	trace    *Trace // nil: nothing is recorded
+	asked    []askedBook
+	query    mmapvec.Query
+	codes    codeScorer
+	planes   planeScorer // of codes
+	rows     rowScorer
+	hnsw     []*hnsw.Scratch // of walks through graphs
+	near     nearest
+	iota     []uint32
+	ords     []uint32
+	slots    []uint32
+	out      []float32
+	dense    []uint64 // matches by slot, see slotBits
+	diffs    []float32
+	cellScan cellScan
+	run      func() error
+	accept   func(ord uint32) bool
+	rescore  func(i int, row []float32) error
 }
 
 func newScratch() *scratch {
@@ -185,9 +185,11 @@ func (sc *scratch) plan() Plan {
 		return forcedPlan
 	}
 	cost := sc.costs(graphs, live)
-	switch min(cost.scan, cost.walk, cost.twoHop) {
+	switch min(cost.scan, cost.walk, cost.twoHop, cost.cells) {
 	case cost.scan:
 		return PlanMatches
+	case cost.cells:
+		return PlanCells
 	case cost.twoHop:
 		return PlanTwoHop
 	}
@@ -195,18 +197,28 @@ func (sc *scratch) plan() Plan {
 }
 
 // costs are what the plans of a filtered search cost, in distances of a walk.
-type costs struct{ scan, walk, twoHop float64 }
+type costs struct{ scan, walk, twoHop, cells float64 }
 
 func (sc *scratch) costs(graphs, live int) (c costs) {
 	n, m := live/graphs, sc.v.ix.conf().M
 	share := min(float64(sc.matches)/float64(max(live, 1)), 1)
 	o := sc.filteredOptions()
 	rows := sc.v.rowCount()
+	divided := false
 	for _, sg := range sc.v.s.segments {
-		c.scan += sc.scanCost(sg.rows, sc.matches*sg.rows/rows)
+		matches := sc.matches * sg.rows / rows
+		scan := sc.scanCost(sg.rows, matches)
+		c.scan += scan
+		c.cells += min(scan, sg.cells.cost(matches))
+		divided = divided || sg.cells != nil
 	}
 	for _, count := range sc.v.counts {
-		c.scan += sc.scanCost(count, sc.matches*count/rows)
+		scan := sc.scanCost(count, sc.matches*count/rows)
+		c.scan += scan
+		c.cells += scan
+	}
+	if !divided {
+		c.cells = math.Inf(1)
 	}
 	if graphs > 1 {
 		o.Ef, o.Want = expected(o.Ef, 1/float64(graphs)), expected(o.Want, 1/float64(graphs))
@@ -271,26 +283,4 @@ func (sc *scratch) slotBits() []uint64 {
 	clear(sc.dense)
 	sc.r.Filter.WriteDenseTo(sc.dense)
 	return sc.dense
-}
-
-// ordBits gives the filter's matches in one segment as bits over ords. They are made once a walk.
-func (sc *scratch) ordBits(w *walk) []uint64 {
-	words := (w.walked + 63) / 64
-	if cap(sc.bits) < words {
-		sc.bits = make([]uint64, words)
-	}
-	sc.bits = sc.bits[:words]
-	clear(sc.bits)
-	hint := 0
-	for it := sc.r.Filter.ManyIterator(); ; {
-		k := it.NextMany(sc.slots)
-		if k == 0 {
-			return sc.bits
-		}
-		for _, slot := range sc.slots[:k] {
-			if ord, ok := w.segment.bySlot.find(slot, &hint); ok {
-				sc.bits[ord/64] |= 1 << (ord % 64)
-			}
-		}
-	}
 }

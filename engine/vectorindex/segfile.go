@@ -35,6 +35,7 @@ const (
 	sectionGraph  sectionKind = 5
 	sectionSums   sectionKind = 6 // checksums of the blocks before it
 	sectionCentre sectionKind = 7 // of the codes; absent: the origin
+	sectionCells  sectionKind = 8 // aux: how many; absent: none
 )
 
 // Forms of sectionBySlot, in section.aux.
@@ -164,6 +165,9 @@ func (h *segmentHead) validate() error {
 		return errSection
 	}
 	if h.codes > codesRotated1 || (h.codes == codesNone) != (h.stride == 0) || h.section(sectionCodes).len != rows*int64(h.stride) || h.stride%64 != 0 {
+		return errSection
+	}
+	if c := h.section(sectionCells); c.len != 0 && (h.stride == 0 || c.aux == 0 || int64(c.aux) > rows || c.len != cellsBytes(int64(c.aux), int64(h.stride))) {
 		return errSection
 	}
 	for _, s := range h.sections { // the checksums cover all that lies before them

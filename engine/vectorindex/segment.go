@@ -31,6 +31,7 @@ type segment struct {
 	bySlot slotIndex
 	codes  []byte
 	graph  *hnsw.Mapped // nil: none
+	cells  *cells       // nil: none
 	dead   atomic.Int64
 
 	checked int         // blocks verified so far, by Work only
@@ -106,7 +107,7 @@ func (sg *segment) parse(b []byte) error {
 	if sums := head.section(sectionSums); binfmt.Checksum(part(sectionSums)) != sums.crc {
 		return corrupt(sums.off, binfmt.ErrChecksum)
 	}
-	needed := []sectionKind{sectionSlots, sectionBitmap, sectionBySlot, sectionCentre}
+	needed := []sectionKind{sectionSlots, sectionBitmap, sectionBySlot, sectionCentre, sectionCells}
 	for _, kind := range needed {
 		mmap.Prefetch(part(kind))
 	}
@@ -128,6 +129,11 @@ func (sg *segment) parse(b []byte) error {
 	}
 	if sg.stride > 0 {
 		sg.codes = part(sectionCodes)
+	}
+	if s := head.section(sectionCells); s.len > 0 {
+		if sg.cells, err = decodeCells(part(sectionCells), int(s.aux), sg.stride, sg.rows); err != nil {
+			return corrupt(s.off, err)
+		}
 	}
 	if s := head.section(sectionGraph); s.len > 0 {
 		if sg.graph, err = hnsw.OpenMapped(part(sectionGraph)); err == nil && sg.graph.Len() != sg.rows {

@@ -24,6 +24,7 @@ type segmentInput struct {
 	book  *codebook   // of codes
 	graph *hnsw.Graph // nil: none
 	order []uint32    // new ord -> old ord; nil: by slot
+	cells *cells      // runs of order; nil: none
 }
 
 // segmentFile is a segment file that is being written, under a temporary name and with its space reserved.
@@ -131,6 +132,9 @@ func writeSections(f vfs.File, head *segmentHead, in segmentInput) error {
 	add(sectionBySlot, aux, bytes(bytesOf(bySlot)))
 	if len(in.book.centre) > 0 {
 		add(sectionCentre, 0, bytes(bytesOf(in.book.centre)))
+	}
+	if in.cells != nil {
+		add(sectionCells, uint32(in.cells.len()), func() error { return in.cells.write(w) })
 	}
 	if stride := in.book.stride; stride > 0 {
 		add(sectionCodes, 0, func() error {

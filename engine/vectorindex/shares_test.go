@@ -19,7 +19,7 @@ func (w *world) figures(queries [][]float32, r Request) (f figures) {
 		r.Query = q
 		got, s := w.search(r)
 		require.False(w.t, s.Fallback)
-		truth := w.nearest(q, r.K, r.Filter)
+		truth := w.nearest(q, r.K, r.allowed())
 		for _, g := range got {
 			if g.Distance <= truth[len(truth)-1].Distance*1.0001 {
 				f.recall += 1 / float64(len(truth))

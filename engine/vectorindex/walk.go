@@ -131,6 +131,10 @@ func (sc *scratch) planWalks() {
 		if w.walked == 0 {
 			continue
 		}
+		if sc.stats.Plan == PlanCells && w.segment != nil {
+			w.walked = 0 // scanned afterwards
+			continue
+		}
 		sc.widen(w)
 		if graphs > 1 {
 			sc.divide(w, w.live(w.walked)/max(live, 1))
@@ -217,7 +221,7 @@ func (sc *scratch) scansFaster(w *walk) bool {
 	}
 	scan, share := float64(w.walked)/scansPerDistance, 1.0
 	if sc.r.Filter != nil {
-		scan, share = sc.scanCost(w.rows, w.matches), w.share()
+		scan, share = sc.restCost(w), w.share()
 	}
 	cost := hnsw.EstimateWalk(w.o.Pause, w.o.PauseWant, share, sc.v.ix.conf().M, w.walked)
 	return scan < cost.Distances
@@ -230,7 +234,7 @@ func (w *walk) share() float64 { return min(float64(w.matches)/float64(max(w.row
 // query the walk gives up: because fewer match of what it sees at first than makes it cheaper than a scan, at last because
 // it goes on for much longer than expected.
 func (sc *scratch) filterWalk(w *walk) {
-	m, scan := sc.v.ix.conf().M, sc.scanCost(w.rows, w.matches)
+	m, scan := sc.v.ix.conf().M, sc.restCost(w)
 	if sc.stats.Plan == PlanTwoHop && w.segment != nil {
 		w.o.TwoHop = true
 		e := hnsw.EstimateTwoHop(w.o.Ef, w.share(), m, w.walked)
@@ -244,6 +248,15 @@ func (sc *scratch) filterWalk(w *walk) {
 	w.o.LeastShare = hnsw.LeastShare(w.o.Ef, w.o.Want, max(scan, 1.5*cost), m, w.walked)
 }
 
+// restCost is what it takes to scan what a filtered walk of w would have found.
+func (sc *scratch) restCost(w *walk) float64 {
+	cost := sc.scanCost(w.rows, w.matches)
+	if w.segment != nil {
+		cost = min(cost, w.segment.cells.cost(w.matches))
+	}
+	return cost
+}
+
 // visits bounds a filtered walk that is expected to take so many distances where a scan takes the time of scan ones.
 func visits(expected, scan float64) int {
 	return int(max(1.5*expected, min(3*expected, scan/4), 64))
@@ -253,7 +266,7 @@ func visits(expected, scan float64) int {
 func (sc *scratch) start(w *walk) {
 	sc.face(w)
 	if w.o.TwoHop {
-		w.o.Bits = sc.ordBits(w)
+		w.o.Bits = sc.r.Filter.in(w.segment).bits
 	}
 	w.found = w.graph.Search(sc.scorer(), w.o, w.scratch)
 	sc.account(w)
@@ -356,6 +369,8 @@ func (sc *scratch) scanRest(w *walk) error {
 	switch {
 	case w.rows == 0 || (w.segment != nil && w.walked > 0 && !failed):
 		return nil
+	case w.segment != nil && sc.r.Filter != nil && w.segment.cells.cost(w.matches) < sc.scanCost(w.rows, w.matches):
+		return sc.scanCells(w.segment)
 	case w.segment != nil:
 		return sc.scanSegment(w.segment)
 	case failed:

@@ -1,0 +1,257 @@
+package vectorindex
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/isobath/isobath/mmapvec/distance"
+)
+
+// smallCells gives small segments cells for the time of a test.
+func smallCells(t testing.TB, from int) {
+	old := leastCellRows
+	leastCellRows = from
+	t.Cleanup(func() { leastCellRows = old })
+}
+
+// divided returns an index of rows in one segment with cells.
+func divided(t testing.TB, rows int, change func(*Options)) (*world, *segment) {
+	smallCells(t, 500)
+	w := newWorld(t, func(o *Options) {
+		o.SealRows = 10_000
+		if change != nil {
+			change(o)
+		}
+	})
+	w.add(rows)
+	w.rest()
+	require.Len(t, w.ix.current.segments, 1)
+	sg := w.ix.current.segments[0]
+	require.NotNil(t, sg.cells)
+	return w, sg
+}
+
+// between returns the slots whose first component lies within bounds.
+func (w *world) between(low, high float32) *Matches {
+	set := roaring.New()
+	for slot, row := range w.rows {
+		if row[0] >= low && row[0] < high {
+			set.Add(slot)
+		}
+	}
+	return NewMatches(set)
+}
+
+func TestCellsHoldRowsThatLieTogether(t *testing.T) {
+	for _, metric := range []distance.Metric{distance.Dot, distance.L2} {
+		t.Run(metric.String(), func(t *testing.T) {
+			_, sg := divided(t, 3000, func(o *Options) { o.Metric = metric })
+			c, stride := sg.cells, sg.stride
+			require.InDelta(t, cellsPerRoot*math.Sqrt(3000), c.len(), 25)
+			require.NoError(t, sg.check())
+			q, out := sg.book.quantizer.NewQuery(), make([]float32, c.len())
+			nearest := 0
+			for cell := range c.len() {
+				for ord := c.begin[cell]; ord < c.begin[cell+1]; ord++ {
+					q.ResetCode(sg.codes[int(ord)*stride:][:stride])
+					q.Distances(c.codes, upTo(c.len()), out, farthest)
+					if argmin(out) == cell {
+						nearest++
+					}
+				}
+			}
+			require.Greater(t, nearest, 2850)
+		})
+	}
+}
+
+// The best matches are found in a part of the cells, wherever the matches lie.
+func TestScanOfCells(t *testing.T) {
+	for _, metric := range []distance.Metric{distance.Dot, distance.L2} {
+		for _, bits := range []int{8, 4, 2, 1} {
+			t.Run(fmt.Sprint(metric, bits), func(t *testing.T) {
+				w, _ := divided(t, 6000, func(o *Options) {
+					o.Metric = metric
+					if bits < 8 {
+						o.Dim = 64
+						o.Codes = CodeConfig{Kind: CodesTurbo, Bits: bits}
+					}
+				})
+				forcePlan(t, PlanCells)
+				some := roaring.New()
+				for slot := range w.rows {
+					if slot%3 == 0 {
+						some.Add(slot)
+					}
+				}
+				inf := float32(math.Inf(1))
+				for name, filter := range map[string]*Matches{"any": NewMatches(some), "above": w.between(0.5, inf), "below": w.between(-inf, 0)} {
+					s := w.wantRecall(name, 0.95, Request{Filter: filter, Ef: 100})
+					require.Equal(t, PlanCells, s.Plan)
+					require.Less(t, float64(s.Scanned), 0.7*float64(s.Matches), name)
+					require.Zero(t, s.Hops)
+				}
+				w.wantRecall("all of them", 1, Request{Filter: w.between(1, 1.1), K: 6000})
+			})
+		}
+	}
+}
+
+// A walk far from its matches gives up, and some cells are scanned instead of all matches.
+func TestAFarWalkFallsBackToCells(t *testing.T) {
+	smallCells(t, 500)
+	w := newWorld(t, func(o *Options) { o.SealRows = 20_000 })
+	filter := roaring.New()
+	for i := range 12_000 {
+		x := float32(0)
+		if i%2 == 0 {
+			filter.Add(w.next)
+			x = float32(3 + i%7)
+		}
+		w.addRow(w.at(x))
+	}
+	w.rest()
+	forcePlan(t, PlanFiltered)
+	for range 20 {
+		_, s := w.search(Request{Query: w.at(0), K: 10, Ef: 100, Filter: NewMatches(filter)})
+		require.True(t, s.Fallback)
+		require.Positive(t, s.Scanned)
+		require.Less(t, s.Scanned, 3000)
+	}
+}
+
+// What a filter keeps is per segment: a merge makes another one.
+func TestMatchesOutliveMerges(t *testing.T) {
+	w, _ := divided(t, 1500, nil)
+	forcePlan(t, PlanCells)
+	filter := w.between(0, float32(math.Inf(1)))
+	for range 2 * segmentsKept {
+		w.wantRecall("kept", 0.95, Request{Filter: filter})
+		w.add(200)
+		w.kill(40)
+		w.rest()
+	}
+	w.wantRecall("kept", 0.95, Request{Filter: filter})
+	require.Len(t, filter.segments, segmentsKept)
+}
+
+func TestCellsNeedTheirRows(t *testing.T) {
+	smallCells(t, 500)
+	w := newWorld(t, nil)
+	var slots []uint32
+	var rows [][]float32
+	for i := range uint32(800) { // never written to the store
+		slots, rows = append(slots, i), append(rows, w.vector(w.heart))
+	}
+	require.NoError(t, w.ix.Append(slots, rows))
+	w.rest()
+	require.Nil(t, w.ix.current.segments[0].cells)
+	require.NotEmpty(t, w.ix.Problems())
+}
+
+func TestSegmentsWithoutCells(t *testing.T) {
+	smallCells(t, 500)
+	for name, change := range map[string]func(*Options){
+		"few rows": func(o *Options) { leastCellRows = 5000 },
+		"L1":       func(o *Options) { o.Metric = distance.L1 },
+		"no graph": func(o *Options) { o.NoGraph = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, change)
+			w.add(1000)
+			w.rest()
+			for _, sg := range w.ix.current.segments {
+				require.Nil(t, sg.cells)
+			}
+			w.wantRecall(name, 0.95, Request{Filter: w.between(0, 10)})
+		})
+	}
+}
+
+func TestHostileCellsAreRefused(t *testing.T) {
+	_, sg := divided(t, 1000, nil)
+	n, rows := sg.cells.len(), sg.rows
+	s := sg.head.section(sectionCells)
+	good := slices.Clone(sg.region.Bytes()[s.off : s.off+s.len])
+	_, err := decodeCells(good, n, sg.stride, rows)
+	require.NoError(t, err)
+	begin := n * sg.stride
+	gain := begin + 4*(n+1)
+	for name, change := range map[string]func(b []byte){
+		"first cell later":    func(b []byte) { wordsOf(b[begin:])[0] = 1 },
+		"too many rows":       func(b []byte) { wordsOf(b[begin:])[n]++ },
+		"cells out of order":  func(b []byte) { wordsOf(b[begin:])[1] = uint32(rows) + 1 },
+		"gain that is none":   func(b []byte) { floatsOf(b[gain:])[0] = float32(math.NaN()) },
+		"infinite gain":       func(b []byte) { floatsOf(b[gain:])[1] = float32(math.Inf(-1)) },
+		"negative spread":     func(b []byte) { floatsOf(b[gain+4*n:])[2] = -1 },
+		"spread that is none": func(b []byte) { floatsOf(b[gain+4*n:])[2] = float32(math.NaN()) },
+	} {
+		b := slices.Clone(good)
+		change(b)
+		_, err := decodeCells(b, n, sg.stride, rows)
+		require.ErrorIs(t, err, errSection, name)
+	}
+	head := *sg.head
+	for _, change := range []func(*section){
+		func(s *section) { s.aux = 0 },
+		func(s *section) { s.aux++ },
+		func(s *section) { s.aux = math.MaxUint32 },
+		func(s *section) { s.len += 4 },
+	} {
+		head.sections = slices.Clone(sg.head.sections)
+		change(&head.sections[slices.IndexFunc(head.sections, func(s section) bool { return s.kind == sectionCells })])
+		require.ErrorIs(t, head.validate(), errSection)
+	}
+}
+
+// Damage in the cells of a file is found when it is opened, and the segment made anew.
+func TestDamagedCellsAreRebuilt(t *testing.T) {
+	w, sg := divided(t, 1000, nil)
+	s := sg.head.section(sectionCells)
+	name := sg.name
+	require.NoError(t, w.ix.Close())
+	f, err := w.o.FS.Open(name)
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte{1, 2, 3, 4}, s.off+s.len-40)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	require.NotEmpty(t, w.open())
+	w.rest()
+	w.wantComplete()
+	require.NotNil(t, w.ix.current.segments[0].cells)
+}
+
+func TestWordMask(t *testing.T) {
+	for _, c := range []struct {
+		w, from, to int
+		mask        uint64
+	}{
+		{0, 0, 64, ^uint64(0)}, {0, 3, 5, 0b11000}, {0, 60, 200, 0xf << 60}, {1, 0, 65, 1}, {1, 70, 128, math.MaxUint64 - 63}, {2, 0, 300, ^uint64(0)},
+	} {
+		require.Equal(t, c.mask, wordMask(c.w, c.from, c.to), c)
+	}
+}
+
+func TestNormalTail(t *testing.T) {
+	for z := -6.0; z < 6; z += 0.01 {
+		require.InDelta(t, math.Erfc(z/math.Sqrt2)/2, above(z), 0.007)
+	}
+	require.Equal(t, 1.0, above(math.Inf(-1)))
+	require.Zero(t, above(math.Inf(1)))
+}
+
+func TestLloydSeparatesClusters(t *testing.T) {
+	w := newWorld(t, nil)
+	cl := &clustering{ix: w.ix, dim: 2}
+	rows := []float32{0, 0, 10, 10, 0, 1, 11, 10, 1, 0, 10, 11}
+	centres, own := cl.lloyd(rows, 2)
+	require.Equal(t, []uint32{0, 1, 0, 1, 0, 1}, own)
+	require.InDeltaSlice(t, []float32{1. / 3, 1. / 3, 31. / 3, 31. / 3}, centres, 1e-5)
+	_, own = cl.lloyd(rows[:2], 5)
+	require.Equal(t, []uint32{0}, own)
+}
