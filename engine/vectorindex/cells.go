@@ -5,6 +5,8 @@ import (
 	"io"
 	"math"
 	"slices"
+
+	"github.com/isobath/isobath/mmapvec/distance"
 )
 
 // cells divide the ords of a segment into runs of rows that lie near each other, each around a centre (the inverted file of
@@ -16,6 +18,44 @@ type cells struct {
 	// gain is what part of a centre the mean of its cell is: 1, but for Dot, whose centres have length 1.
 	gain   []float32
 	spread []float32 // mean squared distance of the rows of each cell from their mean
+	tails  []float32 // of the zones, one after the other
+}
+
+// The cells of a segment are in zones by how near they are to a query: zone i holds the cells from rank zoneRanks[i] on, in parts of all
+// cells. The tail of a zone is what part of the rows in its cells are i/tailSteps deviations or more nearer than the mean of
+// their cell, for i below tailLength: the heavier, the nearer the cells are, and heavier than that of a normal distribution
+// where rows have near duplicates.
+var zoneRanks = [zones]float64{0, 0.005, 0.02, 0.06, 0.15, 0.4}
+
+const (
+	zones      = 6
+	tailSteps  = 4
+	tailLength = 12*tailSteps + 1
+)
+
+// zoneEnds returns the rank after the last of each zone of n cells.
+func zoneEnds(n int) (ends [zones]int) {
+	for i, from := range zoneRanks[1:] {
+		ends[i] = int(math.Ceil(from * float64(n)))
+	}
+	ends[zones-1] = n
+	return ends
+}
+
+func (c *cells) tail(zone int) []float32 { return c.tails[zone*tailLength:][:tailLength] }
+
+// above is the part of the rows that lie z deviations or more nearer than the mean of their cell.
+func above(tail []float32, z float64) float64 {
+	at := z * tailSteps
+	switch {
+	case at < 0: // also of an infinite z
+		return float64(tail[0])
+	case at < tailLength-1:
+		i := int(at)
+		part := at - float64(i)
+		return float64(tail[i])*(1-part) + float64(tail[i+1])*part
+	}
+	return 0
 }
 
 func (c *cells) len() int {
@@ -25,12 +65,29 @@ func (c *cells) len() int {
 	return len(c.gain)
 }
 
+// place turns mean, the distances of a query to the centres, into the mean distances of the rows of each cell, writes the variances
+// of these to variance, but for a factor that depends on the query, and appends the cells to order, sorted by their means:
+// the lower half of a key is the cell.
+func (c *cells) place(m distance.Metric, mean, variance []float32, order []uint64) []uint64 {
+	for i, d := range mean {
+		if m == distance.L2 {
+			mean[i], variance[i] = d+c.spread[i], max(d, 0)*c.spread[i]
+		} else {
+			mean[i], variance[i] = d*c.gain[i], c.spread[i]
+		}
+		b := math.Float32bits(mean[i])
+		order = append(order, uint64(b^(uint32(int32(b)>>31)|1<<31))<<32|uint64(i))
+	}
+	slices.Sort(order)
+	return order
+}
+
 // cellsBytes is the size of the section of n cells around codes of stride bytes.
-func cellsBytes(n, stride int64) int64 { return n*stride + 4*(n+1) + 8*n }
+func cellsBytes(n, stride int64) int64 { return n*stride + 4*(n+1) + 8*n + 4*zones*tailLength }
 
 func (c *cells) write(w io.Writer) error {
 	var errs []error
-	for _, b := range [][]byte{c.codes, bytesOf(c.begin), bytesOf(c.gain), bytesOf(c.spread)} {
+	for _, b := range [][]byte{c.codes, bytesOf(c.begin), bytesOf(c.gain), bytesOf(c.spread), bytesOf(c.tails)} {
 		_, err := w.Write(b)
 		errs = append(errs, err)
 	}
@@ -47,11 +104,17 @@ func decodeCells(b []byte, n, stride, rows int) (*cells, error) {
 	c := &cells{codes: take(n * stride)}
 	c.begin = wordsOf(take(4 * (n + 1)))
 	c.gain, c.spread = floatsOf(take(4*n)), floatsOf(take(4*n))
+	c.tails = floatsOf(take(4 * zones * tailLength))
 	if c.begin[0] != 0 || int(c.begin[n]) != rows || !slices.IsSorted(c.begin) {
 		return nil, errSection
 	}
 	for i, spread := range c.spread {
 		if !(spread >= 0 && spread <= math.MaxFloat32) || !(math.Abs(float64(c.gain[i])) <= math.MaxFloat32) {
+			return nil, errSection
+		}
+	}
+	for _, part := range c.tails {
+		if !(part >= 0 && part <= 1) {
 			return nil, errSection
 		}
 	}

@@ -1,6 +1,7 @@
 package vectorindex
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -91,7 +92,7 @@ func TestScanOfCells(t *testing.T) {
 				}
 				inf := float32(math.Inf(1))
 				for name, filter := range map[string]*Matches{"any": NewMatches(some), "above": w.between(0.5, inf), "below": w.between(-inf, 0)} {
-					s := w.wantRecall(name, 0.95, Request{Filter: filter, Ef: 100})
+					s := w.wantRecall(name, 0.95, Request{Filter: filter, Ef: 200})
 					require.Equal(t, PlanCells, s.Plan)
 					require.Less(t, float64(s.Scanned), 0.7*float64(s.Matches), name)
 					require.Zero(t, s.Hops)
@@ -188,6 +189,8 @@ func TestHostileCellsAreRefused(t *testing.T) {
 		"cells out of order":  func(b []byte) { wordsOf(b[begin:])[1] = uint32(rows) + 1 },
 		"gain that is none":   func(b []byte) { floatsOf(b[gain:])[0] = float32(math.NaN()) },
 		"infinite gain":       func(b []byte) { floatsOf(b[gain:])[1] = float32(math.Inf(-1)) },
+		"tail above 1":        func(b []byte) { floatsOf(b[gain+8*n:])[3] = 1.5 },
+		"tail that is none":   func(b []byte) { floatsOf(b[gain+8*n:])[zones*tailLength-1] = float32(math.NaN()) },
 		"negative spread":     func(b []byte) { floatsOf(b[gain+4*n:])[2] = -1 },
 		"spread that is none": func(b []byte) { floatsOf(b[gain+4*n:])[2] = float32(math.NaN()) },
 	} {
@@ -237,12 +240,31 @@ func TestWordMask(t *testing.T) {
 	}
 }
 
-func TestNormalTail(t *testing.T) {
-	for z := -6.0; z < 6; z += 0.01 {
-		require.InDelta(t, math.Erfc(z/math.Sqrt2)/2, above(z), 0.007)
+func TestTails(t *testing.T) {
+	counts := make([]int, tailLength)
+	for i, n := range []int{500, 300, 100, 50, 30, 8, 4, 4, 0, 4} {
+		counts[i] = n
 	}
-	require.Equal(t, 1.0, above(math.Inf(-1)))
-	require.Zero(t, above(math.Inf(1)))
+	tail := tailOf(counts, 2000)
+	require.InDeltaSlice(t, []float32{0.5, 0.25, 0.1, 0.05, 0.025, 0.01, 0.006, 0.004, 0.004 * 2 / 3}, tail[:9], 1e-6)
+	require.True(t, slices.IsSortedFunc(tail, func(a, b float32) int { return cmp.Compare(b, a) }))
+	require.Equal(t, 0.5, above(tail, -3))
+	require.Equal(t, 0.5, above(tail, math.Inf(-1)))
+	require.InDelta(t, 0.375, above(tail, 0.125), 1e-6)
+	require.InDelta(t, 0.006, above(tail, 1.5), 1e-6)
+	require.Zero(t, above(tail, 12))
+	require.Zero(t, above(tail, math.Inf(1)))
+
+	steep := make([]int, tailLength)
+	steep[0], steep[1] = 1<<40, leastTail
+	for i, part := range tailOf(steep, 1<<41) {
+		require.True(t, part >= 0 && part <= 1, i)
+	}
+	for _, part := range tailOf(make([]int, tailLength), 0) { // nothing is known
+		require.True(t, part > 0 && part <= 1)
+	}
+	ends := zoneEnds(863)
+	require.Equal(t, [zones]int{5, 18, 52, 130, 346, 863}, ends)
 }
 
 func TestLloydSeparatesClusters(t *testing.T) {

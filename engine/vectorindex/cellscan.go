@@ -6,18 +6,17 @@ import (
 	"slices"
 
 	"github.com/isobath/isobath/internal/mmap"
-	"github.com/isobath/isobath/mmapvec/distance"
 )
 
 // cellScan is the state of a scan of cells. It takes the cells of a segment by the mean distance of their rows from the query
-// and ends when it expects to miss next to nothing in those that are left: the distances of the rows of a cell are taken for
-// normally distributed. Their mean and, but for one factor, their deviation are known from the cell; the factor is learnt
-// from the rows scanned.
+// and ends when it expects to miss next to nothing in those that are left. Of the distances of the rows of a cell the mean and, but
+// for one factor, the deviation are known from its centre; the factor is learnt from the rows scanned; how many rows lie many
+// deviations off was learnt when the segment was written.
 type cellScan struct {
 	mean     []float32 // of the distances of the rows of each cell
 	variance []float32 // of these, in units of the factor
-	order    []uint64  // keys of the cells, by mean
-	kth      []float32 // scratch
+	order    []uint64  // see cells.place
+	best     []float32 // scratch
 
 	gathered int // matches in ords, slots and cells of the search that are not scored yet
 	cells    [scanBatch]uint32
@@ -27,14 +26,12 @@ type cellScan struct {
 }
 
 const (
-	leastScored    = 256  // matches before a scan of cells may end
-	checkGrowth    = 1.15 // it looks whether it may end each time the matches scored have grown by so much
-	measuredABatch = 32   // of a batch, those whose distances are computed however far they are
+	leastScored    = 256 // matches before a scan of cells may end
+	checkGrowth    = 1.2 // it looks whether it may end each time the matches scored have grown by so much
+	measuredABatch = 32  // of a batch, those whose distances are computed however far they are
 	// missedByEf, by Ef, is the part of the K best matches that may be expected to be missed, within the two bounds.
-	missedByEf              = 4.0
-	leastMissed, mostMissed = 0.002, 0.05
-	farDeviations           = 4.5 // beyond which no row is expected
-	tailSteps               = 32  // of the table of the normal distribution, a deviation
+	missedByEf              = 10.0
+	leastMissed, mostMissed = 0.005, 0.1
 
 	// What scans of cells were measured to take: of all matches about cellsScanned by the share of the rows that match to the power of
 	// scannedFall, and for each cell so many distances.
@@ -42,25 +39,6 @@ const (
 	cellRowsPerDistance       = 4.5
 	cellCost                  = 0.6
 )
-
-// normalTail[i] is the probability that a normally distributed number lies more than i/tailSteps deviations above its mean.
-var normalTail = func() (table [int(farDeviations*tailSteps) + 2]float64) {
-	for i := range table {
-		table[i] = math.Erfc(float64(i)/tailSteps/math.Sqrt2) / 2
-	}
-	return table
-}()
-
-// above is the probability that a normally distributed number lies z deviations or more above its mean.
-func above(z float64) float64 {
-	switch {
-	case z < 0:
-		return 1 - above(-z)
-	case z < farDeviations:
-		return normalTail[int(z*tailSteps+0.5)]
-	}
-	return 0
-}
 
 // cost is what a scan of cells with so many matches takes, in distances of a walk.
 func (c *cells) cost(matches int) float64 {
@@ -77,17 +55,21 @@ func (sc *scratch) scanCells(sg *segment) error {
 	cs, c := &sc.cellScan, sg.coded()
 	sc.aim(c)
 	matches := sc.r.Filter.in(sg)
-	sc.sortCells(sg.cells, matches)
+	sc.sortCells(sg.cells)
 	cs.gathered, cs.scored, cs.residuals, cs.expected = 0, 0, 0, 0
 	check := leastScored
 	for i, key := range cs.order {
 		cell := uint32(key)
+		n := int(matches.inCell[cell])
+		if n == 0 {
+			continue
+		}
 		from, to := int(sg.cells.begin[cell]), int(sg.cells.begin[cell+1])
 		if c.askable() {
 			mmap.Prefetch(c.codes[from*c.book.stride : to*c.book.stride])
 		}
 		sc.gather(c, cell, matches.bits, from, to)
-		if err := sc.proceed(int(matches.inCell[cell])); err != nil {
+		if err := sc.proceed(n); err != nil {
 			return err
 		}
 		if cs.scored+cs.gathered < check {
@@ -95,7 +77,7 @@ func (sc *scratch) scanCells(sg *segment) error {
 		}
 		sc.scoreGathered(c)
 		check = int(float64(cs.scored)*checkGrowth) + 1
-		if sc.missesFew(matches, cs.order[i+1:]) {
+		if sc.missesFew(sg.cells, matches, i+1) {
 			return nil
 		}
 	}
@@ -103,34 +85,16 @@ func (sc *scratch) scanCells(sg *segment) error {
 	return nil
 }
 
-// sortCells sorts the cells with matches by the mean distance of their rows.
-func (sc *scratch) sortCells(c *cells, matches *ordMatches) {
+// sortCells sorts the cells by the mean distance of their rows.
+func (sc *scratch) sortCells(c *cells) {
 	cs, n, stride := &sc.cellScan, c.len(), sc.codes.book.stride
 	cs.mean, cs.variance = slices.Grow(cs.mean[:0], n)[:n], slices.Grow(cs.variance[:0], n)[:n]
-	cs.order = slices.Grow(cs.order[:0], n)
 	for from := 0; from < n; from += scanBatch {
 		k := min(scanBatch, n-from)
 		sc.codes.query.Distances(c.codes[from*stride:(from+k)*stride], sc.iota[:k], cs.mean[from:], farthest)
 	}
 	sc.count(n, stride)
-	squared := sc.v.ix.o.Metric == distance.L2
-	for i, d := range cs.mean {
-		if squared {
-			cs.mean[i], cs.variance[i] = d+c.spread[i], max(d, 0)*c.spread[i]
-		} else {
-			cs.mean[i], cs.variance[i] = d*c.gain[i], c.spread[i]
-		}
-		if matches.inCell[i] > 0 {
-			cs.order = append(cs.order, cellKey(cs.mean[i], uint32(i)))
-		}
-	}
-	slices.Sort(cs.order)
-}
-
-// cellKey orders cells by distance; the cell is the lower half.
-func cellKey(d float32, cell uint32) uint64 {
-	b := math.Float32bits(d)
-	return uint64(b^(uint32(int32(b)>>31)|1<<31))<<32 | uint64(cell)
+	cs.order = c.place(sc.v.ix.o.Metric, cs.mean, cs.variance, slices.Grow(cs.order[:0], n))
 }
 
 // gather adds the matches among the ords from to to-1, which are those of a cell, to the batch and scores full batches.
@@ -192,28 +156,44 @@ func (sc *scratch) scoreGathered(c coded) {
 	cs.scored, cs.gathered = cs.scored+n, 0
 }
 
-// missesFew tells whether few of the K best matches are expected in the cells left, which are sorted.
-func (sc *scratch) missesFew(matches *ordMatches, left []uint64) bool {
+// farthestOfBest is the distance of the K-th best candidate, that of each taken a deviation farther: estimates that err
+// towards the query come first.
+func (sc *scratch) farthestOfBest() float32 {
+	cs, k := &sc.cellScan, sc.r.K
+	best := cs.best[:0]
+	for _, r := range sc.near.heap {
+		d := r.Distance + r.deviation
+		if len(best) == k && !(d < best[k-1]) {
+			continue
+		}
+		at, _ := slices.BinarySearch(best, d)
+		best = slices.Insert(best[:min(len(best), k-1)], at, d)
+	}
+	cs.best = best
+	return best[k-1]
+}
+
+// missesFew tells whether few of the K best matches are expected in the cells from rank from on.
+func (sc *scratch) missesFew(c *cells, matches *ordMatches, from int) bool {
 	cs := &sc.cellScan
-	if len(sc.near.heap) < sc.r.K {
+	factor := cs.residuals / cs.expected
+	if len(sc.near.heap) < sc.r.K || !(factor <= math.MaxFloat64) { // no cell has any spread, or distances overflow
 		return false
 	}
-	cs.kth = cs.kth[:0]
-	for _, r := range sc.near.heap { // those whose estimates err towards the query come first: not the K-th of these
-		cs.kth = append(cs.kth, r.Distance+r.deviation)
-	}
-	slices.Sort(cs.kth)
-	kth := float64(cs.kth[sc.r.K-1])
-	few := float64(sc.r.K) * min(max(missedByEf/float64(sc.r.Ef), leastMissed), mostMissed)
-	factor, sum := cs.residuals/cs.expected, 0.0
-	if !(factor <= math.MaxFloat64) { // no cell has any spread, or distances overflow
-		return false
-	}
-	for _, key := range left {
-		cell := uint32(key)
-		deviation := math.Sqrt(factor * float64(cs.variance[cell]))
-		if sum += above((float64(cs.mean[cell])-kth)/deviation) * float64(matches.inCell[cell]); sum > few {
-			return false
+	kth := float64(sc.farthestOfBest())
+	few, sum := float64(sc.r.K)*min(max(missedByEf/float64(sc.r.Ef), leastMissed), mostMissed), 0.0
+	for zone, end := range zoneEnds(c.len()) {
+		tail := c.tail(zone)
+		for ; from < end; from++ {
+			cell := uint32(cs.order[from])
+			n := matches.inCell[cell]
+			if n == 0 {
+				continue
+			}
+			deviation := math.Sqrt(factor * float64(cs.variance[cell]))
+			if sum += above(tail, (float64(cs.mean[cell])-kth)/deviation) * float64(n); sum > few {
+				return false
+			}
 		}
 	}
 	return true

@@ -25,6 +25,11 @@ const (
 	// spreadPrior is the number of rows with the spread of all that are counted in with those of a cell.
 	spreadPrior = 4
 	clusterRows = 1024 // of one step of a worker
+
+	tailQueries = 128     // rows that tails are learnt from as if they were queries
+	tailRows    = 1 << 14 // and those that they are compared with
+	leastTail   = 8       // rows that a part of a tail is learnt from; beyond it falls as fast as before
+	tailFall    = 0.9     // at most, each step
 )
 
 // farthest is a distance that nothing lies beyond.
@@ -61,15 +66,23 @@ func (ix *Index) cluster(in *segmentInput) error {
 	defer view.Release()
 	cl := &clustering{ix: ix, in: in, view: view, dim: ix.o.Dim}
 	if err := cl.train(); err != nil {
-		ix.report(fmt.Errorf("vectorindex: a segment of %d rows has no cells: %w", in.rows, err))
-		return nil
+		return cl.refuse(err)
 	}
 	own, err := cl.assign()
 	if err != nil {
 		return err
 	}
+	if err := cl.learnTails(own); err != nil {
+		return cl.refuse(err)
+	}
 	in.order = cl.arrange(own)
 	in.cells = &cl.cells
+	return nil
+}
+
+// refuse reports why a segment gets no cells.
+func (cl *clustering) refuse(err error) error {
+	cl.ix.report(fmt.Errorf("vectorindex: a segment of %d rows has no cells: %w", cl.in.rows, err))
 	return nil
 }
 
@@ -320,6 +333,74 @@ func (a *assigner) cell(ord uint32) (cell uint32) {
 		}
 	}
 	return cell
+}
+
+// learnTails learns the tails of the zones from rows, as if they were queries, in the way searches go: by codes.
+func (cl *clustering) learnTails(own []uint32) error {
+	queries := every(cl.in.rows, tailQueries)
+	rows, err := cl.load(queries)
+	if err != nil {
+		return err
+	}
+	n, others := cl.cells.len(), every(cl.in.rows, tailRows)
+	zone, order := make([]int, n), make([]uint64, 0, n)
+	mean, variance, out := make([]float32, n), make([]float32, n), make([]float32, len(others))
+	counts, totals := make([]int, zones*tailLength), [zones]int{}
+	q, all := cl.in.book.quantizer.NewQuery(), upTo(n)
+	for i, ord := range queries {
+		q.Reset(rows[i*cl.dim:][:cl.dim])
+		q.Distances(cl.cells.codes, all, mean, farthest)
+		order = cl.cells.place(cl.ix.o.Metric, mean, variance, order[:0])
+		from := 0
+		for z, end := range zoneEnds(n) {
+			for ; from < end; from++ {
+				zone[uint32(order[from])] = z
+			}
+		}
+		q.Distances(cl.in.codes, others, out, farthest)
+		var residuals, expected float64
+		for j, d := range out {
+			off := float64(d - mean[own[others[j]]])
+			residuals += off * off
+			expected += float64(variance[own[others[j]]])
+		}
+		for j, d := range out {
+			c := own[others[j]]
+			z := float64(mean[c]-d) / math.Sqrt(residuals/expected*float64(variance[c]))
+			if others[j] == ord || !(z < math.MaxInt32) {
+				continue
+			}
+			totals[zone[c]]++
+			if z >= 0 {
+				counts[zone[c]*tailLength+min(int(z*tailSteps), tailLength-1)]++
+			}
+		}
+	}
+	for z, total := range totals {
+		cl.cells.tails = append(cl.cells.tails, tailOf(counts[z*tailLength:][:tailLength], total)...)
+	}
+	return nil
+}
+
+// tailOf returns what part of so many numbers are so large as each of tailLength steps says, or larger, from how many fall into
+// each.
+func tailOf(counts []int, total int) []float32 {
+	tail := make([]float32, len(counts))
+	larger := make([]int, len(counts)+1)
+	for i := len(counts) - 1; i >= 0; i-- {
+		larger[i] = larger[i+1] + counts[i]
+	}
+	for i := range tail {
+		switch {
+		case larger[i] >= leastTail:
+			tail[i] = float32(larger[i]) / float32(total)
+		case i < 2: // too few numbers to tell
+			tail[i] = 1
+		case tail[i-1] > 0:
+			tail[i] = tail[i-1] * min(tail[i-1]/tail[i-2], tailFall)
+		}
+	}
+	return tail
 }
 
 // arrange sets where each cell begins, and returns the ords by cell and, within a cell, in the order there was.
