@@ -242,9 +242,7 @@ func TestWordMask(t *testing.T) {
 
 func TestTails(t *testing.T) {
 	counts := make([]int, tailLength)
-	for i, n := range []int{500, 300, 100, 50, 30, 8, 4, 4, 0, 4} {
-		counts[i] = n
-	}
+	copy(counts, []int{500, 300, 100, 50, 30, 8, 4, 4, 0, 4})
 	tail := tailOf(counts, 2000)
 	require.InDeltaSlice(t, []float32{0.5, 0.25, 0.1, 0.05, 0.025, 0.01, 0.006, 0.004, 0.004 * 2 / 3}, tail[:9], 1e-6)
 	require.True(t, slices.IsSortedFunc(tail, func(a, b float32) int { return cmp.Compare(b, a) }))
