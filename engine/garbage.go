@@ -81,7 +81,9 @@ func (db *DB) garbageLoop(ctx context.Context) {
 // begins, nil at the end: a batch never walks over what the ones before have deleted. The
 // deletes are not logged: until a checkpoint holds them the prefix stays on the list.
 func (db *DB) collect(p garbagePrefix, from []byte) (next []byte, err error) {
-	seq := db.published.load()
+	db.mu.RLock()
+	seq := db.publishedSeq // what was dropped is so at this one, whoever waits for it: older views still see the keys
+	db.mu.RUnlock()
 	var ops []payload.Op
 	scan := payload.ScanOptions{Prefix: storeKey(nil, p.prefix, p.num, nil), From: from, KeysOnly: true}
 	err = db.kv.Scan(seq, scan, func(key, _ []byte) (bool, error) {

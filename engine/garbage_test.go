@@ -81,3 +81,26 @@ func TestDroppedKeysAreCollectedAfterCrash(t *testing.T) {
 	}, 5*time.Second, 10*time.Millisecond)
 	require.NoError(t, db.Close())
 }
+
+// A view from before a flush sees its keys, also while the flush is published but nobody was told.
+func TestCollectedKeysStayInOlderViews(t *testing.T) {
+	ctx := context.Background()
+	db, err := newDisk().open()
+	require.NoError(t, err)
+	require.NoError(t, updateAndWait(ctx, db, func(tx *KeyTx) error { return tx.Put(0, []byte("k"), Document{Kind: KindString, Body: []byte("v")}) }))
+	v := db.Keys()
+	generation := v.databases[0].generation
+	require.NoError(t, updateAndWait(ctx, db, func(tx *KeyTx) error { tx.Flush(0); return nil }))
+	told := db.published.load()
+	db.published.mu.Lock()
+	db.published.value = v.Seq()
+	db.published.mu.Unlock()
+	_, err = db.collect(garbagePrefix{prefixDocument, generation}, nil)
+	require.NoError(t, err)
+	db.published.advance(told)
+	_, ok, err := v.Get(0, []byte("k"))
+	require.NoError(t, err)
+	require.True(t, ok)
+	v.Close()
+	require.NoError(t, db.Close())
+}
