@@ -10,7 +10,7 @@ import (
 
 const (
 	cachedFilters     = 8       // of a collection
-	cachedFilterBytes = 1 << 20 // of one set: the cache of a collection holds eight times that at most
+	cachedFilterBytes = 1 << 20 // of one set; searches keep another bit for each row of a segment with it
 )
 
 // filterCache keeps the answers to the latest filters of searches: applications ask many queries under few filters, and

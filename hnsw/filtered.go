@@ -185,7 +185,7 @@ func (w *filtered) hopeless(n int) bool {
 	}
 	w.counted, w.check = n, 2*n
 	matches, needed := float64(w.matches), w.least*float64(n)
-	deviation := math.Sqrt(matches + 1)
+	deviation := 2 * math.Sqrt(matches+1)
 	if matches-deviation > 2*needed {
 		w.least = 0
 	}

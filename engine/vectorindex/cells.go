@@ -15,7 +15,7 @@ import (
 type cells struct {
 	codes []byte   // of the centres, in the codebook of the segment
 	begin []uint32 // first ord of each cell, and the number of rows
-	// gain is what part of a centre the mean of its cell is: 1, but for Dot, whose centres have length 1.
+	// gain is what part of a centre the mean of its cell is: 1, but for Dot, whose centres are as long as rows.
 	gain   []float32
 	spread []float32 // mean squared distance of the rows of each cell from their mean
 	tails  []float32 // of the zones, one after the other
@@ -44,12 +44,12 @@ func zoneEnds(n int) (ends [zones]int) {
 
 func (c *cells) tail(zone int) []float32 { return c.tails[zone*tailLength:][:tailLength] }
 
-// above is the part of the rows that lie z deviations or more nearer than the mean of their cell.
+// above is the part of the rows that lie z deviations or more nearer than the mean of their cell, all where that is not known.
 func above(tail []float32, z float64) float64 {
 	at := z * tailSteps
 	switch {
-	case at < 0: // also of an infinite z
-		return float64(tail[0])
+	case !(at >= 0):
+		return 1
 	case at < tailLength-1:
 		i := int(at)
 		part := at - float64(i)
@@ -68,18 +68,36 @@ func (c *cells) len() int {
 // place turns mean, the distances of a query to the centres, into the mean distances of the rows of each cell, writes the variances
 // of these to variance, but for a factor that depends on the query, and appends the cells to order, sorted by their means:
 // the lower half of a key is the cell.
-func (c *cells) place(m distance.Metric, mean, variance []float32, order []uint64) []uint64 {
+func (c *cells) place(m distance.Metric, mean []float32, variance []float64, order []uint64) []uint64 {
 	for i, d := range mean {
+		spread := float64(c.spread[i])
 		if m == distance.L2 {
-			mean[i], variance[i] = d+c.spread[i], max(d, 0)*c.spread[i]
+			mean[i], variance[i] = finite32(float64(d)+spread), float64(max(d, 0))*spread
 		} else {
-			mean[i], variance[i] = d*c.gain[i], c.spread[i]
+			mean[i], variance[i] = finite32(float64(d)*float64(c.gain[i])), spread
 		}
 		b := math.Float32bits(mean[i])
 		order = append(order, uint64(b^(uint32(int32(b)>>31)|1<<31))<<32|uint64(i))
 	}
 	slices.Sort(order)
 	return order
+}
+
+// factor is what the variances of cells are to be multiplied by for one query, learnt from rows.
+type factor struct{ residuals, expected float64 }
+
+// add learns from a row at distance d in a cell of that mean and variance.
+func (f *factor) add(d, mean float32, variance float64) {
+	off := float64(d) - float64(mean)
+	f.residuals += off * off
+	f.expected += variance
+}
+
+// known tells whether there is a factor: not where no cell has any spread.
+func (f *factor) known() bool { return f.expected > 0 && f.residuals/f.expected <= math.MaxFloat64 }
+
+func (f *factor) deviation(variance float64) float64 {
+	return math.Sqrt(f.residuals / f.expected * variance)
 }
 
 // cellsBytes is the size of the section of n cells around codes of stride bytes.

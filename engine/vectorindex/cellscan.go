@@ -13,16 +13,16 @@ import (
 // for one factor, the deviation are known from its centre; the factor is learnt from the rows scanned; how many rows lie many
 // deviations off was learnt when the segment was written.
 type cellScan struct {
-	mean     []float32 // of the distances of the rows of each cell
-	variance []float32 // of these, in units of the factor
-	order    []uint64  // see cells.place
+	mean     []float32 // see cells.place, as those that follow
+	variance []float64
+	order    []uint64
 	best     []float32 // scratch
 
 	gathered int // matches in ords, slots and cells of the search that are not scored yet
 	cells    [scanBatch]uint32
 	scored   int
 
-	residuals, expected float64 // sums over the rows that the factor is learnt from
+	factor factor
 }
 
 const (
@@ -37,26 +37,37 @@ const (
 	// scannedFall, and for each cell so many distances.
 	cellsScanned, scannedFall = 0.2, -0.25
 	cellRowsPerDistance       = 4.5
-	cellCost                  = 0.6
+	costOfCell                = 0.6
+	foundPerDistance          = 16 // matches whose ords are looked up
+
+	mostOfCells  = 1000 // K beyond which cells save little
+	insertedBest = 32   // K up to which the best are kept in order
 )
 
-// cost is what a scan of cells with so many matches takes, in distances of a walk.
-func (c *cells) cost(matches int) float64 {
-	if c == nil {
+// cellCost is what a scan of the cells of sg takes that hold so many matches, in distances of a walk.
+func (sc *scratch) cellCost(sg *segment, matches int) float64 {
+	if sg.cells == nil || sc.r.K > mostOfCells {
 		return math.Inf(1)
 	}
 	n := float64(max(matches, 1))
-	scanned := min(cellsScanned*math.Pow(n/float64(c.begin[c.len()]), scannedFall), 1)
-	return scanned*n/cellRowsPerDistance + float64(c.len())*cellCost
+	scanned := min(cellsScanned*math.Pow(n/float64(sg.rows), scannedFall), 1)
+	cost := scanned*n/cellRowsPerDistance + float64(sg.cells.len())*costOfCell
+	if sc.r.Filter.kept(sg) == nil {
+		cost += n / foundPerDistance
+	}
+	return cost
 }
 
 // scanCells scans the cells of sg that may hold some of the best matches.
 func (sc *scratch) scanCells(sg *segment) error {
 	cs, c := &sc.cellScan, sg.coded()
 	sc.aim(c)
-	matches := sc.r.Filter.in(sg)
+	matches := sc.r.Filter.in(sg, sc.v.s)
+	if c.askable() {
+		mmap.Prefetch(sg.cells.codes)
+	}
 	sc.sortCells(sg.cells)
-	cs.gathered, cs.scored, cs.residuals, cs.expected = 0, 0, 0, 0
+	cs.gathered, cs.scored, cs.factor = 0, 0, factor{}
 	check := leastScored
 	for i, key := range cs.order {
 		cell := uint32(key)
@@ -136,9 +147,7 @@ func (sc *scratch) scoreGathered(c coded) {
 	sc.codes.Distances(sc.ords[whole:n], sc.out[whole:n], sc.near.bound())
 	for i, d := range sc.out[:whole] {
 		cell := cs.cells[i]
-		off := float64(d - cs.mean[cell])
-		cs.residuals += off * off
-		cs.expected += float64(cs.variance[cell])
+		cs.factor.add(d, cs.mean[cell], cs.variance[cell])
 	}
 	bound := sc.near.bound()
 	for i, d := range sc.out[:n] {
@@ -163,11 +172,16 @@ func (sc *scratch) farthestOfBest() float32 {
 	best := cs.best[:0]
 	for _, r := range sc.near.heap {
 		d := r.Distance + r.deviation
-		if len(best) == k && !(d < best[k-1]) {
-			continue
+		switch {
+		case k > insertedBest:
+			best = append(best, d)
+		case len(best) < k || d < best[k-1]:
+			at, _ := slices.BinarySearch(best, d)
+			best = slices.Insert(best[:min(len(best), k-1)], at, d)
 		}
-		at, _ := slices.BinarySearch(best, d)
-		best = slices.Insert(best[:min(len(best), k-1)], at, d)
+	}
+	if k > insertedBest {
+		slices.Sort(best)
 	}
 	cs.best = best
 	return best[k-1]
@@ -176,8 +190,7 @@ func (sc *scratch) farthestOfBest() float32 {
 // missesFew tells whether few of the K best matches are expected in the cells from rank from on.
 func (sc *scratch) missesFew(c *cells, matches *ordMatches, from int) bool {
 	cs := &sc.cellScan
-	factor := cs.residuals / cs.expected
-	if len(sc.near.heap) < sc.r.K || !(factor <= math.MaxFloat64) { // no cell has any spread, or distances overflow
+	if len(sc.near.heap) < sc.r.K || !cs.factor.known() {
 		return false
 	}
 	kth := float64(sc.farthestOfBest())
@@ -186,13 +199,11 @@ func (sc *scratch) missesFew(c *cells, matches *ordMatches, from int) bool {
 		tail := c.tail(zone)
 		for ; from < end; from++ {
 			cell := uint32(cs.order[from])
-			n := matches.inCell[cell]
-			if n == 0 {
-				continue
-			}
-			deviation := math.Sqrt(factor * float64(cs.variance[cell]))
-			if sum += above(tail, (float64(cs.mean[cell])-kth)/deviation) * float64(n); sum > few {
-				return false
+			if n := matches.inCell[cell]; n > 0 {
+				z := (float64(cs.mean[cell]) - kth) / cs.factor.deviation(cs.variance[cell])
+				if sum += above(tail, z) * float64(n); sum > few {
+					return false
+				}
 			}
 		}
 	}

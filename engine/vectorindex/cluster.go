@@ -1,7 +1,7 @@
 package vectorindex
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -17,14 +17,17 @@ import (
 )
 
 const (
-	cellsPerRoot = 1.5 // cells in units of the root of the rows: more take longer to choose from, fewer to scan
-	cellSample   = 32  // rows that a centre is the mean of, about
-	groupSample  = 64  // and the centre of a group of cells
+	cellsPerRoot = 1.5      // cells in units of the root of the rows: more take longer to choose from, fewer to scan
+	cellSample   = 32       // rows that a centre is the mean of, about
+	groupSample  = 64       // and the centre of a group of cells
+	crowded      = 4        // a group has so many times the cells of a mean one at most: where most rows are equal, more are of no use
+	loadedBytes  = 32 << 20 // of rows at once
 	lloydRounds  = 4
 	nearGroups   = 3 // groups in whose cells a row looks for the nearest centre
 	// spreadPrior is the number of rows with the spread of all that are counted in with those of a cell.
-	spreadPrior = 4
-	clusterRows = 1024 // of one step of a worker
+	spreadPrior  = 4
+	assignedRows = 1 << 14 // of one step
+	assignedOnce = 512     // of these, by one worker at a time
 
 	tailQueries = 128     // rows that tails are learnt from as if they were queries
 	tailRows    = 1 << 14 // and those that they are compared with
@@ -38,56 +41,108 @@ var farthest = float32(math.Inf(1))
 // leastCellRows is the number of rows from which a segment has cells: fewer are scanned in no time. Tests lower it.
 var leastCellRows = 16 << 10
 
-// clustering makes the cells of rows that become a segment: centres of groups by Lloyd's algorithm over some rows, in every
-// group centres of cells over some rows of it, and then every row goes to the nearest centre that it finds, by its code.
+// clustering makes the cells of rows that become a segment, in steps: centres of groups by Lloyd's algorithm over some rows; in every
+// group centres of cells over some rows of it; then every row goes to the nearest centre that it finds, by its code; at
+// last the tails are learnt. Rows are read for the centres only.
 type clustering struct {
 	ix   *Index
-	in   *segmentInput
-	view *mmapvec.View
+	in   segmentInput
+	view *mmapvec.View // during a step
 	dim  int
+	done bool
 
-	groups  []byte   // codes of the centres of groups
-	first   []uint32 // first cell of each group, and the number of cells
+	groups  []byte     // codes of the centres of groups
+	members [][]uint32 // of each group, the rows that its cells are learnt from
+	first   []uint32   // first cell of each group done, and the number of cells
 	cells   cells
-	squares float64 // sum over all rows sampled of their squared distances from the mean of their cell
-	sampled int
+	sums    []float64 // of the squared distances of the rows sampled from the mean of their cell
+	counts  []int     // of these rows, by cell
+	own     []uint32  // cell of each ord
+	owned   int       // ords that have one
 }
 
-// cluster gives in its cells, if it is large enough for them, and an order that has the rows of a cell together. Where the rows
-// needed for it cannot be read there are none.
-func (ix *Index) cluster(in *segmentInput) error {
+// newClustering begins to divide rows into cells, unless they are to have none: it returns nil.
+func (ix *Index) newClustering(in segmentInput) *clustering {
 	if in.graph == nil || in.rows < leastCellRows || ix.o.Metric == distance.L1 {
 		return nil
 	}
-	view := ix.o.Rows.View()
-	if view == nil {
+	return &clustering{ix: ix, in: in, dim: ix.o.Dim}
+}
+
+// cluster divides the rows into cells unless ctx ends before.
+func (ix *Index) cluster(ctx context.Context, in *segmentInput) error {
+	cl := ix.newClustering(*in)
+	if cl == nil {
+		return nil
+	}
+	for !cl.done && ctx.Err() == nil {
+		if err := cl.step(); err != nil {
+			return err
+		}
+	}
+	cl.give(in)
+	return nil
+}
+
+// step goes one step on, at a low priority. Where rows cannot be read it is done, without cells.
+func (cl *clustering) step() error {
+	if cl.view = cl.ix.o.Rows.View(); cl.view == nil {
 		return ErrClosed
 	}
-	defer view.Release()
-	cl := &clustering{ix: ix, in: in, view: view, dim: ix.o.Dim}
-	if err := cl.train(); err != nil {
-		return cl.refuse(err)
+	defer cl.view.Release()
+	if cl.members != nil && len(cl.first) > len(cl.members) && cl.owned < cl.in.rows {
+		return cl.assign()
 	}
-	own, err := cl.assign()
+	var err error
+	var wg sync.WaitGroup
+	nice.Go(&wg, func() {
+		err = mmap.Guard("cells", func() error {
+			switch {
+			case cl.members == nil:
+				return cl.group()
+			case len(cl.first) <= len(cl.members):
+				return cl.train()
+			}
+			cl.done = true
+			return cl.learnTails()
+		})
+	})
+	wg.Wait()
 	if err != nil {
-		return err
+		cl.ix.report(fmt.Errorf("vectorindex: a segment of %d rows has no cells: %w", cl.in.rows, err))
+		cl.done, cl.cells.tails = true, nil
 	}
-	if err := cl.learnTails(own); err != nil {
-		return cl.refuse(err)
-	}
-	in.order = cl.arrange(own)
-	in.cells = &cl.cells
 	return nil
 }
 
-// refuse reports why a segment gets no cells.
-func (cl *clustering) refuse(err error) error {
-	cl.ix.report(fmt.Errorf("vectorindex: a segment of %d rows has no cells: %w", cl.in.rows, err))
-	return nil
+// give gives in the cells and an order that has the rows of each together: the order that it has, within a cell.
+func (cl *clustering) give(in *segmentInput) {
+	if cl == nil || !cl.done || cl.cells.tails == nil {
+		return
+	}
+	c := &cl.cells
+	c.begin = make([]uint32, c.len()+1)
+	for _, cell := range cl.own {
+		c.begin[cell+1]++
+	}
+	for i := range c.len() {
+		c.begin[i+1] += c.begin[i]
+	}
+	old := in.order
+	if old == nil {
+		old = orderBySlot(in.slots[:in.rows])
+	}
+	next, order := slices.Clone(c.begin), make([]uint32, in.rows)
+	for _, ord := range old {
+		cell := cl.own[ord]
+		order[next[cell]] = ord
+		next[cell]++
+	}
+	in.order, in.cells = order, c
 }
 
-// train finds the centres.
-func (cl *clustering) train() error {
+// group finds the centres of groups and which rows the cells of each are learnt from.
+func (cl *clustering) group() error {
 	count := max(nearGroups, int(cellsPerRoot*math.Sqrt(float64(cl.in.rows))))
 	groups := int(math.Sqrt(float64(count)))
 	rows, err := cl.load(every(cl.in.rows, groups*groupSample))
@@ -96,29 +151,16 @@ func (cl *clustering) train() error {
 	}
 	centres, _ := cl.lloyd(rows, groups)
 	cl.groups = cl.encode(nil, centres)
-	members := make([][]uint32, groups)
+	groups = len(centres) / cl.dim
+	cl.members = make([][]uint32, groups)
 	a := cl.newAssigner(groups)
 	for _, ord := range every(cl.in.rows, count*cellSample) {
 		g := a.nearest(ord)[0]
-		members[g] = append(members[g], ord)
-	}
-	for _, ords := range members {
-		cl.first = append(cl.first, uint32(cl.cells.len()))
-		if len(ords) == 0 {
-			continue
+		if len(cl.members[g]) < crowded*count*cellSample/groups {
+			cl.members[g] = append(cl.members[g], ord)
 		}
-		if rows, err = cl.load(ords); err != nil {
-			return err
-		}
-		centres, own := cl.lloyd(rows, (len(ords)+cellSample/2)/cellSample)
-		cl.cells.codes = cl.encode(cl.cells.codes, centres)
-		cl.measure(rows, centres, own)
 	}
-	cl.first = append(cl.first, uint32(cl.cells.len()))
-	for i, sum := range cl.cells.spread { // which has been a sum so far, over as many rows as gain says
-		n := cl.cells.begin[i]
-		cl.cells.spread[i] = finite32((float64(sum) + spreadPrior*cl.squares/float64(cl.sampled)) / float64(n+spreadPrior))
-	}
+	cl.first = []uint32{0}
 	return nil
 }
 
@@ -132,8 +174,12 @@ func every(rows, n int) []uint32 {
 	return ords
 }
 
-// load reads rows, one after the other into one slice.
+// upTo returns the numbers below n.
+func upTo(n int) []uint32 { return every(n, n) }
+
+// load reads rows, one after the other into one slice: not all of them where they are very long.
 func (cl *clustering) load(ords []uint32) ([]float32, error) {
+	ords = ords[:min(len(ords), max(loadedBytes/(4*cl.dim), 1))]
 	slots := make([]uint32, len(ords))
 	for i, ord := range ords {
 		slots[i] = cl.in.slots[ord]
@@ -150,12 +196,13 @@ func (cl *clustering) load(ords []uint32) ([]float32, error) {
 func (cl *clustering) lloyd(rows []float32, k int) (centres []float32, own []uint32) {
 	dim, n := cl.dim, len(rows)/cl.dim
 	k = min(max(k, 1), n)
+	length := cl.length(rows)
 	centres = make([]float32, 0, k*dim)
 	ids := upTo(k)
 	for i := range k {
 		at := i * n / k
 		centres = append(centres, rows[at*dim:(at+1)*dim]...)
-		cl.normalise(centres[i*dim:])
+		stretch(centres[i*dim:], length)
 	}
 	own = make([]uint32, n)
 	out, counts := make([]float32, k), make([]int, k)
@@ -180,22 +227,35 @@ func (cl *clustering) lloyd(rows []float32, k int) (centres []float32, own []uin
 				for j := range mean {
 					mean[j] /= float32(count)
 				}
-				cl.normalise(mean)
+				stretch(mean, length)
 				copy(centres[c*dim:], mean)
 			}
 		}
 	}
 }
 
-// normalise gives a centre length 1 where the metric goes by products: else long ones would attract every row.
-func (cl *clustering) normalise(centre []float32) {
+// length is that of the centres of rows, 0 for any: where the metric goes by products all have the mean length of the rows, or
+// long ones would attract every row.
+func (cl *clustering) length(rows []float32) float64 {
 	if cl.ix.o.Metric != distance.Dot {
+		return 0
+	}
+	sum, n := 0.0, len(rows)/cl.dim
+	for i := range n {
+		row := rows[i*cl.dim : (i+1)*cl.dim]
+		sum += math.Sqrt(float64(distance.DotF32(row, row)))
+	}
+	return sum / float64(n)
+}
+
+// stretch gives a vector that length, unless it has none or one of the two is infinite.
+func stretch(v []float32, length float64) {
+	by := length / math.Sqrt(float64(distance.DotF32(v, v)))
+	if !(by > 0 && by <= math.MaxFloat32) {
 		return
 	}
-	if length := math.Sqrt(float64(distance.DotF32(centre, centre))); length > 0 && length <= math.MaxFloat32 {
-		for i := range centre {
-			centre[i] = float32(float64(centre[i]) / length)
-		}
+	for i := range v {
+		v[i] = float32(float64(v[i]) * by)
 	}
 }
 
@@ -221,32 +281,66 @@ func (cl *clustering) encode(codes []byte, centres []float32) []byte {
 	return codes
 }
 
-// measure appends gains, sums of spreads, and, as begin for now, numbers of rows.
+// train finds the cells of the next group; after the last one, the spreads.
+func (cl *clustering) train() error {
+	g := len(cl.first) - 1
+	if ords := cl.members[g]; len(ords) > 0 {
+		rows, err := cl.load(ords)
+		if err != nil {
+			return err
+		}
+		centres, own := cl.lloyd(rows, (len(rows)/cl.dim+cellSample/2)/cellSample)
+		cl.cells.codes = cl.encode(cl.cells.codes, centres)
+		cl.measure(rows, centres, own)
+	}
+	cl.members[g] = nil
+	cl.first = append(cl.first, uint32(cl.cells.len()))
+	if len(cl.first) > len(cl.members) {
+		cl.spread()
+	}
+	return nil
+}
+
+// measure notes the gains of cells and how far the rows sampled lie from their means.
 func (cl *clustering) measure(rows, centres []float32, own []uint32) {
 	dim, k := cl.dim, len(centres)/cl.dim
-	counts, along, squares := make([]uint32, k), make([]float64, k), make([]float64, k)
+	counts, along, lengths, sums := make([]int, k), make([]float64, k), make([]float64, k), make([]float64, k)
+	for c := range k {
+		centre := centres[c*dim : (c+1)*dim]
+		lengths[c] = float64(distance.DotF32(centre, centre))
+	}
+	dot := cl.ix.o.Metric == distance.Dot
 	for i, c := range own {
 		row, centre := rows[i*dim:(i+1)*dim], centres[int(c)*dim:int(c+1)*dim]
 		counts[c]++
-		if cl.ix.o.Metric == distance.Dot {
+		if dot {
 			along[c] += float64(distance.DotF32(row, centre))
-			squares[c] += float64(distance.DotF32(row, row))
+			sums[c] += float64(distance.DotF32(row, row))
 		} else {
-			squares[c] += float64(distance.L2F32(row, centre))
+			sums[c] += float64(distance.L2F32(row, centre))
 		}
 	}
 	for c, n := range counts {
-		gain, sum := 1.0, squares[c]
-		if cl.ix.o.Metric == distance.Dot {
-			gain = along[c] / float64(max(n, 1))
-			sum = max(0, sum-gain*along[c])
+		gain := 1.0
+		if dot && n > 0 && lengths[c] > 0 {
+			gain = along[c] / (float64(n) * lengths[c])
+			sums[c] = max(0, sums[c]-gain*along[c])
 		}
-		cl.cells.begin = append(cl.cells.begin, n)
 		cl.cells.gain = append(cl.cells.gain, finite32(gain))
-		cl.cells.spread = append(cl.cells.spread, finite32(sum))
-		cl.squares += float64(finite32(sum))
-		cl.sampled += int(n)
+		cl.sums, cl.counts = append(cl.sums, float64(finite32(sums[c]))), append(cl.counts, n)
 	}
+}
+
+// spread sets the spreads: of few rows little is known, so that some with the spread of all count in with them.
+func (cl *clustering) spread() {
+	sum, n := 0.0, 0
+	for i := range cl.sums {
+		sum, n = sum+cl.sums[i], n+cl.counts[i]
+	}
+	for i := range cl.sums {
+		cl.cells.spread = append(cl.cells.spread, finite32((cl.sums[i]+spreadPrior*sum/float64(n))/float64(cl.counts[i]+spreadPrior)))
+	}
+	cl.own = make([]uint32, cl.in.rows)
 }
 
 // finite32 returns x as a finite float32, 0 for NaN.
@@ -257,33 +351,32 @@ func finite32(x float64) float32 {
 	return float32(min(max(x, -math.MaxFloat32), math.MaxFloat32))
 }
 
-// upTo returns the numbers below n.
-func upTo(n int) []uint32 { return every(n, n) }
-
-// assign returns the cell of each ord.
-func (cl *clustering) assign() ([]uint32, error) {
-	own := make([]uint32, cl.in.rows)
+// assign finds the cells of the next ords.
+func (cl *clustering) assign() error {
+	end := min(cl.owned+assignedRows, cl.in.rows)
 	var next atomic.Int64
+	next.Store(int64(cl.owned))
 	var wg sync.WaitGroup
 	errs := make([]error, cl.ix.o.Parallelism)
 	for i := range errs {
 		nice.Go(&wg, func() {
 			errs[i] = mmap.Guard("cells", func() error { // codes of a merge may be a file
-				a := cl.newAssigner(cl.cells.len())
+				a := cl.newAssigner(max(cl.cells.len(), len(cl.members)))
 				for {
-					to := int(next.Add(clusterRows))
-					if to-clusterRows >= len(own) {
+					to := int(next.Add(assignedOnce))
+					if to-assignedOnce >= end {
 						return nil
 					}
-					for ord := to - clusterRows; ord < min(to, len(own)); ord++ {
-						own[ord] = a.cell(uint32(ord))
+					for ord := to - assignedOnce; ord < min(to, end); ord++ {
+						cl.own[ord] = a.cell(uint32(ord))
 					}
 				}
 			})
 		})
 	}
 	wg.Wait()
-	return own, errors.Join(errs...)
+	cl.owned = end
+	return errors.Join(errs...)
 }
 
 // assigner finds the cells of rows by their codes.
@@ -336,7 +429,7 @@ func (a *assigner) cell(ord uint32) (cell uint32) {
 }
 
 // learnTails learns the tails of the zones from rows, as if they were queries, in the way searches go: by codes.
-func (cl *clustering) learnTails(own []uint32) error {
+func (cl *clustering) learnTails() error {
 	queries := every(cl.in.rows, tailQueries)
 	rows, err := cl.load(queries)
 	if err != nil {
@@ -344,10 +437,10 @@ func (cl *clustering) learnTails(own []uint32) error {
 	}
 	n, others := cl.cells.len(), every(cl.in.rows, tailRows)
 	zone, order := make([]int, n), make([]uint64, 0, n)
-	mean, variance, out := make([]float32, n), make([]float32, n), make([]float32, len(others))
+	mean, out, variance := make([]float32, n), make([]float32, len(others)), make([]float64, n)
 	counts, totals := make([]int, zones*tailLength), [zones]int{}
 	q, all := cl.in.book.quantizer.NewQuery(), upTo(n)
-	for i, ord := range queries {
+	for i := range len(rows) / cl.dim {
 		q.Reset(rows[i*cl.dim:][:cl.dim])
 		q.Distances(cl.cells.codes, all, mean, farthest)
 		order = cl.cells.place(cl.ix.o.Metric, mean, variance, order[:0])
@@ -358,21 +451,20 @@ func (cl *clustering) learnTails(own []uint32) error {
 			}
 		}
 		q.Distances(cl.in.codes, others, out, farthest)
-		var residuals, expected float64
+		var learnt factor
 		for j, d := range out {
-			off := float64(d - mean[own[others[j]]])
-			residuals += off * off
-			expected += float64(variance[own[others[j]]])
+			cell := cl.own[others[j]]
+			learnt.add(d, mean[cell], variance[cell])
 		}
 		for j, d := range out {
-			c := own[others[j]]
-			z := float64(mean[c]-d) / math.Sqrt(residuals/expected*float64(variance[c]))
-			if others[j] == ord || !(z < math.MaxInt32) {
+			cell := cl.own[others[j]]
+			z := (float64(mean[cell]) - float64(d)) / learnt.deviation(variance[cell])
+			if others[j] == queries[i] || z != z {
 				continue
 			}
-			totals[zone[c]]++
+			totals[zone[cell]]++
 			if z >= 0 {
-				counts[zone[c]*tailLength+min(int(z*tailSteps), tailLength-1)]++
+				counts[zone[cell]*tailLength+int(min(z*tailSteps, tailLength-1))]++
 			}
 		}
 	}
@@ -401,22 +493,4 @@ func tailOf(counts []int, total int) []float32 {
 		}
 	}
 	return tail
-}
-
-// arrange sets where each cell begins, and returns the ords by cell and, within a cell, in the order there was.
-func (cl *clustering) arrange(own []uint32) []uint32 {
-	order := cl.in.order
-	if order == nil {
-		order = orderBySlot(cl.in.slots[:cl.in.rows])
-	}
-	order = slices.Clone(order)
-	slices.SortStableFunc(order, func(a, b uint32) int { return cmp.Compare(own[a], own[b]) })
-	cl.cells.begin = make([]uint32, cl.cells.len()+1)
-	for _, c := range own {
-		cl.cells.begin[c+1]++
-	}
-	for c := range cl.cells.gain {
-		cl.cells.begin[c+1] += cl.cells.begin[c]
-	}
-	return order
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/stretchr/testify/require"
 )
 
@@ -15,6 +16,8 @@ import (
 // little memory. A reader knows a range of slots that are visible to it throughout and asks for rows that are stored: it
 // must find them.
 func TestSearchesBesideAppendsKillsConfigureAndWork(t *testing.T) {
+	smallCells(t, 200)
+	forcePlan(t, PlanCells) // of filtered searches
 	w := newWorld(t, func(o *Options) {
 		o.SealRows, o.EfConstruct, o.SealIdle = 400, 24, -1
 		o.Budget, o.SpillDir = NewBudget(500<<10), t.TempDir()
@@ -33,6 +36,11 @@ func TestSearchesBesideAppendsKillsConfigureAndWork(t *testing.T) {
 		w.rows[uint32(i)] = all[i]
 		w.live.Add(uint32(i))
 	}
+	even := roaring.New()
+	for slot := uint32(0); slot < total; slot += 2 {
+		even.Add(slot)
+	}
+	filter := NewMatches(even)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var published, oldest atomic.Uint32 // visible are slots in oldest..published-1, and the first kept ones
@@ -56,6 +64,10 @@ func TestSearchesBesideAppendsKillsConfigureAndWork(t *testing.T) {
 			rng := rand.New(rand.NewPCG(3, uint64(reader)))
 			for ctx.Err() == nil {
 				if err := searchOnce(w, rng, all, &published, &oldest, kept); err != nil {
+					t.Error(err)
+					return
+				}
+				if err := searchEven(w, rng, all, &published, filter, kept); err != nil {
 					t.Error(err)
 					return
 				}
@@ -125,6 +137,30 @@ func searchOnce(w *world, rng *rand.Rand, all [][]float32, published, oldest *at
 		return nil // died before the view was taken
 	}
 	return &lostError{slot: slot, published: to, stats: stats, got: got}
+}
+
+// searchEven searches with a filter that all searches share.
+func searchEven(w *world, rng *rand.Rand, all [][]float32, published *atomic.Uint32, filter *Matches, kept uint32) error {
+	to := min(published.Load(), kept)
+	if to == 0 {
+		return nil
+	}
+	visible := func(s uint32) bool { return s < to }
+	v := w.ix.View()
+	defer v.Release()
+	got, stats, err := v.Search(context.Background(), Request{Query: all[rng.Uint32N(to)], K: 5, Filter: filter, Visible: visible}, nil)
+	if err != nil {
+		return err
+	}
+	for i, g := range got {
+		if g.Slot%2 != 0 || g.Slot >= to || (i > 0 && got[i-1].Distance > g.Distance) {
+			return fmt.Errorf("%+v among matches below %d; %+v", got, to, stats)
+		}
+	}
+	if len(got) != 5 {
+		return fmt.Errorf("%d of 5 matches below %d; %+v", len(got), to, stats)
+	}
+	return nil
 }
 
 type lostError struct {

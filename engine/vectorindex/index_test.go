@@ -70,6 +70,7 @@ func TestRecallHoldsAtEveryStage(t *testing.T) {
 }
 
 func TestFiltersOfEverySelectivityFindAll(t *testing.T) {
+	smallCells(t, 500)
 	w := newWorld(t, func(o *Options) { o.SealRows = 2500 })
 	w.add(2500)
 	w.work()

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -14,8 +15,9 @@ import (
 type Matches struct {
 	*roaring.Bitmap
 
+	asked    atomic.Bool // by a walk
 	mu       sync.Mutex
-	segments []*ordMatches // latest last
+	segments []*ordMatches // of one list of sources
 }
 
 // NewMatches returns set as a filter of searches.
@@ -28,24 +30,50 @@ type ordMatches struct {
 	inCell []uint32 // how many, by cell
 }
 
-// segmentsKept is how many segments a filter keeps its matches of.
-const segmentsKept = maxSegments + 1
-
-// in returns the matches in sg.
-func (m *Matches) in(sg *segment) *ordMatches {
-	m.mu.Lock()
-	at := slices.IndexFunc(m.segments, func(om *ordMatches) bool { return om.file == sg.ref.ID })
-	if at >= 0 {
-		defer m.mu.Unlock()
-		return m.segments[at]
+// known returns the matches in sg if they were worked out before, or if a walk asked for them before: working them out
+// takes longer than a walk without them, but saves every later one the way from ords to slots. Otherwise it returns nil.
+func (m *Matches) known(sg *segment, s *sources) *ordMatches {
+	if sg == nil { // a part, whose ords still become more
+		return nil
 	}
-	m.mu.Unlock()
+	if om := m.kept(sg); om != nil {
+		return om
+	}
+	if !m.asked.Swap(true) {
+		return nil
+	}
+	return m.in(sg, s)
+}
+
+func (m *Matches) kept(sg *segment) *ordMatches {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.keptLocked(sg)
+}
+
+func (m *Matches) keptLocked(sg *segment) *ordMatches {
+	for _, om := range m.segments {
+		if om.file == sg.ref.ID {
+			return om
+		}
+	}
+	return nil
+}
+
+// in returns the matches in sg, which is one of s; those in segments that are not are forgotten.
+func (m *Matches) in(sg *segment, s *sources) *ordMatches {
+	if om := m.kept(sg); om != nil {
+		return om
+	}
 	om := matchesIn(m.Bitmap, sg)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.segments) == segmentsKept {
-		m.segments = slices.Delete(m.segments, 0, 1)
+	if faster := m.keptLocked(sg); faster != nil {
+		return faster
 	}
+	m.segments = slices.DeleteFunc(m.segments, func(old *ordMatches) bool {
+		return !slices.ContainsFunc(s.segments, func(sg *segment) bool { return sg.ref.ID == old.file })
+	})
 	m.segments = append(m.segments, om)
 	return om
 }

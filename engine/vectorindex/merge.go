@@ -39,6 +39,8 @@ type merge struct {
 	remap    []uint32 // ord in the base -> new ord
 	graph    *hnsw.Graph
 	inserted int // rows in graph
+
+	clustering *clustering // once all are; nil: there are to be no cells
 }
 
 type mergeInput struct {
@@ -284,10 +286,15 @@ func (ix *Index) mergeStep(m *merge) (done bool, err error) {
 	}
 	in := segmentInput{rows: m.rows, slots: m.slots, codes: m.codes, book: m.book}
 	if m.graph != nil && m.inserted == m.rows { // not one that was given up half way for NoGraph
-		in.graph, in.order = m.graph, m.graph.Order()
-	}
-	if err := ix.cluster(&in); err != nil {
-		return false, err
+		in.graph = m.graph
+		if m.clustering == nil {
+			m.clustering = ix.newClustering(in)
+		}
+		if m.clustering != nil && !m.clustering.done {
+			return false, m.clustering.step()
+		}
+		in.order = m.graph.Order()
+		m.clustering.give(&in)
 	}
 	sf := m.file
 	m.file = nil

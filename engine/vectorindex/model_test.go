@@ -26,6 +26,7 @@ func TestRandomOperationsKeepEverySlot(t *testing.T) {
 		"bounded":  func(o *Options) { o.Budget, o.SpillDir = NewBudget(300<<10), os.TempDir() },
 	} {
 		t.Run(name, func(t *testing.T) {
+			smallCells(t, 20)
 			for seed := range uint64(4) {
 				m := newModel(t, change, seed)
 				for range 300 {
@@ -103,7 +104,10 @@ func (m *model) step() {
 				filter.Add(slot)
 			}
 		}
-		m.search(Request{Query: m.vector(m.heart), K: 1 + m.rng.IntN(50), Filter: NewMatches(filter), Ef: 10})
+		for _, plan := range []Plan{"", PlanCells} {
+			forcePlan(m.t, plan)
+			m.search(Request{Query: m.vector(m.heart), K: 1 + m.rng.IntN(50), Filter: NewMatches(filter), Ef: 10})
+		}
 	}
 	m.wantComplete()
 	m.search(Request{Query: m.vector(m.heart), K: 1 + m.rng.IntN(30), Ef: 10 + m.rng.IntN(90)})

@@ -2,6 +2,7 @@ package vectorindex
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -72,11 +73,12 @@ func (ix *Index) seal(ctx context.Context, p *part) error {
 		}
 		return ix.beginMerge(nil, []*part{p})
 	}
-	return ix.sealPrefix(p, p.len())
+	return ix.sealPrefix(ctx, p, p.len())
 }
 
-// sealPrefix writes the first n ords of a frozen part as a segment; the rest, if any, becomes a part of its own.
-func (ix *Index) sealPrefix(p *part, n int) error {
+// sealPrefix writes the first n ords of a frozen part as a segment, with cells unless ctx ends before; the rest, if any, becomes
+// a part of its own.
+func (ix *Index) sealPrefix(ctx context.Context, p *part, n int) error {
 	begun := time.Now()
 	c := change{dropParts: []*part{p}}
 	sf, err := ix.createNew(n, p.book)
@@ -97,7 +99,7 @@ func (ix *Index) sealPrefix(p *part, n int) error {
 	}
 	in := p.seal(n)
 	var sg *segment
-	if err = ix.cluster(&in); err == nil {
+	if err = ix.cluster(ctx, &in); err == nil {
 		sg, err = ix.writeNew(sf, in)
 	} else {
 		sf.drop()
@@ -147,7 +149,7 @@ func (ix *Index) SealAll(ctx context.Context) error {
 		if n == 0 || n == p.snapshotRows() || ix.conf().rawBytes(n) < ix.conf().IndexFromBytes {
 			continue
 		}
-		if err := ix.sealPrefix(p, n); err != nil {
+		if err := ix.sealPrefix(ctx, p, n); err != nil {
 			return err
 		}
 	}
@@ -185,7 +187,7 @@ func (ix *Index) createNew(rows int, book *codebook) (*segmentFile, error) {
 	ix.mu.Unlock()
 	bytes := int64(1<<16) + int64(rows)*int64(book.stride+16)
 	if !ix.conf().NoGraph {
-		bytes += int64(rows) * ix.linkBytes()
+		bytes += int64(rows)*ix.linkBytes() + cellsBytes(int64(cellsPerRoot*math.Sqrt(float64(rows))), int64(book.stride))
 	}
 	if err := ix.o.Room(bytes); err != nil {
 		return nil, err

@@ -209,7 +209,7 @@ func (sc *scratch) costs(graphs, live int) (c costs) {
 		matches := sc.matches * sg.rows / rows
 		scan := sc.scanCost(sg.rows, matches)
 		c.scan += scan
-		c.cells += min(scan, sg.cells.cost(matches))
+		c.cells += min(scan, sc.cellCost(sg, matches))
 		divided = divided || sg.cells != nil
 	}
 	for _, count := range sc.v.counts {

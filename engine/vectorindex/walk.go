@@ -242,7 +242,11 @@ func (sc *scratch) filterWalk(w *walk) {
 		return
 	}
 	w.o = sc.filteredOptions()
-	w.o.Bits, w.o.Slots = sc.slotBits(), w.slots[:w.walked]
+	if known := sc.r.Filter.known(w.segment, sc.v.s); known != nil {
+		w.o.Bits = known.bits
+	} else {
+		w.o.Bits, w.o.Slots = sc.slotBits(), w.slots[:w.walked]
+	}
 	cost := hnsw.EstimateWalk(w.o.Ef, w.o.Want, w.share(), m, w.walked).Distances
 	w.o.MaxVisits = visits(cost, scan)
 	w.o.LeastShare = hnsw.LeastShare(w.o.Ef, w.o.Want, max(scan, 1.5*cost), m, w.walked)
@@ -252,7 +256,7 @@ func (sc *scratch) filterWalk(w *walk) {
 func (sc *scratch) restCost(w *walk) float64 {
 	cost := sc.scanCost(w.rows, w.matches)
 	if w.segment != nil {
-		cost = min(cost, w.segment.cells.cost(w.matches))
+		cost = min(cost, sc.cellCost(w.segment, w.matches))
 	}
 	return cost
 }
@@ -266,7 +270,7 @@ func visits(expected, scan float64) int {
 func (sc *scratch) start(w *walk) {
 	sc.face(w)
 	if w.o.TwoHop {
-		w.o.Bits = sc.r.Filter.in(w.segment).bits
+		w.o.Bits = sc.r.Filter.in(w.segment, sc.v.s).bits
 	}
 	w.found = w.graph.Search(sc.scorer(), w.o, w.scratch)
 	sc.account(w)
@@ -369,7 +373,7 @@ func (sc *scratch) scanRest(w *walk) error {
 	switch {
 	case w.rows == 0 || (w.segment != nil && w.walked > 0 && !failed):
 		return nil
-	case w.segment != nil && sc.r.Filter != nil && w.segment.cells.cost(w.matches) < sc.scanCost(w.rows, w.matches):
+	case w.segment != nil && sc.r.Filter != nil && sc.cellCost(w.segment, w.matches) < sc.scanCost(w.rows, w.matches):
 		return sc.scanCells(w.segment)
 	case w.segment != nil:
 		return sc.scanSegment(w.segment)
