@@ -253,6 +253,37 @@ func TestCellsNeedTheirRows(t *testing.T) {
 	w.rest()
 	require.Nil(t, w.ix.current.segments[0].cells)
 	require.NotEmpty(t, w.ix.Problems())
+	files := w.ix.Saved().NextFile
+	w.rest()
+	require.Equal(t, files, w.ix.Saved().NextFile, "it is not tried again and again")
+}
+
+// A segment that has no cells though it should, of an older file or of a crash, gets them at rest.
+func TestSegmentsGetCellsAtRest(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.SealRows = 10_000 })
+	w.add(1000)
+	w.rest()
+	require.Nil(t, w.ix.current.segments[0].cells)
+	smallCells(t, 500)
+	w.work()
+	require.Nil(t, w.ix.current.segments[0].cells, "not while rows may come")
+	w.rest()
+	require.Len(t, w.ix.current.segments, 1)
+	require.NotNil(t, w.ix.current.segments[0].cells)
+	w.wantRecall("divided", 0.95, Request{})
+	ended, stop := context.WithCancel(t.Context())
+	stop()
+	w.add(1000)
+	for w.ix.Pending().Tail > 0 {
+		_, err := w.ix.Work(t.Context())
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.ix.SealAll(ended))
+	require.Len(t, w.ix.current.segments, 2)
+	require.Nil(t, w.ix.current.segments[1].cells, "no time")
+	w.rest()
+	require.Len(t, w.ix.current.segments, 1)
+	require.NotNil(t, w.ix.current.segments[0].cells)
 }
 
 func TestSegmentsWithoutCells(t *testing.T) {

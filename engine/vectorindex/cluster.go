@@ -61,9 +61,12 @@ type clustering struct {
 	owned   int       // ords that have one
 }
 
+// divides tells whether so many rows in a graph are to have cells.
+func (ix *Index) divides(rows int) bool { return rows >= leastCellRows && ix.o.Metric != distance.L1 }
+
 // newClustering begins to divide rows into cells, unless they are to have none: it returns nil.
 func (ix *Index) newClustering(in segmentInput) *clustering {
-	if in.graph == nil || in.rows < leastCellRows || ix.o.Metric == distance.L1 {
+	if in.graph == nil || !ix.divides(in.rows) {
 		return nil
 	}
 	return &clustering{ix: ix, in: in, dim: ix.o.Dim}
@@ -117,7 +120,10 @@ func (cl *clustering) step() error {
 
 // give gives in the cells and an order that has the rows of each together: the order that it has, within a cell.
 func (cl *clustering) give(in *segmentInput) {
-	if cl == nil || !cl.done || cl.cells.tails == nil {
+	if cl == nil || !cl.done {
+		return
+	}
+	if in.undividable = cl.cells.tails == nil; in.undividable {
 		return
 	}
 	c := &cl.cells

@@ -57,7 +57,7 @@ const (
 )
 
 // mergeable returns the segments to merge now, none if all is well: those that lie below a larger one by less than the
-// tier, and what is mostly dead or lacks its graph with all that is smaller.
+// tier, and what is mostly dead or lacks its graph, or at rest its cells, with all that is smaller.
 func (ix *Index) mergeable(s *sources) []*segment {
 	if unverified(s) != nil || !ix.may() {
 		return nil
@@ -67,7 +67,7 @@ func (ix *Index) mergeable(s *sources) []*segment {
 	builds, deadShareMax := ix.wantsGraph(s), ix.deadShareMax()
 	from := slices.IndexFunc(segments, func(sg *segment) bool {
 		return sg.deadShare() > deadShareMax || (builds && !sg.hasGraph(ix.conf())) ||
-			(ix.conf().NoGraph && sg.graph != nil) || sg.book != ix.target.Load()
+			(ix.conf().NoGraph && sg.graph != nil) || sg.book != ix.target.Load() || (ix.idle() && ix.undivided(sg))
 	})
 	least := 1
 	if from < 0 {

@@ -65,7 +65,7 @@ func (ix *Index) placeSegment(sg *segment, where placed) error {
 		sg.suspectAfter(err)
 		return err
 	}
-	fresh.book, fresh.checked = sg.book, sg.blocks()
+	fresh.book, fresh.undividable, fresh.checked = sg.book, sg.undividable, sg.blocks()
 	if err := fresh.hold(where, need, ix.o.Budget); err != nil {
 		sg.suspectAfter(err)
 		return fmt.Errorf("vectorindex: hold %s in memory: %w", sg.ref.File, err)

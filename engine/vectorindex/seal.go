@@ -206,7 +206,7 @@ func (ix *Index) writeNew(sf *segmentFile, in segmentInput) (*segment, error) {
 		_ = ix.o.FS.Remove(sf.name) // nobody names it
 		return nil, err
 	}
-	sg.book = in.book
+	sg.book, sg.undividable = in.book, in.undividable
 	sg.checked = sg.blocks() // just written
 	return sg, nil
 }

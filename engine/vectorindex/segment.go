@@ -21,18 +21,19 @@ import (
 // segment is one sealed segment: a mapped file.
 type segment struct {
 	pinned
-	ref    SegmentRef
-	head   *segmentHead
-	rows   int
-	stride int
-	book   *codebook       // of codes, given by who opened it
-	slots  []uint32        // by ord
-	set    *roaring.Bitmap // of slots; shared, not to be changed
-	bySlot slotIndex
-	codes  []byte
-	graph  *hnsw.Mapped // nil: none
-	cells  *cells       // nil: none
-	dead   atomic.Int64
+	ref         SegmentRef
+	head        *segmentHead
+	rows        int
+	stride      int
+	book        *codebook       // of codes, given by who opened it
+	slots       []uint32        // by ord
+	set         *roaring.Bitmap // of slots; shared, not to be changed
+	bySlot      slotIndex
+	codes       []byte
+	graph       *hnsw.Mapped // nil: none
+	cells       *cells       // nil: none
+	undividable bool         // see segmentInput
+	dead        atomic.Int64
 
 	checked int         // blocks verified so far, by Work only
 	suspect atomic.Bool // a search met damage: verify it once more
@@ -298,6 +299,11 @@ func (sg *segment) readBook(c *Config, bs *books) error {
 // hasGraph tells whether the segment has a graph with the parameters of c.
 func (sg *segment) hasGraph(c *Config) bool {
 	return sg.graph != nil && int(sg.head.m) == c.M && int(sg.head.efConstruct) == max(c.EfConstruct, c.M)
+}
+
+// undivided tells whether the segment should have cells and has none: an older file, or what a crash or a stop in a hurry has left.
+func (ix *Index) undivided(sg *segment) bool {
+	return sg.graph != nil && sg.cells == nil && !sg.undividable && ix.divides(sg.rows)
 }
 
 // deadShare is the share of dead rows.

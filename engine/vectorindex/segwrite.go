@@ -25,6 +25,8 @@ type segmentInput struct {
 	graph *hnsw.Graph // nil: none
 	order []uint32    // new ord -> old ord; nil: by slot
 	cells *cells      // runs of order; nil: none
+
+	undividable bool // it should have cells, but rows cannot be read
 }
 
 // segmentFile is a segment file that is being written, under a temporary name and with its space reserved.
