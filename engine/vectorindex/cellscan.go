@@ -18,7 +18,7 @@ type cellScan struct {
 	order    []uint64
 	best     []float32 // scratch
 
-	gathered int // matches in ords, slots and cells of the search that are not scored yet
+	gathered int // matches in ords of the search and in cells that are not scored yet
 	cells    [scanBatch]uint32
 	scored   int
 
