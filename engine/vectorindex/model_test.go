@@ -26,7 +26,7 @@ func TestRandomOperationsKeepEverySlot(t *testing.T) {
 		"bounded":  func(o *Options) { o.Budget, o.SpillDir = NewBudget(300<<10), os.TempDir() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			smallCells(t, 20)
+			smallCells(t, 60)
 			for seed := range uint64(4) {
 				m := newModel(t, change, seed)
 				for range 300 {
