@@ -241,15 +241,27 @@ func TestMatchesOutliveMerges(t *testing.T) {
 	require.Len(t, filter.segments, 1, "those of segments that are gone are forgotten")
 }
 
+// Working out a filter's matches in a segment takes longer than a walk: they are from the second search on, of every segment.
+func TestWalksAskTwiceForMatches(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.SealRows = 10_000 })
+	for range 2 {
+		w.add(1000)
+		require.NoError(t, w.ix.SealAll(t.Context()))
+	}
+	require.Equal(t, 2, w.ix.Pending().Segments)
+	forcePlan(t, PlanFiltered)
+	filter := w.between(-10, 10)
+	before, _ := w.search(Request{Query: w.heart[0], K: 10, Filter: filter})
+	require.Empty(t, filter.segments)
+	after, _ := w.search(Request{Query: w.heart[0], K: 10, Filter: filter})
+	require.Len(t, filter.segments, 2)
+	require.Equal(t, before, after)
+}
+
 func TestCellsNeedTheirRows(t *testing.T) {
 	smallCells(t, 500)
 	w := newWorld(t, nil)
-	var slots []uint32
-	var rows [][]float32
-	for i := range uint32(800) { // never written to the store
-		slots, rows = append(slots, i), append(rows, w.vector(w.heart))
-	}
-	require.NoError(t, w.ix.Append(slots, rows))
+	w.appendUnwritten(800)
 	w.rest()
 	require.Nil(t, w.ix.current.segments[0].cells)
 	require.NotEmpty(t, w.ix.Problems())

@@ -346,7 +346,6 @@ func (cl *clustering) spread() {
 	for i := range cl.sums {
 		cl.cells.spread = append(cl.cells.spread, finite32((cl.sums[i]+spreadPrior*sum/float64(n))/float64(cl.counts[i]+spreadPrior)))
 	}
-	cl.own = make([]uint32, cl.in.rows)
 }
 
 // finite32 returns x as a finite float32, 0 for NaN.
@@ -359,6 +358,9 @@ func finite32(x float64) float32 {
 
 // assign finds the cells of the next ords.
 func (cl *clustering) assign() error {
+	if cl.own == nil {
+		cl.own = make([]uint32, cl.in.rows)
+	}
 	end := min(cl.owned+assignedRows, cl.in.rows)
 	var next atomic.Int64
 	next.Store(int64(cl.owned))

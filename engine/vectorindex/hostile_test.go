@@ -47,15 +47,21 @@ func TestSegmentsWithOtherCodesAreRebuilt(t *testing.T) {
 	}
 }
 
+// appendUnwritten appends n rows that are never written to the store.
+func (w *world) appendUnwritten(n uint32) {
+	w.t.Helper()
+	var slots []uint32
+	var rows [][]float32
+	for i := range n {
+		slots, rows = append(slots, i), append(rows, w.vector(w.heart))
+	}
+	require.NoError(w.t, w.ix.Append(slots, rows))
+}
+
 // Rows that cannot be read are reported and left out, even if that leaves nothing of a merge.
 func TestMergeOfUnreadableRowsEnds(t *testing.T) {
 	w := newWorld(t, nil)
-	var slots []uint32
-	var rows [][]float32
-	for i := range uint32(300) { // never written to the store
-		slots, rows = append(slots, i), append(rows, w.vector(w.heart))
-	}
-	require.NoError(t, w.ix.Append(slots, rows))
+	w.appendUnwritten(300)
 	w.rest()
 	require.Equal(t, 1, w.ix.Pending().Segments)
 	config := w.o.Config

@@ -4,7 +4,6 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -15,9 +14,9 @@ import (
 type Matches struct {
 	*roaring.Bitmap
 
-	asked    atomic.Bool // by a walk
 	mu       sync.Mutex
 	segments []*ordMatches // of one list of sources
+	asked    []uint64      // ids of the segments whose matches a walk has asked for
 }
 
 // NewMatches returns set as a filter of searches.
@@ -30,19 +29,24 @@ type ordMatches struct {
 	inCell []uint32 // how many, by cell
 }
 
-// known returns the matches in sg if they were worked out before, or if a walk asked for them before: working them out
+// known returns the matches in sg if they were worked out before, or if a walk of it asked for them before: working them out
 // takes longer than a walk without them, but saves every later one the way from ords to slots. Otherwise it returns nil.
 func (m *Matches) known(sg *segment, s *sources) *ordMatches {
-	if sg == nil { // a part, whose ords still become more
-		return nil
-	}
-	if om := m.kept(sg); om != nil {
-		return om
-	}
-	if !m.asked.Swap(true) {
+	if sg == nil || m.askFirst(sg) { // ords of a part still become more
 		return nil
 	}
 	return m.in(sg, s)
+}
+
+// askFirst notes that a walk asks for the matches in sg and tells whether it is the first and they are not kept.
+func (m *Matches) askFirst(sg *segment) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.keptLocked(sg) != nil || slices.Contains(m.asked, sg.ref.ID) {
+		return false
+	}
+	m.asked = append(m.asked, sg.ref.ID)
+	return true
 }
 
 func (m *Matches) kept(sg *segment) *ordMatches {
