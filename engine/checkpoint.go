@@ -34,10 +34,12 @@ const checkpointTick = 200 * time.Millisecond
 const checkpointPause = 5 * time.Second
 
 // A checkpoint begins when replaying the log would take longer than maxReplay nanoseconds, as
-// measured when it was applied, or when the log is longer than maxLogBytes (less on a small file system).
+// measured when it was applied, when the log is longer than maxLogBytes (less on a small file system), or when nothing
+// was written for quietAfter and the log has more files, or a larger one, than it needs.
 const (
 	maxReplay   = int64(time.Second)
 	maxLogBytes = 1 << 30
+	quietAfter  = 2 * time.Second
 )
 
 // cut is the applied state at one sequence number, on its way to disk.
@@ -60,17 +62,23 @@ func (db *DB) checkpointLoop(ctx context.Context) {
 	defer tick.Stop()
 	began := time.Now()
 	var failed time.Time // the last one, if it did
+	var seen uint64
+	wrote := began
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+		if last := db.wal.Last(); last != seen {
+			seen, wrote = last, time.Now()
+		}
 		if db.Failed() != nil || db.published.load() == db.check.seq.Load() {
 			began = time.Now()
 			continue
 		}
-		if db.check.replay.Load() < maxReplay && db.wal.Bytes() < db.logBytes && time.Since(began) < db.opts.CheckpointAfter {
+		quiet := time.Since(wrote) >= quietAfter && db.wal.Shrinks()
+		if !quiet && db.check.replay.Load() < maxReplay && db.wal.Bytes() < db.logBytes && time.Since(began) < db.opts.CheckpointAfter {
 			continue
 		}
 		if time.Since(failed) < checkpointPause {

@@ -6,7 +6,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/isobath/isobath/mmapvec"
 )
 
 // A write may be refused for want of room before the log takes it, never after: the log and the
@@ -85,15 +84,14 @@ func makesRoom(o op) bool {
 }
 
 // need returns how much may be written at once on behalf of what is stored already: by badger and
-// the next file of the log, and for puts by the next file of every row store that is nearly full,
-// which is no larger than all before it.
+// the next file of the log, and for puts by the next step of every row store that is nearly full.
 func (db *DB) need() (puts, deletes int64) {
 	deletes = baseNeed + db.kvNeed() + db.logFileBytes
 	puts = deletes
 	for _, c := range db.allCollections() {
 		for _, v := range c.vectors {
 			if slots := v.rows.Slots(); slots-c.slots.Taken() < slots/8 {
-				puts += min(v.rows.Bytes(), mmapvec.MaxFileBytes)
+				puts += v.rows.StepBytes()
 			}
 		}
 	}

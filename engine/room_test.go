@@ -129,7 +129,7 @@ func TestFullDiskLeavesBadgerAlone(t *testing.T) {
 	require.NoError(t, db.Close())
 }
 
-func TestNextFileOfRowsIsNeededWhenTheLastIsNearlyFull(t *testing.T) {
+func TestNextStepOfRowsIsNeededWhenTheLastIsNearlyFull(t *testing.T) {
 	db, err := newDisk().open()
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
@@ -143,5 +143,5 @@ func TestNextFileOfRowsIsNeededWhenTheLastIsNearlyFull(t *testing.T) {
 		upsertOne(t, c, id, 0, "", UpsertOptions{})
 	}
 	puts, deletes = db.need()
-	require.Equal(t, deletes+first, puts)
+	require.Equal(t, deletes+rows.StepBytes(), puts)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 
 	"github.com/isobath/isobath/internal/binfmt"
 	"github.com/isobath/isobath/internal/mmap"
@@ -11,7 +12,7 @@ import (
 )
 
 // chunk is one open, mapped file of rows. It never changes after it was published, except for the
-// bytes of its rows.
+// bytes of its rows and reserved.
 type chunk struct {
 	number int
 	name   string
@@ -20,10 +21,30 @@ type chunk struct {
 	file   vfs.File
 	region *mmap.Region
 	data   []byte // the rows, mapped
+
+	reserved atomic.Int64 // rows from the first on that have disk space
 }
 
-// createChunk makes a new chunk file with all its space. Its name is durable after SyncDir.
-func createChunk(fsys vfs.FS, dir string, l layout, number int) (*chunk, error) {
+// reserve sees to it that the first rows have disk space, with that of some more, of about so many bytes.
+func (c *chunk) reserve(l layout, rows int, more int64) error {
+	has := c.reserved.Load()
+	if int64(rows) <= has {
+		return nil
+	}
+	want := min(int64(rows)+more/int64(l.stride), int64(c.rows))
+	from := rowsOffset + has*int64(l.stride)
+	if err := c.file.Allocate(from, rowsOffset+want*int64(l.stride)-from); err != nil {
+		return err
+	}
+	c.reserved.Store(want)
+	return nil
+}
+
+// bytes is the disk space of the chunk.
+func (c *chunk) bytes(l layout) int64 { return rowsOffset + c.reserved.Load()*int64(l.stride) }
+
+// createChunk makes a new chunk file with space for its first rows. Its name is durable after SyncDir.
+func createChunk(fsys vfs.FS, dir string, l layout, number, rows int) (*chunk, error) {
 	name := chunkName(dir, number)
 	tmp := name + vfs.TempSuffix
 	if err := fsys.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -33,7 +54,10 @@ func createChunk(fsys vfs.FS, dir string, l layout, number int) (*chunk, error) 
 	if err != nil {
 		return nil, err
 	}
-	err = f.Allocate(0, l.fileBytes(number))
+	err = f.Allocate(0, rowsOffset+int64(rows)*int64(l.stride))
+	if err == nil {
+		err = f.Truncate(l.fileBytes(number))
+	}
 	if err == nil {
 		_, err = f.WriteAt(l.header(number), 0)
 	}
@@ -75,6 +99,10 @@ func mapChunk(f vfs.File, l layout, number int) (*chunk, error) {
 	if err := checkHeader(f, l, number); err != nil {
 		return nil, err
 	}
+	allocated, err := f.Allocated()
+	if err != nil {
+		return nil, err
+	}
 	size := l.fileBytes(number)
 	region, err := mmap.Map(f, 0, int(size))
 	if err != nil {
@@ -83,7 +111,9 @@ func mapChunk(f vfs.File, l layout, number int) (*chunk, error) {
 	// A hint; rows can be read without it.
 	_ = region.Advise(mmap.Random)
 	start, rows := l.span(number)
-	return &chunk{number: number, name: f.Name(), start: start, rows: rows, file: f, region: region, data: region.Bytes()[rowsOffset:]}, nil
+	c := &chunk{number: number, name: f.Name(), start: start, rows: rows, file: f, region: region, data: region.Bytes()[rowsOffset:]}
+	c.reserved.Store(int64(l.reserved(number, allocated)))
+	return c, nil
 }
 
 func checkHeader(f vfs.File, want layout, number int) error {

@@ -21,8 +21,10 @@ const (
 	firstChunkBytes = 32 << 10
 	lastChunkBytes  = 64 << 20
 
-	// MaxFileBytes bounds what a store allocates at once.
-	MaxFileBytes = lastChunkBytes + rowsOffset
+	// A chunk gets its disk space in steps of a sixteenth of what the store has, within these bounds.
+	leastStepBytes = 1 << 20
+	mostStepBytes  = 16 << 20
+	stepShare      = 16
 
 	// MaxDim bounds the dimension of a row.
 	MaxDim = 1 << 16
@@ -81,6 +83,12 @@ func (l layout) chunks() int {
 func (l layout) fileBytes(chunk int) int64 {
 	_, rows := l.span(chunk)
 	return rowsOffset + int64(rows)*int64(l.stride)
+}
+
+// reserved returns how many rows of a chunk lie in the first n bytes of its file.
+func (l layout) reserved(chunk int, n int64) int {
+	_, rows := l.span(chunk)
+	return int(min(max(n-rowsOffset, 0)/int64(l.stride), int64(rows)))
 }
 
 func chunkName(dir string, chunk int) string {

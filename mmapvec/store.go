@@ -47,7 +47,6 @@ type Store struct {
 	layout layout
 
 	chunks atomic.Pointer[[]*chunk] // by number; nil where no file is
-	bytes  atomic.Int64
 
 	mu      sync.Mutex
 	dirty   map[*chunk]struct{} // written since the last Sync
@@ -148,7 +147,6 @@ func (s *Store) publish(c *chunk) {
 	copy(table, old)
 	table[c.number] = c
 	s.chunks.Store(&table)
-	s.bytes.Add(s.layout.fileBytes(c.number))
 }
 
 // Dim returns the number of values in a row.
@@ -158,16 +156,28 @@ func (s *Store) Dim() int { return s.layout.dim }
 func (s *Store) Datatype() Datatype { return s.layout.typ }
 
 // Bytes returns the disk space of all chunk files.
-func (s *Store) Bytes() int64 { return s.bytes.Load() }
-
-// Slots returns how many slots the chunk files have room for.
-func (s *Store) Slots() (n int64) {
+func (s *Store) Bytes() (n int64) {
 	for _, c := range *s.chunks.Load() {
 		if c != nil {
-			n += int64(c.rows)
+			n += c.bytes(s.layout)
 		}
 	}
 	return n
+}
+
+// Slots returns how many slots have disk space.
+func (s *Store) Slots() (n int64) {
+	for _, c := range *s.chunks.Load() {
+		if c != nil {
+			n += c.reserved.Load()
+		}
+	}
+	return n
+}
+
+// StepBytes is how much disk space is reserved at once.
+func (s *Store) StepBytes() int64 {
+	return min(max(s.Bytes()/stepShare, leastStepBytes), mostStepBytes)
 }
 
 // Reads returns how many rows Fetch and Row took from where, since Open.
@@ -214,7 +224,7 @@ func (s *Store) writable() error {
 // writeRun writes the first slots as long as they follow each other inside one chunk.
 func (s *Store) writeRun(slots []uint32, rows [][]float32) (n int, err error) {
 	number, row := s.layout.chunkOf(slots[0])
-	c, err := s.chunkForWrite(number)
+	c, err := s.chunkForWrite(number, row+1)
 	if err != nil {
 		return 0, err
 	}
@@ -224,6 +234,11 @@ func (s *Store) writeRun(slots []uint32, rows [][]float32) (n int, err error) {
 		n++
 	}
 	stride := s.layout.stride
+	if row+n > int(c.reserved.Load()) {
+		if err := c.reserve(s.layout, row+n, s.StepBytes()); err != nil {
+			return 0, err
+		}
+	}
 	if cap(s.buf) < n*stride {
 		s.buf = make([]byte, n*stride)
 	}
@@ -240,14 +255,15 @@ func (s *Store) writeRun(slots []uint32, rows [][]float32) (n int, err error) {
 	return n, err
 }
 
-func (s *Store) chunkForWrite(number int) (*chunk, error) {
+// chunkForWrite returns a chunk; a new one has space for its first rows.
+func (s *Store) chunkForWrite(number, rows int) (*chunk, error) {
 	if table := *s.chunks.Load(); number < len(table) && table[number] != nil {
 		return table[number], nil
 	}
 	if err := vfs.MkdirDurably(s.fs, s.dir); err != nil {
 		return nil, err
 	}
-	c, err := createChunk(s.fs, s.dir, s.layout, number)
+	c, err := createChunk(s.fs, s.dir, s.layout, number, s.layout.reserved(number, rowsOffset+int64(rows*s.layout.stride)+s.StepBytes()))
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -519,4 +520,34 @@ func TestWarmAsksForEveryByteOnce(t *testing.T) {
 	require.GreaterOrEqual(t, total, int64(300*100*4))
 	require.NoError(t, s.Close())
 	require.EqualValues(t, -1, s.Warm(0, 1000))
+}
+
+func TestDiskSpaceIsReservedInSteps(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, vfs.OS, dir, 100)
+	slots := make([]uint32, 40_000) // the last chunk has room for 65 536
+	for i := range slots {
+		slots[i] = uint32(i)
+	}
+	for from := 0; from < len(slots); from += 5000 {
+		write(t, s, 1, slots[from:from+5000]...)
+	}
+	require.NoError(t, s.Sync())
+	enough := int64(len(slots)) + 2*leastStepBytes/int64(s.layout.stride)
+	require.Less(t, s.Slots(), enough)
+	require.GreaterOrEqual(t, s.Slots(), int64(len(slots)))
+	has, bytes := s.Slots(), s.Bytes()
+	require.NoError(t, s.Close())
+	s = openStore(t, vfs.OS, dir, 100)
+	if runtime.GOOS == "linux" { // elsewhere a file is taken to have all its space
+		const blocks = 64 << 10 // of the file system's own
+		require.InDelta(t, bytes, s.Bytes(), blocks)
+		require.InDelta(t, has, s.Slots(), blocks/float64(s.layout.stride))
+	}
+	write(t, s, 2, 39_999, 40_000, 65_535)
+	requireRows(t, s, 2, 39_999, 40_000, 65_535)
+	require.EqualValues(t, 65_536, s.Slots())
+	requireRows(t, s, 1, 0, 39_998)
+	require.NoError(t, s.Sync())
+	require.NoError(t, s.Close())
 }

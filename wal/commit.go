@@ -62,7 +62,7 @@ func (l *Log) write(group batch) error {
 			n = sort.Search(len(records), func(i int) bool { return int64(records[i].end-from) > room })
 		}
 		if n == 0 {
-			if err := l.startFile(records[0].seq, int64(records[0].end-from)); err != nil {
+			if err := l.startFile(records[0].seq, max(l.nextSize(), dataStart+int64(records[0].end-from))); err != nil {
 				return err
 			}
 			continue
@@ -125,17 +125,25 @@ func (l *Log) current() *logFile {
 	return l.files[len(l.files)-1]
 }
 
-// startFile makes the file that begins with record start, with room for that many bytes at least.
-// Everything before start is durable.
-func (l *Log) startFile(start uint64, bytes int64) error {
-	number, size := uint64(1), min(l.o.FileBytes, firstFileBytes)
+// smallest is the size of a first file.
+func (l *Log) smallest() int64 { return min(l.o.FileBytes, l.o.first) }
+
+// nextSize is the size of a file that is begun because the last one is full.
+func (l *Log) nextSize() int64 {
+	if old := l.current(); old != nil {
+		return min(l.o.FileBytes, max(l.o.first, 2*old.size))
+	}
+	return l.smallest()
+}
+
+// startFile makes the file that begins with record start. Everything before start is durable.
+func (l *Log) startFile(start uint64, size int64) error {
+	number := uint64(1)
 	old := l.current()
 	if old != nil {
-		number, size = old.number+1, min(l.o.FileBytes, max(firstFileBytes, 2*old.size))
+		number = old.number + 1
 	}
-	f, err := createFile(l.o.FS, l.o.Dir, logFile{
-		number: number, start: start, epoch: l.newEpoch(), size: max(size, dataStart+bytes),
-	}, nil)
+	f, err := createFile(l.o.FS, l.o.Dir, logFile{number: number, start: start, epoch: l.newEpoch(), size: size}, nil)
 	if err != nil {
 		return fmt.Errorf("start a log file at record %d: %w", start, err)
 	}

@@ -31,7 +31,7 @@ func workload(fsys vfs.FS, h *history) error {
 			}
 		}
 	}()
-	if l, err = Open(Options{FS: fsys, Dir: testDir, FileBytes: 16 << 10}); err != nil {
+	if l, err = Open(Options{FS: fsys, Dir: testDir, FileBytes: 16 << 10, first: minFileSize}); err != nil {
 		return err
 	}
 	for round := uint64(0); l.Last() < lastSeq; round++ {
@@ -57,11 +57,19 @@ func workload(fsys vfs.FS, h *history) error {
 			if err = l.TruncatePrefix(h.dropped); err != nil {
 				return err
 			}
+		case round%9 == 2 || round%9 == 7:
+			h.dropped = l.Last()
+			if err = l.TruncatePrefix(h.dropped); err != nil {
+				return err
+			}
+			if l.Shrinks() {
+				return errors.New("the log is as large as before")
+			}
 		case round%9 == 8:
 			if err = l.Close(); err != nil {
 				return err
 			}
-			if l, err = Open(Options{FS: fsys, Dir: testDir, FileBytes: 16 << 10}); err != nil {
+			if l, err = Open(Options{FS: fsys, Dir: testDir, FileBytes: 16 << 10, first: minFileSize}); err != nil {
 				return err
 			}
 		}

@@ -38,12 +38,14 @@ type Options struct {
 	FS vfs.FS
 	// Dir is the directory of the log, made if it is absent. Nothing else of ours may live there.
 	Dir string
-	// FileBytes is the size to which files are preallocated. Default 64 MiB, 8 KiB to 1 TiB. The first file has 8 MiB
-	// at most, each later one twice as much as the one before; a longer record gets a longer file. It may change on
-	// reopen.
+	// FileBytes is the size to which files are preallocated. Default 64 MiB, 8 KiB to 1 TiB. The first file, and the one
+	// after a TruncatePrefix of all records, has 8 MiB at most, each later one twice as much as the one before; a longer
+	// record gets a longer file. It may change on reopen.
 	FileBytes int64
 	// Log receives what recovery did. Default: nothing is logged.
 	Log *slog.Logger
+
+	first int64 // bounds the first file; default firstFileBytes
 }
 
 func (o Options) withDefaults() Options {
@@ -51,6 +53,7 @@ func (o Options) withDefaults() Options {
 		o.FS = vfs.OS
 	}
 	o.FileBytes = cmp.Or(o.FileBytes, 64<<20)
+	o.first = cmp.Or(o.first, firstFileBytes)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -141,6 +144,14 @@ func (l *Log) Bytes() int64 {
 		n += f.end
 	}
 	return n
+}
+
+// Shrinks tells whether TruncatePrefix of all records would give disk space back.
+func (l *Log) Shrinks() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(l.files)
+	return n > 1 || n == 1 && l.files[0].size > l.smallest()
 }
 
 // Damage tells of damage before records that were durable. The log is then open for reading only.

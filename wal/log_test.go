@@ -172,6 +172,29 @@ func TestTruncatePrefix(t *testing.T) {
 	requireRecords(t, l, l.First(), 130)
 }
 
+func TestTruncatePrefixOfAllLeavesASmallFile(t *testing.T) {
+	m := vfs.NewMem()
+	l, err := Open(Options{FS: m, Dir: testDir, FileBytes: 64 << 10, first: minFileSize})
+	require.NoError(t, err)
+	appendSynced(t, l, 300)
+	require.True(t, l.Shrinks())
+	appendTo(t, l, 301)
+	require.NoError(t, l.TruncatePrefix(300)) // one that is not synced: nothing is begun for it
+	require.True(t, l.Shrinks())
+	appendSynced(t, l, 302)
+	require.NoError(t, l.TruncatePrefix(302))
+	require.False(t, l.Shrinks())
+	require.EqualValues(t, 303, l.First())
+	require.EqualValues(t, 302, l.Last())
+	require.EqualValues(t, minFileSize, l.current().size)
+	m = m.Crash(1, 0)
+	l = open(t, m)
+	require.EqualValues(t, 303, l.First())
+	appendSynced(t, l, 310)
+	l = open(t, m.Crash(2, 0))
+	requireRecords(t, l, 303, 310)
+}
+
 func TestTruncateSuffix(t *testing.T) {
 	for _, after := range []uint64{0, 1, 30, 59, 60, 80} {
 		t.Run(fmt.Sprint(after), func(t *testing.T) {

@@ -179,7 +179,7 @@ func (l *Log) continueInNewFile(sv *survey, old *logFile) error {
 	if err != nil {
 		return err
 	}
-	next := logFile{number: sv.highest + 1, start: sv.synced + 1, epoch: l.newEpoch(), size: min(l.o.FileBytes, max(firstFileBytes, old.size))}
+	next := logFile{number: sv.highest + 1, start: sv.synced + 1, epoch: l.newEpoch(), size: min(l.o.FileBytes, max(l.o.first, old.size))}
 	f, err := createFile(l.o.FS, l.o.Dir, next, content)
 	if err != nil { // a full disk should not keep us from starting
 		next.size = 0

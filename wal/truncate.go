@@ -5,11 +5,14 @@ import (
 	"slices"
 )
 
-// TruncatePrefix drops files that hold only records up to upTo. The last file always stays. Appending
-// and syncing go on meanwhile.
+// TruncatePrefix drops files that hold only records up to upTo. The last file goes too if it is larger than a first one,
+// after one as small as that was begun. Appending and syncing go on meanwhile.
 func (l *Log) TruncatePrefix(upTo uint64) error {
 	l.dropMu.Lock()
 	defer l.dropMu.Unlock()
+	if err := l.beginSmall(upTo); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	if l.failed != nil {
 		defer l.mu.Unlock()
@@ -23,6 +26,23 @@ func (l *Log) TruncatePrefix(upTo uint64) error {
 	l.files = slices.Clone(l.files[n:])
 	l.mu.Unlock()
 	if err := l.removeFiles(drop); err != nil {
+		return l.fail(fmt.Errorf("truncate the log up to %d: %w", upTo, err))
+	}
+	return nil
+}
+
+// beginSmall begins a small file if the last one is larger and nothing after upTo was appended.
+func (l *Log) beginSmall(upTo uint64) error {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	l.mu.Lock()
+	n, last := len(l.files), l.last
+	begin := l.failed == nil && n > 0 && l.files[n-1].size > l.smallest() && last <= upTo && l.durable == last
+	l.mu.Unlock()
+	if !begin {
+		return nil
+	}
+	if err := l.startFile(last+1, l.smallest()); err != nil {
 		return l.fail(fmt.Errorf("truncate the log up to %d: %w", upTo, err))
 	}
 	return nil
@@ -46,7 +66,7 @@ func (l *Log) TruncateSuffix(after uint64) error {
 	if after+1 < first {
 		return fmt.Errorf("%w: %d, the first is %d", ErrRange, after, first)
 	}
-	if err := l.startFile(after+1, 0); err != nil {
+	if err := l.startFile(after+1, l.nextSize()); err != nil {
 		return l.fail(fmt.Errorf("truncate the log after %d: %w", after, err))
 	}
 	drop := l.supersede(after)
@@ -105,7 +125,7 @@ func (l *Log) startAt(seq uint64, drop bool) error {
 			return l.fail(fmt.Errorf("start the log at %d: %w", seq, err))
 		}
 	}
-	f, err := createFile(l.o.FS, l.o.Dir, logFile{number: number, start: seq, epoch: l.newEpoch(), size: min(l.o.FileBytes, firstFileBytes)}, nil)
+	f, err := createFile(l.o.FS, l.o.Dir, logFile{number: number, start: seq, epoch: l.newEpoch(), size: l.smallest()}, nil)
 	if err != nil {
 		return l.fail(fmt.Errorf("start the log at %d: %w", seq, err))
 	}

@@ -245,6 +245,13 @@ func (f *failingFile) Allocate(off, n int64) error {
 	return f.File.Allocate(off, n)
 }
 
+func (f *failingFile) Allocated() (int64, error) {
+	if err := f.fs.enter(OpStat); err != nil {
+		return 0, err
+	}
+	return f.File.Allocated()
+}
+
 func (f *failingFile) Sync() error {
 	if err := f.fs.enter(OpSync); err != nil {
 		if m, ok := f.File.(*memFile); ok {

@@ -232,6 +232,8 @@ func (f *memFile) Allocate(off, n int64) error {
 	return f.mutateLocked(func() { f.node.file.setSize(off + n) })
 }
 
+func (f *memFile) Allocated() (int64, error) { return f.Size() }
+
 func (f *memFile) Sync() error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()

@@ -122,6 +122,14 @@ func (f *osFile) Allocate(off, n int64) error {
 	return nil
 }
 
+func (f *osFile) Allocated() (int64, error) {
+	st, err := f.File.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return allocated(st), nil
+}
+
 // allocateByWriting fills [from, to) with zeros, where the file ends at from.
 func allocateByWriting(f *os.File, from, to int64) error {
 	zeros := make([]byte, 1<<20)

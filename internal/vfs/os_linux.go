@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,6 +38,13 @@ func bytesOf(blocks, block uint64) int64 {
 		return int64(low)
 	}
 	return math.MaxInt64
+}
+
+func allocated(st os.FileInfo) int64 {
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		return sys.Blocks * 512
+	}
+	return st.Size()
 }
 
 func allocate(f *os.File, off, n int64) error {

@@ -47,8 +47,11 @@ type File interface {
 	Size() (int64, error)
 	Truncate(size int64) error
 	// Allocate reserves the space of [off, off+n) and grows the file to hold it; new bytes are
-	// zero, old bytes stay. When it fails the file has its old size.
+	// zero, old bytes stay. When it fails the file has its old size. Where the file system cannot reserve, only what
+	// grows the file is.
 	Allocate(off, n int64) error
+	// Allocated returns the bytes of disk that the file has; its size where that is not known.
+	Allocated() (int64, error)
 	// Sync makes the file's bytes and size durable (not its name, see SyncDir).
 	Sync() error
 }
