@@ -25,6 +25,7 @@ type checkpointer struct {
 	replay atomic.Int64 // nanoseconds that applying the log since the last cut took
 	last   atomic.Int64 // unix nanoseconds of the newest one
 	took   atomic.Int64
+	merged atomic.Bool // segments were replaced since slots were freed
 }
 
 // checkpointTick is the time between looks at what a checkpoint would save.
@@ -73,12 +74,17 @@ func (db *DB) checkpointLoop(ctx context.Context) {
 		if last := db.wal.Last(); last != seen {
 			seen, wrote = last, time.Now()
 		}
+		quiet := time.Since(wrote) >= quietAfter
 		if db.Failed() != nil || db.published.load() == db.check.seq.Load() {
 			began = time.Now()
+			if quiet && db.Failed() == nil && db.check.merged.Swap(false) {
+				if err := db.freeSlots(db.check.seq.Load()); err != nil {
+					db.log.Error("free slots", "err", err)
+				}
+			}
 			continue
 		}
-		quiet := time.Since(wrote) >= quietAfter && db.wal.Shrinks()
-		if !quiet && db.check.replay.Load() < maxReplay && db.wal.Bytes() < db.logBytes && time.Since(began) < db.opts.CheckpointAfter {
+		if (!quiet || !db.wal.Shrinks()) && db.check.replay.Load() < maxReplay && db.wal.Bytes() < db.logBytes && time.Since(began) < db.opts.CheckpointAfter {
 			continue
 		}
 		if time.Since(failed) < checkpointPause {
@@ -139,7 +145,8 @@ func (db *DB) checkpoint(freeSlots bool) error {
 	}
 	db.log.Debug("checkpoint", slog.Uint64("seq", ct.m.seq), slog.Duration("took", time.Since(began)))
 	if freeSlots {
-		return db.freeSlots(ct)
+		db.check.merged.Store(false)
+		return db.freeSlots(ct.m.seq)
 	}
 	return nil
 }
@@ -271,13 +278,12 @@ func (db *DB) removeStale(ct *cut, old *manifest) {
 	}
 }
 
-// freeSlots logs which dead slots may be used again: their death lies before the checkpoint
-// and before every view, and no segment and no head names them. The record makes the moment
+// freeSlots logs which dead slots may be used again: their death lies before the checkpoint, which is
+// at seq, and before every view, and no segment and no head names them. The record makes the moment
 // part of the log, so that a replay gives out the same slots.
-func (db *DB) freeSlots(ct *cut) error {
-	before := min(ct.m.seq, db.views.oldest(ct.m.seq))
-	for _, cc := range ct.collections {
-		c := cc.c
+func (db *DB) freeSlots(seq uint64) error {
+	before := min(seq, db.views.oldest(seq))
+	for _, c := range db.allCollections() {
 		if c.freed != nil && !c.freed.Done() {
 			continue // what that record frees is among the dead until it is applied
 		}
@@ -336,5 +342,6 @@ func (db *DB) commitSegments(c *Collection, vector string, s vectorindex.Saved) 
 		}
 		segments[vector] = s
 		m.segments[c.num] = segments
+		db.check.merged.Store(true)
 	})
 }

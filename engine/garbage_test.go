@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,15 +32,14 @@ func TestSlotsAreFreedOnce(t *testing.T) {
 	require.NoError(t, err)
 
 	require.NoError(t, db.checkpoint(false))
-	ct := &cut{m: newManifest(), collections: []*collectionCut{{c: c}}}
-	ct.m.seq = db.published.load()
+	seq := db.published.load()
 	db.durable.mu.Lock() // nothing becomes durable, and is applied, meanwhile
-	require.NoError(t, db.freeSlots(ct))
+	require.NoError(t, db.freeSlots(seq))
 	before := db.seqLast()
 	written := make(chan struct{})
 	go func() { defer close(written); put(WriteOptions{}, 10, 11) }()
 	require.Eventually(t, func() bool { return db.seqLast() > before }, 5*time.Second, time.Millisecond)
-	require.NoError(t, db.freeSlots(ct))
+	require.NoError(t, db.freeSlots(seq))
 	db.durable.mu.Unlock()
 	<-written
 	put(WriteOptions{}, 20, 21)
@@ -48,6 +48,36 @@ func TestSlotsAreFreedOnce(t *testing.T) {
 	n, err := c.Count(ctx, nil)
 	require.NoError(t, err)
 	require.Equal(t, 5, n)
+	require.NoError(t, db.Close())
+}
+
+func TestQuietDatabaseShrinksItsLogAndFreesSlots(t *testing.T) {
+	ctx := context.Background()
+	db, err := newDisk().open()
+	require.NoError(t, err)
+	require.NoError(t, db.CreateCollection(ctx, "a", Schema{Vectors: map[string]VectorParams{}}))
+	c, err := db.Collection("a")
+	require.NoError(t, err)
+	big := []byte(`{"text":"` + strings.Repeat("x", 1<<20) + `"}`)
+	for id := range uint64(4) {
+		_, err := c.Upsert(ctx, []Point{{ID: NumID(id), Payload: big}}, UpsertOptions{})
+		require.NoError(t, err)
+	}
+	require.True(t, db.wal.Shrinks())
+	_, err = c.Delete(ctx, Selector{IDs: []PointID{NumID(1), NumID(2)}}, WriteOptions{})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return !db.wal.Shrinks() }, 20*time.Second, 10*time.Millisecond)
+
+	// A merge after that, which names dead slots no longer, frees them without another checkpoint.
+	_, err = c.Delete(ctx, Selector{IDs: []PointID{NumID(3)}}, WriteOptions{})
+	require.NoError(t, err)
+	require.NoError(t, db.checkpoint(false))
+	seq := db.check.seq.Load()
+	db.check.merged.Store(true)
+	require.Eventually(t, func() bool { return db.published.load() > seq }, 20*time.Second, 10*time.Millisecond)
+	require.Equal(t, seq, db.check.seq.Load())
+	require.NoError(t, db.Barrier().Wait(ctx))
+	requireSound(t, db)
 	require.NoError(t, db.Close())
 }
 

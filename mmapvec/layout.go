@@ -21,10 +21,10 @@ const (
 	firstChunkBytes = 32 << 10
 	lastChunkBytes  = 64 << 20
 
-	// A chunk gets its disk space in steps of a sixteenth of what the store has, within these bounds.
+	// A chunk gets its disk space in steps of a 64th of what the store has, within these bounds.
 	leastStepBytes = 1 << 20
 	mostStepBytes  = 16 << 20
-	stepShare      = 16
+	stepShare      = 64
 
 	// MaxDim bounds the dimension of a row.
 	MaxDim = 1 << 16

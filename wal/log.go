@@ -20,7 +20,7 @@ const (
 	// zeroBytes is how much is filled with zeros ahead of small groups at once.
 	zeroBytes = 1 << 20
 	// firstFileBytes bounds the first file: a small database should not take 64 MiB of disk.
-	firstFileBytes = 8 << 20
+	firstFileBytes = 2 << 20
 	minFileSize    = 8 << 10
 	maxFileSize    = 1 << 40
 )
@@ -39,7 +39,7 @@ type Options struct {
 	// Dir is the directory of the log, made if it is absent. Nothing else of ours may live there.
 	Dir string
 	// FileBytes is the size to which files are preallocated. Default 64 MiB, 8 KiB to 1 TiB. The first file, and the one
-	// after a TruncatePrefix of all records, has 8 MiB at most, each later one twice as much as the one before; a longer
+	// after a TruncatePrefix of all records, has 2 MiB at most, each later one twice as much as the one before; a longer
 	// record gets a longer file. It may change on reopen.
 	FileBytes int64
 	// Log receives what recovery did. Default: nothing is logged.
