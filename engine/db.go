@@ -170,7 +170,7 @@ func openStores(dir string, o Options, s stores) (*DB, error) {
 	db := &DB{dir: dir, opts: o, fs: s.fs, log: o.Log, clock: time.Now, tune: s.tune, catalog: newCatalog(), databases: &[maxDatabases]database{}}
 	db.seq.space.L = &db.seq.mu
 	if o.MemoryLimit > 0 {
-		db.budget = vectorindex.NewBudget(o.MemoryLimit / 4 * 3)
+		db.budget = vectorindex.NewBudget(indexMemory(o.MemoryLimit, db.otherMemory()))
 	}
 	db.spillDir = s.spill
 	db.room.ask, db.askNeed = s.room, s.need
@@ -195,6 +195,9 @@ func openStores(dir string, o Options, s stores) (*DB, error) {
 		db.start(func() { db.workLoop(ctx) })
 	}
 	db.start(func() { db.garbageLoop(ctx) })
+	if db.budget != nil {
+		db.start(func() { db.budgetLoop(ctx) })
+	}
 	return db, nil
 }
 

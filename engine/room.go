@@ -5,7 +5,6 @@ import (
 	"slices"
 	"syscall"
 	"time"
-
 )
 
 // A write may be refused for want of room before the log takes it, never after: the log and the

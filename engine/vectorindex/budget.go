@@ -5,15 +5,28 @@ import "sync"
 // Budget is the anonymous memory that all indexes of a process share: for codes and links held in memory, for parts and
 // for merges. A nil *Budget has no bound. Safe for concurrent use.
 type Budget struct {
-	total int64
-
 	mu      sync.Mutex
+	total   int64
 	used    int64
 	passing int64 // of used: goes by itself, so that it is no reason for smaller codes
 }
 
 // NewBudget returns a budget of so many bytes.
 func NewBudget(bytes int64) *Budget { return &Budget{total: bytes} }
+
+// Resize sets the bytes that there are.
+func (b *Budget) Resize(bytes int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.total = bytes
+}
+
+// Total returns the bytes that there are.
+func (b *Budget) Total() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.total
+}
 
 // Used returns the bytes in use.
 func (b *Budget) Used() int64 {
@@ -76,15 +89,18 @@ func (b *Budget) spare() int64 {
 	if b == nil {
 		return 0
 	}
-	return b.total / 4
+	return b.Total() / spareShare
 }
+
+// spareShare of the bytes are spare.
+const spareShare = 16
 
 // left returns the bytes that could be reserved.
 func (b *Budget) left() int64 {
 	if b == nil {
 		return 1 << 62
 	}
-	return max(0, b.total-b.Used())
+	return max(0, b.Total()-b.Used())
 }
 
 // exceeded tells whether more is in use, not only in passing, than there is.
@@ -101,5 +117,5 @@ func (b *Budget) exceeded() bool {
 func (b *Budget) room(own int64) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.total - b.spare() - max(0, b.used-b.passing-own)
+	return b.total - b.total/spareShare - max(0, b.used-b.passing-own)
 }

@@ -6,6 +6,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// budgetWithRoom returns a budget of which segments may hold so many bytes.
+func budgetWithRoom(bytes int64) *Budget { return NewBudget(bytes * spareShare / (spareShare - 1)) }
+
 // What the last searches read of segments that were replaced is no reason for smaller codes.
 func TestPinnedMemoryDoesNotChangeCodes(t *testing.T) {
 	w := wide(t, func(o *Options) { o.Budget, o.SpillDir = NewBudget(2000*340*2), t.TempDir() })
@@ -27,7 +30,7 @@ func TestPinnedMemoryDoesNotChangeCodes(t *testing.T) {
 
 // The merge of one index does not change the codes of another.
 func TestMergeDoesNotChangeCodesOfOthers(t *testing.T) {
-	budget := NewBudget(2000 * 340 * 26 / 10 * 4 / 3)
+	budget := budgetWithRoom(2000 * 340 * 26 / 10)
 	a := wide(t, func(o *Options) { o.Budget, o.SpillDir = budget, t.TempDir() })
 	b := wide(t, func(o *Options) { o.Budget, o.SpillDir = budget, t.TempDir() })
 	for _, w := range []*world{a, b} {
@@ -57,14 +60,14 @@ func TestMergeDoesNotChangeCodesOfOthers(t *testing.T) {
 func TestPlacedSegmentsLeaveWhenMemoryIsExceeded(t *testing.T) {
 	const perRow = 192 + 148
 	w := wide(t, func(o *Options) {
-		o.SealRows, o.SpillDir, o.Budget = 4000, t.TempDir(), NewBudget(1000*perRow*4/3+2000)
+		o.SealRows, o.SpillDir, o.Budget = 4000, t.TempDir(), budgetWithRoom(1000*perRow+1500)
 		o.Codes = CodeConfig{Kind: CodesTurbo, Bits: 4}
 	})
 	w.add(1000)
 	w.rest()
 	before := w.ix.current.segments[0]
 	require.Equal(t, placed{true, true}, before.inRAM)
-	w.add(300)
+	w.add(60)
 	w.work()
 	require.Less(t, w.o.Budget.left(), w.o.Budget.spare())
 	require.Positive(t, w.o.Budget.left())
@@ -77,7 +80,7 @@ func TestPlacedSegmentsLeaveWhenMemoryIsExceeded(t *testing.T) {
 
 // Memory that others have back after a moment does not make an index write everything anew.
 func TestRicherCodesWaitUntilTheMemoryStays(t *testing.T) {
-	w := wide(t, func(o *Options) { o.Budget, o.SpillDir = NewBudget(2000*340*2), t.TempDir() })
+	w := wide(t, func(o *Options) { o.Budget, o.SpillDir = budgetWithRoom(2000*340*3/2), t.TempDir() })
 	const others = 2000 * 340
 	w.o.Budget.take(others)
 	w.add(2000)
@@ -99,7 +102,7 @@ func TestRicherCodesWaitUntilTheMemoryStays(t *testing.T) {
 
 // An index that is opened before others have taken their memory keeps its codes.
 func TestPoorerCodesOutliveRestart(t *testing.T) {
-	w := wide(t, func(o *Options) { o.Budget, o.SpillDir = NewBudget(2000*340*2), t.TempDir() })
+	w := wide(t, func(o *Options) { o.Budget, o.SpillDir = budgetWithRoom(2000*340*3/2), t.TempDir() })
 	const others = 2000 * 340
 	w.o.Budget.take(others)
 	w.add(2000)
@@ -114,4 +117,29 @@ func TestPoorerCodesOutliveRestart(t *testing.T) {
 	w.rest()
 	require.Equal(t, []codeKind{codesRotated1}, w.kindsOfCodes())
 	require.LessOrEqual(t, w.ix.Saved().NextFile, files+1)
+}
+
+// A budget that shrinks below what segments hold has them read from their files, one that grows loads them again.
+func TestPlacementFollowsABudgetThatIsResized(t *testing.T) {
+	const perRow = 192 + 148
+	w := wide(t, func(o *Options) {
+		o.SpillDir, o.Budget = t.TempDir(), budgetWithRoom(1000*perRow+1500)
+		o.Codes = CodeConfig{Kind: CodesTurbo, Bits: 4}
+	})
+	w.add(1000)
+	w.rest()
+	inRAM := func() placed { return w.ix.current.segments[0].inRAM }
+	require.Equal(t, placed{true, true}, inRAM())
+	total := w.o.Budget.Total()
+	w.o.Budget.Resize(total - 2000) // less is spare
+	w.rest()
+	require.Equal(t, placed{true, true}, inRAM())
+	w.o.Budget.Resize(total / 2)
+	w.rest()
+	require.Equal(t, placed{links: true}, inRAM())
+	require.LessOrEqual(t, w.o.Budget.Used(), w.o.Budget.Total())
+	w.o.Budget.Resize(total)
+	w.rest()
+	require.Equal(t, placed{true, true}, inRAM())
+	w.wantRecall("loaded again", 0.95, Request{})
 }

@@ -150,9 +150,9 @@ func TestBudgetChoosesCodesAndPlacement(t *testing.T) {
 		held   placed
 	}{
 		"plenty":  {1 << 30, codesRotated4, placed{true, true}},
-		"fewer":   {rows * perRow(2) * 14 / 10, codesRotated2, placed{true, true}},
-		"fewest":  {rows * perRow(1) * 14 / 10, codesRotated1, placed{true, true}},
-		"scarce":  {rows * 150 * 4 / 3, codesRotated1, placed{links: true}},
+		"fewer":   {rows * perRow(2) * 112 / 100, codesRotated2, placed{true, true}},
+		"fewest":  {rows * perRow(1) * 112 / 100, codesRotated1, placed{true, true}},
+		"scarce":  {rows * 150 * 16 / 15, codesRotated1, placed{links: true}},
 		"nothing": {1000, codesRotated1, placed{}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -138,7 +138,7 @@ func (ix *Index) partRows(book *codebook) int {
 	const least = 4 << 10
 	n := ix.conf().SealRows
 	if b := ix.o.Budget; b != nil {
-		n = min(n, max(int(b.total/8/(ix.rowBytes(book)+partRowBytes)), least))
+		n = min(n, max(int(b.Total()/8/(ix.rowBytes(book)+partRowBytes)), least))
 	}
 	return n
 }
