@@ -28,6 +28,7 @@ type SearchRequest struct {
 	Rows         bool    // compare with the vectors themselves, not with their codes
 	Exclude      []PointID
 	Fetch        Fetch
+	Plan         vectorindex.Plan // of a filtered search that has a choice, to compare them; "": the cheapest
 }
 
 // SearchResult holds hits by ascending distance, ties by ascending id. Distances are exact unless Approximate
@@ -200,6 +201,7 @@ func (s *search) index(ctx context.Context, matches *vectorindex.Matches, k int)
 		Visible:      visible,
 		Approach:     table.Approach,
 		Before:       before,
+		Plan:         s.req.Plan,
 	}
 	req.Filter = matches
 	results, stats, err := s.v.index.Search(ctx, req, nil)

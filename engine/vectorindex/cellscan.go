@@ -22,8 +22,28 @@ type cellScan struct {
 	cells    [scanBatch]uint32
 	scored   int
 
-	factor factor
+	worth   float32 // distance beyond which no candidate is rescored
+	factor  factor
+	seen    seen
+	since   []float32 // distances of rows that came among the candidates since seen was last told
+	checked int       // rank of the first cell that it was not told of
 }
+
+// seen compares how many rows the tails let expect within the farthest candidate in the cells scanned with how many there were. What
+// matches a filter may be spread otherwise than the rows that the tails were learnt from. The last cells count most.
+type seen struct{ found, expected float64 }
+
+const (
+	seenFades = 0.5 // at each check
+	seenPrior = 2.0 // rows, as many found as expected, that nobody saw
+)
+
+func (s *seen) add(found, expected float64) {
+	s.found, s.expected = s.found*seenFades+found, s.expected*seenFades+expected
+}
+
+// ratio is what part of the rows that are expected there are.
+func (s *seen) ratio() float64 { return (s.found + seenPrior) / (s.expected + seenPrior) }
 
 const (
 	leastScored    = 256 // matches before a scan of cells may end
@@ -68,6 +88,8 @@ func (sc *scratch) scanCells(sg *segment) error {
 	}
 	sc.sortCells(sg.cells)
 	cs.gathered, cs.scored, cs.factor = 0, 0, factor{}
+	cs.seen, cs.since, cs.checked = seen{}, cs.since[:0], 0
+	cs.worth = float32(math.Inf(1))
 	check := leastScored
 	for i, key := range cs.order {
 		cell := uint32(key)
@@ -144,12 +166,12 @@ func (sc *scratch) scoreGathered(c coded) {
 	cs := &sc.cellScan
 	n, whole := cs.gathered, min(cs.gathered, measuredABatch)
 	sc.codes.Distances(sc.ords[:whole], sc.out[:whole], farthest)
-	sc.codes.Distances(sc.ords[whole:n], sc.out[whole:n], sc.near.bound())
+	bound := min(sc.near.bound(), cs.worth)
+	sc.codes.Distances(sc.ords[whole:n], sc.out[whole:n], bound)
 	for i, d := range sc.out[:whole] {
 		cell := cs.cells[i]
 		cs.factor.add(d, cs.mean[cell], cs.variance[cell])
 	}
-	bound := sc.near.bound()
 	for i, d := range sc.out[:n] {
 		if d >= bound { // most are
 			continue
@@ -157,7 +179,8 @@ func (sc *scratch) scoreGathered(c coded) {
 		ord := sc.ords[i]
 		if slot := c.slots[ord]; sc.r.Visible == nil || sc.r.Visible(slot) {
 			sc.near.push(Result{slot, d, sc.codes.query.Deviation(c.codes[int(ord)*c.book.stride:])})
-			bound = sc.near.bound()
+			bound = min(sc.near.bound(), cs.worth)
+			cs.since = append(cs.since, d)
 		}
 	}
 	sc.count(n, c.book.stride)
@@ -166,11 +189,12 @@ func (sc *scratch) scoreGathered(c coded) {
 }
 
 // farthestOfBest is the distance of the K-th best candidate, that of each taken a deviation farther: estimates that err
-// towards the query come first.
+// towards the query come first. It sets worth.
 func (sc *scratch) farthestOfBest() float32 {
 	cs, k := &sc.cellScan, sc.r.K
-	best := cs.best[:0]
+	best, most := cs.best[:0], float32(0)
 	for _, r := range sc.near.heap {
+		most = max(most, r.deviation)
 		d := r.Distance + r.deviation
 		switch {
 		case k > insertedBest:
@@ -184,6 +208,9 @@ func (sc *scratch) farthestOfBest() float32 {
 		slices.Sort(best)
 	}
 	cs.best = best
+	if sc.r.Oversampling == 0 && !sc.r.Approximate { // as worthwhile does, which knows each deviation
+		cs.worth = best[k-1] + rescoreDeviations*math.Sqrt2*most
+	}
 	return best[k-1]
 }
 
@@ -193,19 +220,40 @@ func (sc *scratch) missesFew(c *cells, matches *ordMatches, from int) bool {
 	if len(sc.near.heap) < sc.r.K || !cs.factor.known() {
 		return false
 	}
-	kth := float64(sc.farthestOfBest())
-	few, sum := float64(sc.r.K)*min(max(missedByEf/float64(sc.r.Ef), leastMissed), mostMissed), 0.0
+	sc.compareSeen(c, matches, from)
+	few := float64(sc.r.K) * min(max(missedByEf/float64(sc.r.Ef), leastMissed), mostMissed) / cs.seen.ratio()
+	return sc.expectedIn(c, matches, from, c.len(), float64(sc.farthestOfBest()), few) <= few
+}
+
+// compareSeen tells seen of the cells below rank to.
+func (sc *scratch) compareSeen(c *cells, matches *ordMatches, to int) {
+	cs := &sc.cellScan
+	if len(sc.near.heap) < sc.near.limit {
+		return
+	}
+	within, found := min(sc.near.heap[0].Distance, cs.worth), 0
+	for _, d := range cs.since {
+		if d <= within {
+			found++
+		}
+	}
+	cs.seen.add(float64(found), sc.expectedIn(c, matches, cs.checked, to, float64(within), math.Inf(1)))
+	cs.since, cs.checked = cs.since[:0], to
+}
+
+// expectedIn is how many matches are expected within a distance in the cells of the ranks from from to to-1; more than most is
+// not counted.
+func (sc *scratch) expectedIn(c *cells, matches *ordMatches, from, to int, within, most float64) (sum float64) {
+	cs := &sc.cellScan
 	for zone, end := range zoneEnds(c.len()) {
 		tail := c.tail(zone)
-		for ; from < end; from++ {
+		for end = min(end, to); from < end && sum <= most; from++ {
 			cell := uint32(cs.order[from])
 			if n := matches.inCell[cell]; n > 0 {
-				z := (float64(cs.mean[cell]) - kth) / cs.factor.deviation(cs.variance[cell])
-				if sum += above(tail, z) * float64(n); sum > few {
-					return false
-				}
+				z := (float64(cs.mean[cell]) - within) / cs.factor.deviation(cs.variance[cell])
+				sum += above(tail, z) * float64(n)
 			}
 		}
 	}
-	return true
+	return sum
 }

@@ -31,6 +31,9 @@ type Request struct {
 	Approximate bool
 	// Rows walks on the rows themselves instead of on codes; it overrules Approximate. What is scanned is rescored.
 	Rows bool
+	// Plan, if set, is that of a filtered search that has a choice, instead of the cheapest: to compare them. A walk
+	// that is asked for goes on to its end, however long it takes.
+	Plan Plan
 }
 
 // Result is one neighbour. Distance is exact, computed from the row, unless the request was for approximate ones.

@@ -179,6 +179,8 @@ func (sc *scratch) plan() Plan {
 		return PlanWalk
 	}
 	switch {
+	case graphs > 0 && r.Plan != "":
+		return r.Plan
 	case graphs == 0 || ix.conf().rawBytes(sc.matches) < ix.conf().FullScanBytes:
 		return PlanMatches
 	case forcedPlan != "":

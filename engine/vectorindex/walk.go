@@ -238,7 +238,9 @@ func (sc *scratch) filterWalk(w *walk) {
 	if sc.stats.Plan == PlanTwoHop && w.segment != nil {
 		w.o.TwoHop = true
 		e := hnsw.EstimateTwoHop(w.o.Ef, w.share(), m, w.walked)
-		w.o.MaxVisits = visits(e.Distances+e.Rows, scan)
+		if sc.r.Plan == "" {
+			w.o.MaxVisits = visits(e.Distances+e.Rows, scan)
+		}
 		return
 	}
 	w.o = sc.filteredOptions()
@@ -246,6 +248,9 @@ func (sc *scratch) filterWalk(w *walk) {
 		w.o.Bits = known.bits
 	} else {
 		w.o.Bits, w.o.Slots = sc.slotBits(), w.slots[:w.walked]
+	}
+	if sc.r.Plan != "" {
+		return
 	}
 	cost := hnsw.EstimateWalk(w.o.Ef, w.o.Want, w.share(), m, w.walked).Distances
 	w.o.MaxVisits = visits(cost, scan)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/isobath/isobath/engine"
+	"github.com/isobath/isobath/engine/vectorindex"
 	"github.com/isobath/isobath/filter"
 	"github.com/isobath/isobath/internal/dataset"
 	"github.com/isobath/isobath/mmapvec/distance"
@@ -70,8 +71,14 @@ func (r *Run) Filtered(ctx context.Context) (err error) {
 	t := m.table(fmt.Sprintf("filters at ef %d, %d queries each", r.Ef, families[0].queries.Len()),
 		"filter", "passes_share", "recall", "too_short", "p50_ms", "p99_ms", "mean_ms", "to_unfiltered", "exact_mean_ms", "to_exact",
 		"distances", "hops", "rows_read", "plans")
+	compared := m.table(fmt.Sprintf("plans by turns, %d queries each: mean time and recall", comparedQueries), "filter", "passes_share",
+		"own_ms", "own_recall", "scan_ms", "scan_recall", "walk_ms", "walk_recall", "cells_ms", "cells_recall", "own_to_better")
 	for _, f := range families {
-		free, err := r.filteredBy(ctx, l, f, nil, nil)
+		truth, err := r.set.Nearest(ctx, f.queries, r.K, 0, r.set.Rows, nil, nil)
+		if err != nil {
+			return err
+		}
+		free, err := r.filteredBy(ctx, l, f, nil, truth)
 		if err != nil {
 			return err
 		}
@@ -81,15 +88,27 @@ func (r *Run) Filtered(ctx context.Context) (err error) {
 			from := least(values, permille)
 			allow := func(row int) bool { return values[row] >= from }
 			bound := float64(from)
-			x, err := r.filteredBy(ctx, l, f, filter.Range{Field: f.field, Gte: &bound}, allow)
+			if truth, err = r.set.Nearest(ctx, f.queries, r.K, 0, r.set.Rows, allow, nil); err != nil {
+				return err
+			}
+			expr := filter.Range{Field: f.field, Gte: &bound}
+			x, err := r.filteredBy(ctx, l, f, expr, truth)
 			if err != nil {
 				return err
 			}
-			t.add(x.cells(f.name, float64(count(values, from))/float64(len(values)), free)...)
+			share := float64(count(values, from)) / float64(len(values))
+			t.add(x.cells(f.name, share, free)...)
+			cells, err := r.comparePlans(ctx, l, f, expr, truth)
+			if err != nil {
+				return err
+			}
+			compared.add(append([]any{f.name, share}, cells...)...)
 		}
 	}
 	m.print(t)
-	m.note("the plans of the engine cannot be forced from outside: to_exact compares with a scan of all matching rows")
+	m.print(compared)
+	m.note("to_exact compares with a scan of all matching rows; own_to_better with the faster of a scan of the codes of all matches and a "+
+		"filtered walk that never gives up, of the two that find %.2f", leastRecall)
 	return nil
 }
 
@@ -118,13 +137,52 @@ func (x filteredRun) cells(name string, share float64, free filteredRun) []any {
 // exactQueries is the number of queries that are also answered by an exact scan, for its time.
 const exactQueries = 50
 
-// filteredBy asks the queries of a family with one filter.
-func (r *Run) filteredBy(ctx context.Context, l *local, f family, expr filter.Expr, allow func(row int) bool) (filteredRun, error) {
-	x := filteredRun{plans: map[string]int{}}
-	truth, err := r.set.Nearest(ctx, f.queries, r.K, 0, r.set.Rows, allow, nil)
-	if err != nil {
-		return x, err
+// comparedQueries is the number of queries of a filter by which plans are compared, leastRecall what one of them must find
+// to count.
+const (
+	comparedQueries = 100
+	leastRecall     = 0.95
+)
+
+// comparedPlans are, after the engine's own choice, what it is compared with.
+var comparedPlans = []vectorindex.Plan{"", vectorindex.PlanMatches, vectorindex.PlanFiltered, vectorindex.PlanCells}
+
+// comparePlans asks each query once by every plan, in turns, and returns the cells of the table.
+func (r *Run) comparePlans(ctx context.Context, l *local, f family, expr filter.Expr, truth *dataset.Truth) ([]any, error) {
+	took, hits := make([]time.Duration, len(comparedPlans)), make([]int, len(comparedPlans))
+	wanted, queries := 0, min(comparedQueries, f.queries.Len())
+	for i := range queries {
+		for turn := range comparedPlans {
+			p := (i + turn) % len(comparedPlans)
+			if i%2 == 1 { // what follows a plan finds the codes in the cache that it read
+				p = len(comparedPlans) - 1 - p
+			}
+			a, err := l.ask(ctx, 0, engine.SearchRequest{Query: f.queries.Row(i), K: r.K, Ef: r.Ef, Filter: expr, Plan: comparedPlans[p]})
+			if err != nil {
+				return nil, err
+			}
+			h, n := overlap(a.ids, truth.Of(i), r.K)
+			took[p], hits[p] = took[p]+a.took, hits[p]+h
+			if turn == 0 {
+				wanted += n
+			}
+		}
 	}
+	var cells []any
+	better := math.Inf(1)
+	for p, plan := range comparedPlans {
+		recall := float64(hits[p]) / float64(max(1, wanted))
+		cells = append(cells, ms(took[p]/time.Duration(queries)), recall)
+		if (plan == vectorindex.PlanMatches || plan == vectorindex.PlanFiltered) && recall >= leastRecall {
+			better = min(better, float64(took[p]))
+		}
+	}
+	return append(cells, float64(took[0])/better), nil
+}
+
+// filteredBy asks the queries of a family with one filter.
+func (r *Run) filteredBy(ctx context.Context, l *local, f family, expr filter.Expr, truth *dataset.Truth) (filteredRun, error) {
+	x := filteredRun{plans: map[string]int{}}
 	var took []time.Duration
 	hits, wanted := 0, 0
 	for i := range f.queries.Len() {
