@@ -25,7 +25,7 @@ type checkpointer struct {
 	replay atomic.Int64 // nanoseconds that applying the log since the last cut took
 	last   atomic.Int64 // unix nanoseconds of the newest one
 	took   atomic.Int64
-	merged atomic.Bool // segments were replaced since slots were freed
+	merged atomic.Int64 // unix nanoseconds of the last change of segments since slots were freed, 0: none
 }
 
 // checkpointTick is the time between looks at what a checkpoint would save.
@@ -41,6 +41,8 @@ const (
 	maxReplay   = int64(time.Second)
 	maxLogBytes = 1 << 30
 	quietAfter  = 2 * time.Second
+
+	quietPerCheckpoint = 20 // how many times as long as the last checkpoint took it is quiet before one
 )
 
 // cut is the applied state at one sequence number, on its way to disk.
@@ -74,14 +76,15 @@ func (db *DB) checkpointLoop(ctx context.Context) {
 		if last := db.wal.Last(); last != seen {
 			seen, wrote = last, time.Now()
 		}
-		quiet := time.Since(wrote) >= quietAfter
+		quiet := time.Since(wrote) >= max(quietAfter, quietPerCheckpoint*time.Duration(db.check.took.Load()))
+		if merged := db.check.merged.Load(); quiet && merged != 0 && time.Since(time.Unix(0, merged)) > quietAfter && db.Failed() == nil {
+			db.check.merged.CompareAndSwap(merged, 0)
+			if err := db.freeSlots(db.check.seq.Load()); err != nil {
+				db.log.Error("free slots", "err", err)
+			}
+		}
 		if db.Failed() != nil || db.published.load() == db.check.seq.Load() {
 			began = time.Now()
-			if quiet && db.Failed() == nil && db.check.merged.Swap(false) {
-				if err := db.freeSlots(db.check.seq.Load()); err != nil {
-					db.log.Error("free slots", "err", err)
-				}
-			}
 			continue
 		}
 		if (!quiet || !db.wal.Shrinks()) && db.check.replay.Load() < maxReplay && db.wal.Bytes() < db.logBytes && time.Since(began) < db.opts.CheckpointAfter {
@@ -145,7 +148,6 @@ func (db *DB) checkpoint(freeSlots bool) error {
 	}
 	db.log.Debug("checkpoint", slog.Uint64("seq", ct.m.seq), slog.Duration("took", time.Since(began)))
 	if freeSlots {
-		db.check.merged.Store(false)
 		return db.freeSlots(ct.m.seq)
 	}
 	return nil
@@ -283,9 +285,13 @@ func (db *DB) removeStale(ct *cut, old *manifest) {
 // part of the log, so that a replay gives out the same slots.
 func (db *DB) freeSlots(seq uint64) error {
 	before := min(seq, db.views.oldest(seq))
+	if before < seq {
+		db.check.merged.Store(time.Now().UnixNano()) // once more when the view is gone
+	}
 	for _, c := range db.allCollections() {
-		if c.freed != nil && !c.freed.Done() {
-			continue // what that record frees is among the dead until it is applied
+		if c.freed != nil && !c.freed.Done() { // what that record frees is among the dead until it is applied
+			db.check.merged.Store(time.Now().UnixNano())
+			continue
 		}
 		free, err := c.freeable(before)
 		if err != nil {
@@ -342,6 +348,6 @@ func (db *DB) commitSegments(c *Collection, vector string, s vectorindex.Saved) 
 		}
 		segments[vector] = s
 		m.segments[c.num] = segments
-		db.check.merged.Store(true)
+		db.check.merged.Store(time.Now().UnixNano())
 	})
 }

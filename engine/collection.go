@@ -43,7 +43,7 @@ type Collection struct {
 	dead  *roaring.Bitmap // slots that are dead and not yet free
 	used  numbersUsed
 
-	freed     *Ticket // newest record that frees slots; guarded by the checkpoint's lock
+	freed     *Ticket // newest record that frees slots; of checkpointLoop
 	broken    error   // its files could not be opened: every call returns this
 	discarded bool    // dropped: never again in a manifest; guarded by the manifest's lock
 	working   atomic.Bool

@@ -30,12 +30,13 @@ type Options struct {
 	Busy func(busy bool)
 	// StoreBytes bounds the memory of badger's tables and caches; default 48 MiB.
 	StoreBytes int64
-	// MemoryLimit is what the process may use, in bytes. Three quarters of it are for codes,
-	// links and the building of graphs, the rest for the Go heap. Default: no limit.
+	// MemoryLimit is what the process may use, in bytes. Codes, links and the building of graphs have what the Go heap
+	// and the slots of points leave of it, at most seven eighths. Default: no limit.
 	MemoryLimit int64
 	// CheckpointAfter is the longest time between checkpoints while there are writes;
 	// default 5 minutes. A checkpoint begins earlier when replaying the log would take more
-	// than a second or the log is longer than a gibibyte.
+	// than a second, when the log is longer than a gibibyte, and when nothing was written for two seconds and the log
+	// takes more disk than it needs.
 	CheckpointAfter time.Duration
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"runtime/metrics"
+	"slices"
 	"time"
 )
 
@@ -14,7 +15,8 @@ const (
 	runtimeBytes = 16 << 20 // stacks and tables of the Go runtime
 
 	budgetTick   = time.Second
-	budgetSmooth = 8 // ticks over which a change of the others is spread: a heap that grows for a moment is no reason for smaller codes
+	budgetSmooth = 8   // ticks over which a change of the others is spread
+	lastingTicks = 120 // within which the most that the indexes had is what they have most of the time
 )
 
 // budgetLoop gives the indexes what the others leave of the memory limit.
@@ -22,6 +24,7 @@ func (db *DB) budgetLoop(ctx context.Context) {
 	tick := time.NewTicker(budgetTick)
 	defer tick.Stop()
 	others := db.otherMemory()
+	var recent []int64
 	for {
 		select {
 		case <-ctx.Done():
@@ -29,7 +32,9 @@ func (db *DB) budgetLoop(ctx context.Context) {
 		case <-tick.C:
 		}
 		others += (db.otherMemory() - others) / budgetSmooth
-		db.budget.Resize(indexMemory(db.opts.MemoryLimit, others))
+		total := indexMemory(db.opts.MemoryLimit, others)
+		recent = append(recent[max(0, len(recent)-lastingTicks+1):], total)
+		db.budget.Resize(total, slices.Max(recent))
 	}
 }
 

@@ -33,11 +33,15 @@ func (c *chunk) reserve(l layout, rows int, more int64) error {
 	}
 	want := min(int64(rows)+more/int64(l.stride), int64(c.rows))
 	from := rowsOffset + has*int64(l.stride)
-	if err := c.file.Allocate(from, rowsOffset+want*int64(l.stride)-from); err != nil {
-		return err
+	err := c.file.Allocate(from, rowsOffset+want*int64(l.stride)-from)
+	if err != nil { // perhaps there is room for the rows alone
+		want = int64(rows)
+		err = c.file.Allocate(from, rowsOffset+want*int64(l.stride)-from)
 	}
-	c.reserved.Store(want)
-	return nil
+	if err == nil {
+		c.reserved.Store(want)
+	}
+	return err
 }
 
 // bytes is the disk space of the chunk.

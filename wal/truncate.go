@@ -1,7 +1,9 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 )
 
@@ -10,9 +12,17 @@ import (
 func (l *Log) TruncatePrefix(upTo uint64) error {
 	l.dropMu.Lock()
 	defer l.dropMu.Unlock()
-	if err := l.beginSmall(upTo); err != nil {
+	if err := l.dropUpTo(upTo); err != nil { // first: it makes room
 		return err
 	}
+	if begun, err := l.beginSmall(upTo); err != nil || !begun {
+		return err
+	}
+	return l.dropUpTo(upTo)
+}
+
+// dropUpTo drops the files before the last one that hold only records up to upTo. dropMu is held.
+func (l *Log) dropUpTo(upTo uint64) error {
 	l.mu.Lock()
 	if l.failed != nil {
 		defer l.mu.Unlock()
@@ -31,8 +41,9 @@ func (l *Log) TruncatePrefix(upTo uint64) error {
 	return nil
 }
 
-// beginSmall begins a small file if the last one is larger and nothing after upTo was appended.
-func (l *Log) beginSmall(upTo uint64) error {
+// beginSmall begins a small file if the last one is larger and nothing after upTo was appended. Where there is no room for one the
+// log goes on as it is.
+func (l *Log) beginSmall(upTo uint64) (begun bool, err error) {
 	l.syncMu.Lock()
 	defer l.syncMu.Unlock()
 	l.mu.Lock()
@@ -40,12 +51,17 @@ func (l *Log) beginSmall(upTo uint64) error {
 	begin := l.failed == nil && n > 0 && l.files[n-1].size > l.smallest() && last <= upTo && l.durable == last
 	l.mu.Unlock()
 	if !begin {
-		return nil
+		return false, nil
 	}
-	if err := l.startFile(last+1, l.smallest()); err != nil {
-		return l.fail(fmt.Errorf("truncate the log up to %d: %w", upTo, err))
+	if err = l.startFile(last+1, l.smallest()); err == nil {
+		return true, nil
 	}
-	return nil
+	// A file that has its name, durably or not, would take the place of what is appended to the one before.
+	if _, there := l.o.FS.Stat(fileName(l.o.Dir, l.current().number+1)); errors.Is(there, fs.ErrNotExist) {
+		l.o.Log.Warn("log keeps its size", "err", err)
+		return false, nil
+	}
+	return false, l.fail(fmt.Errorf("truncate the log up to %d: %w", upTo, err))
 }
 
 // TruncateSuffix drops every record after after, durable or not. On return they cannot come back;

@@ -7,18 +7,20 @@ import "sync"
 type Budget struct {
 	mu      sync.Mutex
 	total   int64
+	lasting int64 // what total is expected to be most of the time
 	used    int64
 	passing int64 // of used: goes by itself, so that it is no reason for smaller codes
 }
 
 // NewBudget returns a budget of so many bytes.
-func NewBudget(bytes int64) *Budget { return &Budget{total: bytes} }
+func NewBudget(bytes int64) *Budget { return &Budget{total: bytes, lasting: bytes} }
 
-// Resize sets the bytes that there are.
-func (b *Budget) Resize(bytes int64) {
+// Resize sets the bytes that there are, by which memory is given out and taken back, and those that there are most of the
+// time, by which codes are chosen: other codes are a lot of work, also when a little memory is short for a moment.
+func (b *Budget) Resize(bytes, lasting int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.total = bytes
+	b.total, b.lasting = bytes, lasting
 }
 
 // Total returns the bytes that there are.
@@ -93,7 +95,7 @@ func (b *Budget) spare() int64 {
 }
 
 // spareShare of the bytes are spare.
-const spareShare = 16
+const spareShare = 8
 
 // left returns the bytes that could be reserved.
 func (b *Budget) left() int64 {
@@ -113,9 +115,10 @@ func (b *Budget) exceeded() bool {
 	return b.used-b.passing > b.total
 }
 
-// room returns the bytes for the sources of an index that has so many bytes in them: what others do not have, less spare.
+// room returns the bytes for the sources of an index that has so many bytes in them: what others do not have most of the time, less
+// what is spare.
 func (b *Budget) room(own int64) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.total - b.total/spareShare - max(0, b.used-b.passing-own)
+	return b.lasting - b.lasting/spareShare - max(0, b.used-b.passing-own)
 }

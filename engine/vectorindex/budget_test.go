@@ -131,14 +131,14 @@ func TestPlacementFollowsABudgetThatIsResized(t *testing.T) {
 	inRAM := func() placed { return w.ix.current.segments[0].inRAM }
 	require.Equal(t, placed{true, true}, inRAM())
 	total := w.o.Budget.Total()
-	w.o.Budget.Resize(total - 2000) // less is spare
+	w.o.Budget.Resize(total-2000, total) // less is spare
 	w.rest()
 	require.Equal(t, placed{true, true}, inRAM())
-	w.o.Budget.Resize(total / 2)
+	w.o.Budget.Resize(total/2, total)
 	w.rest()
 	require.Equal(t, placed{links: true}, inRAM())
 	require.LessOrEqual(t, w.o.Budget.Used(), w.o.Budget.Total())
-	w.o.Budget.Resize(total)
+	w.o.Budget.Resize(total, total)
 	w.rest()
 	require.Equal(t, placed{true, true}, inRAM())
 	w.wantRecall("loaded again", 0.95, Request{})

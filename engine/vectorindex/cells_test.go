@@ -129,6 +129,23 @@ func TestScanOfCells(t *testing.T) {
 	}
 }
 
+// Codes whose deviations are not known have all candidates rescored, also those that a scan of cells finds.
+func TestCellsOfCodesWithoutDeviations(t *testing.T) {
+	w, _ := divided(t, 6000, func(o *Options) { o.Codes = CodeConfig{Kind: CodesScalar, Quantile: 0.6} })
+	forcePlan(t, PlanCells)
+	some := roaring.New()
+	for slot := range w.rows {
+		if slot%3 == 0 {
+			some.Add(slot)
+		}
+	}
+	for range 20 {
+		_, s := w.ask(Request{Query: w.vector(w.heart), K: 10, Ef: 200, Filter: NewMatches(some)})
+		require.Equal(t, depthOf(codesScalar8).least, s.Rescored)
+		require.Less(t, s.Scanned, s.Matches)
+	}
+}
+
 // However long rows are, and wherever they lie, cells are of use and lose nothing.
 func TestCellsOfAnyScale(t *testing.T) {
 	for _, metric := range []distance.Metric{distance.Dot, distance.L2} {

@@ -34,8 +34,9 @@ type cellScan struct {
 type seen struct{ found, expected float64 }
 
 const (
-	seenFades = 0.5 // at each check
-	seenPrior = 2.0 // rows, as many found as expected, that nobody saw
+	seenFades = 0.5  // at each check
+	seenPrior = 2.0  // rows, as many found as expected, that nobody saw
+	seenLeast = 0.25 // of those expected: near duplicates come in lumps
 )
 
 func (s *seen) add(found, expected float64) {
@@ -43,7 +44,7 @@ func (s *seen) add(found, expected float64) {
 }
 
 // ratio is what part of the rows that are expected there are.
-func (s *seen) ratio() float64 { return (s.found + seenPrior) / (s.expected + seenPrior) }
+func (s *seen) ratio() float64 { return max((s.found+seenPrior)/(s.expected+seenPrior), seenLeast) }
 
 const (
 	leastScored    = 256 // matches before a scan of cells may end
@@ -192,9 +193,9 @@ func (sc *scratch) scoreGathered(c coded) {
 // towards the query come first. It sets worth.
 func (sc *scratch) farthestOfBest() float32 {
 	cs, k := &sc.cellScan, sc.r.K
-	best, most := cs.best[:0], float32(0)
+	best, least, most := cs.best[:0], float32(math.Inf(1)), float32(0)
 	for _, r := range sc.near.heap {
-		most = max(most, r.deviation)
+		least, most = min(least, r.deviation), max(most, r.deviation)
 		d := r.Distance + r.deviation
 		switch {
 		case k > insertedBest:
@@ -208,7 +209,7 @@ func (sc *scratch) farthestOfBest() float32 {
 		slices.Sort(best)
 	}
 	cs.best = best
-	if sc.r.Oversampling == 0 && !sc.r.Approximate { // as worthwhile does, which knows each deviation
+	if sc.r.Oversampling == 0 && !sc.r.Approximate && least > 0 { // as worthwhile does, which knows each deviation
 		cs.worth = best[k-1] + rescoreDeviations*math.Sqrt2*most
 	}
 	return best[k-1]
@@ -228,10 +229,13 @@ func (sc *scratch) missesFew(c *cells, matches *ordMatches, from int) bool {
 // compareSeen tells seen of the cells below rank to.
 func (sc *scratch) compareSeen(c *cells, matches *ordMatches, to int) {
 	cs := &sc.cellScan
-	if len(sc.near.heap) < sc.near.limit {
+	within, found := cs.worth, 0
+	if len(sc.near.heap) == sc.near.limit {
+		within = min(within, sc.near.heap[0].Distance)
+	}
+	if math.IsInf(float64(within), 1) {
 		return
 	}
-	within, found := min(sc.near.heap[0].Distance, cs.worth), 0
 	for _, d := range cs.since {
 		if d <= within {
 			found++

@@ -145,18 +145,18 @@ func TestBudgetChoosesCodesAndPlacement(t *testing.T) {
 		return int64(map[int]int{4: 192, 2: 128, 1: 64}[bits]) + 4 + 4*(2*16+4)
 	}
 	for name, c := range map[string]struct {
-		budget int64
-		kind   codeKind
-		held   placed
+		room int64 // of segments
+		kind codeKind
+		held placed
 	}{
 		"plenty":  {1 << 30, codesRotated4, placed{true, true}},
-		"fewer":   {rows * perRow(2) * 112 / 100, codesRotated2, placed{true, true}},
-		"fewest":  {rows * perRow(1) * 112 / 100, codesRotated1, placed{true, true}},
-		"scarce":  {rows * 150 * 16 / 15, codesRotated1, placed{links: true}},
+		"fewer":   {rows * perRow(2) * 105 / 100, codesRotated2, placed{true, true}},
+		"fewest":  {rows * perRow(1) * 105 / 100, codesRotated1, placed{true, true}},
+		"scarce":  {rows * 150, codesRotated1, placed{links: true}},
 		"nothing": {1000, codesRotated1, placed{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := wide(t, func(o *Options) { o.Budget, o.SpillDir = NewBudget(c.budget), t.TempDir() })
+			w := wide(t, func(o *Options) { o.Budget, o.SpillDir = budgetWithRoom(c.room), t.TempDir() })
 			w.add(rows)
 			w.rest()
 			require.Equal(t, []codeKind{c.kind}, w.kindsOfCodes())

@@ -32,7 +32,7 @@ type Request struct {
 	// Rows walks on the rows themselves instead of on codes; it overrules Approximate. What is scanned is rescored.
 	Rows bool
 	// Plan, if set, is that of a filtered search that has a choice, instead of the cheapest: to compare them. A walk
-	// that is asked for goes on to its end, however long it takes.
+	// that is asked for does not give up; of several graphs, small ones are scanned all the same.
 	Plan Plan
 }
 

@@ -154,7 +154,7 @@ func (r *Run) comparePlans(ctx context.Context, l *local, f family, expr filter.
 	for i := range queries {
 		for turn := range comparedPlans {
 			p := (i + turn) % len(comparedPlans)
-			if i%2 == 1 { // what follows a plan finds the codes in the cache that it read
+			if i/len(comparedPlans)%2 == 1 { // what follows a plan finds the codes in the cache that it read
 				p = len(comparedPlans) - 1 - p
 			}
 			a, err := l.ask(ctx, 0, engine.SearchRequest{Query: f.queries.Row(i), K: r.K, Ef: r.Ef, Filter: expr, Plan: comparedPlans[p]})
@@ -176,6 +176,9 @@ func (r *Run) comparePlans(ctx context.Context, l *local, f family, expr filter.
 		if (plan == vectorindex.PlanMatches || plan == vectorindex.PlanFiltered) && recall >= leastRecall {
 			better = min(better, float64(took[p]))
 		}
+	}
+	if math.IsInf(better, 1) {
+		return append(cells, nil), nil
 	}
 	return append(cells, float64(took[0])/better), nil
 }
