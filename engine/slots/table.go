@@ -31,6 +31,7 @@ type Table struct {
 	pages  atomic.Pointer[[]atomic.Pointer[page]]
 	high   atomic.Uint32
 	taken  atomic.Int64 // below high and not free
+	born   atomic.Uint64
 	damage atomic.Pointer[binfmt.CorruptError]
 	arena  arena
 
@@ -105,6 +106,9 @@ func (t *Table) Visible(slot uint32, seq uint64) bool {
 	return birth != 0 && birth <= seq && (death == 0 || seq < death)
 }
 
+// LastBirth returns the sequence number of the newest birth that Set was told of, 0 if there was none since the table was loaded.
+func (t *Table) LastBirth() uint64 { return t.born.Load() }
+
 // Approach has the processor load what Visible reads of a slot. It may be any slot.
 func (t *Table) Approach(slot uint32) {
 	pages := *t.pages.Load()
@@ -147,6 +151,9 @@ func (t *Table) Get(slot uint32) (Row, bool) {
 func (t *Table) Set(slot uint32, r Row) {
 	if invariant.Enabled {
 		invariant.Assertf(r.Birth > 0 && (r.Death == 0 || r.Death >= r.Birth), "slot %d: birth %d, death %d", slot, r.Birth, r.Death)
+	}
+	if r.Birth > t.born.Load() {
+		t.born.Store(r.Birth)
 	}
 	d, row := t.writable(slot), slot&pageMask
 	d.store(wordBirth, row, r.Birth) // before death, see Visible

@@ -19,6 +19,9 @@ type Request struct {
 	Candidates int
 	// Visible tells whether a slot may be a result; nil means every one. It is called often.
 	Visible func(slot uint32) bool
+	// AllVisible, if set, tells whether Visible is true of every slot that the index names and that is not dead in it. It is called once
+	// the search has pinned what it reads.
+	AllVisible func() bool
 	// Approach, if set, has the processor load what Visible will read of a slot.
 	Approach func(slot uint32)
 	// Before orders the results at one distance; nil means by slot. A scan keeps the first of them.

@@ -78,6 +78,9 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 	if r.Ef <= 0 {
 		r.Ef = defaultEf
 	}
+	if r.AllVisible != nil && v.ix.deadRows(v.s) == 0 && r.AllVisible() {
+		r.Visible, r.Approach = nil, nil
+	}
 	rows := v.rowCount()
 	r.K = min(r.K, rows) // beyond, numbers only cost memory
 	r.Ef = min(max(r.Ef, r.K), max(rows, 1))
