@@ -125,7 +125,8 @@ func (v *View) Prefetch(slots []uint32) {
 // sampleCold looks at some of the rows, where all have been in memory for long.
 func (f *fetch) sampleCold() bool {
 	res := &f.v.s.residency
-	for i := res.turn() % min(len(f.slots), calmEvery); i < len(f.slots); i += calmEvery {
+	every := res.every()
+	for i := res.sample(len(f.slots), every); i < len(f.slots); i += every {
 		if _, row := f.v.raw(f.slots[i]); !res.resident(row) {
 			return true
 		}

@@ -66,8 +66,18 @@ func TestCalm(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, asked, 100, "each Fetch looks at one row at least")
 	require.LessOrEqual(t, asked, 200)
+	for s.residency.every() < calmMost {
+		require.NoError(t, fetchNothing(v, slots...))
+	}
+	asked = 0
+	for range calmMost {
+		require.NoError(t, fetchNothing(v, slots...))
+	}
+	require.InDelta(t, len(slots), asked, 2, "after very long, one row in calmMost")
 	there, asked = false, 0
-	require.NoError(t, fetchNothing(v, slots...))
+	for asked == 0 {
+		require.NoError(t, fetchNothing(v, slots...))
+	}
 	require.Equal(t, 1+len(slots), asked, "one is not in memory: all are looked at")
 	asked = 0
 	require.NoError(t, fetchNothing(v, slots...))

@@ -11,7 +11,11 @@ func asBytes(words []uint64) []byte {
 
 const (
 	calmAfter = 1024 // rows found in memory in a row, after which only ...
-	calmEvery = 16   // ... one in so many of a Fetch is looked at, and all when that one is not there
+	calmEvery = 16   // ... one in so many is looked at, and all of a Fetch when that one is not there
+	// After each calmStep more looked at it is half as many, in the end one in calmMost: a look costs a short search as much as
+	// two rows.
+	calmStep = 256
+	calmMost = 256
 )
 
 // residency decides whether a row is read through the map. Asking the kernel costs a system call a
@@ -19,21 +23,29 @@ const (
 // for. A wrong guess costs a page fault.
 type residency struct {
 	streak atomic.Int64
-	turns  atomic.Uint32
+	rows   atomic.Uint32
 	probe  func(row []byte) bool // mmap.Resident, except in tests
 }
 
 func (r *residency) calm() bool { return r.streak.Load() >= calmAfter }
 
-// turn moves the sample on.
-func (r *residency) turn() int { return int(r.turns.Add(1)) & (1<<30 - 1) }
+// every is one in how many rows of a calm store is looked at.
+func (r *residency) every() int {
+	return min(calmEvery<<min(max(r.streak.Load()-calmAfter, 0)/calmStep, 10), calmMost)
+}
+
+// sample returns the first of the next n rows that is looked at, where one in every is; it may lie beyond them.
+func (r *residency) sample(n, every int) int {
+	after := r.rows.Add(uint32(n) + 1) // one more, or it would be the same one of every Fetch
+	return every - 1 - int(after-uint32(n)-1)%every
+}
 
 func (r *residency) resident(row []byte) bool {
 	if !r.probe(row) {
 		r.streak.Store(0)
 		return false
 	}
-	if r.streak.Load() < calmAfter {
+	if r.streak.Load() < calmAfter+10*calmStep {
 		r.streak.Add(1)
 	}
 	return true
