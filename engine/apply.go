@@ -152,6 +152,7 @@ func (ap *applier) publish() error {
 	db.mu.Lock()
 	for _, b := range ap.batches {
 		b.c.pub = b.c.applied
+		b.c.killing.Store(len(b.killed) > 0)
 	}
 	for _, fn := range ap.onPublish {
 		fn()

@@ -407,6 +407,7 @@ func (b *batch) kill() {
 			ix.Kill(b.killed)
 		}
 	}
+	b.c.killing.Store(false)
 }
 
 func (ap *applier) freeSlots(o opFreeSlots) error {

@@ -43,9 +43,10 @@ type Collection struct {
 	dead  *roaring.Bitmap // slots that are dead and not yet free
 	used  numbersUsed
 
-	freed     *Ticket // newest record that frees slots; of checkpointLoop
-	broken    error   // its files could not be opened: every call returns this
-	discarded bool    // dropped: never again in a manifest; guarded by the manifest's lock
+	killing   atomic.Bool // from when deaths are published until the indexes know of them
+	freed     *Ticket     // newest record that frees slots; of checkpointLoop
+	broken    error       // its files could not be opened: every call returns this
+	discarded bool        // dropped: never again in a manifest; guarded by the manifest's lock
 	working   atomic.Bool
 	life      lifetime
 	filters   filterCache
@@ -298,6 +299,7 @@ type view struct {
 	collectionState
 	databases *[maxDatabases]database // as of seq
 	index     *vectorindex.View       // of the vector that pinWith named
+	settled   bool                    // index knows of every death that this view knows of
 }
 
 // pin returns a view of the published state; release it.
@@ -319,6 +321,7 @@ func (c *Collection) pinWith(vector *vectorStore) (*view, error) {
 	}
 	c.db.views.add(c.db.publishedSeq)
 	v := &view{c: c, seq: c.db.publishedSeq, collectionState: c.pub, databases: c.db.databases}
+	v.settled = !c.killing.Load() // before the index is pinned
 	if vector != nil {
 		v.index = vector.index.View()
 	}

@@ -185,7 +185,10 @@ func (s *search) index(ctx context.Context, matches *vectorindex.Matches, k int)
 		y, _ := table.Get(b)
 		return x.ID.Compare(y.ID) < 0
 	}
-	all := func() bool { return table.LastBirth() <= seq }
+	var all func() bool
+	if s.v.settled {
+		all = func() bool { return table.LastBirth() <= seq }
+	}
 	if has.GetCardinality() < s.v.filter.All().GetCardinality() { // the index may name slots whose vector was deleted
 		visible = func(slot uint32) bool { return table.Visible(slot, seq) && has.Contains(slot) }
 		all = nil

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"slices"
 	"testing"
@@ -166,4 +167,76 @@ func TestExpiryIsReadWhereThereIsOne(t *testing.T) {
 	}))
 	put(0, "doc:1", 0)
 	require.Zero(t, read())
+}
+
+// A search sees each point once while it is replaced: deaths are published a moment before the index knows of them.
+func TestSearchesSeeEachPointOnce(t *testing.T) {
+	ctx := t.Context()
+	db, err := newDisk().open()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	const points = 64
+	batch := func(round int) (list []Point) {
+		for id := range uint64(points) {
+			list = append(list, Point{ID: NumID(id), Vectors: Vectors{"": testVector(id, round)}})
+		}
+		return list
+	}
+	for i := range 200 {
+		name := fmt.Sprint("c", i)
+		c := testCollection(t, db, name)
+		_, err := c.Upsert(ctx, batch(0), UpsertOptions{})
+		require.NoError(t, err)
+		written := make(chan error, 1)
+		go func() {
+			_, err := c.Upsert(ctx, batch(1), UpsertOptions{})
+			written <- err
+		}()
+		for done := false; !done; {
+			select {
+			case err := <-written:
+				require.NoError(t, err)
+				done = true
+			default:
+			}
+			res, err := c.Search(ctx, SearchRequest{Query: testVector(3, 1), K: 2 * points, Ef: 200})
+			require.NoError(t, err)
+			ids := map[PointID]bool{}
+			for _, h := range res.Hits {
+				ids[h.ID] = true
+			}
+			require.Len(t, ids, points)
+			require.Len(t, res.Hits, points)
+		}
+		_, err = db.DropCollection(ctx, name)
+		require.NoError(t, err)
+	}
+}
+
+// What a view shows as dead is no result before the index knows of it either.
+func TestDeathIsSeenBeforeTheIndexKnows(t *testing.T) {
+	ctx := t.Context()
+	db, err := newDisk().open()
+	require.NoError(t, err)
+	c := testCollection(t, db, "a")
+	for id := range uint64(20) {
+		upsertOne(t, c, id, 0, "", UpsertOptions{})
+	}
+	search := func() int {
+		res, err := c.Search(ctx, SearchRequest{Query: testVector(5, 0), K: 20})
+		require.NoError(t, err)
+		return len(res.Hits)
+	}
+	require.Equal(t, 20, search())
+	require.NoError(t, db.onApplier(func() { // as publish leaves it, before it tells the index
+		c.slots.Kill(5, db.publishedSeq)
+		c.killing.Store(true)
+	}))
+	require.Equal(t, 19, search())
+	require.NoError(t, db.onApplier(func() {
+		c.vectors[""].index.Kill([]uint32{5})
+		c.killing.Store(false)
+	}))
+	require.Equal(t, 19, search())
+	require.NoError(t, db.Close())
 }

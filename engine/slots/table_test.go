@@ -69,6 +69,17 @@ func TestSetGetVisibleKill(t *testing.T) {
 	require.Nil(t, tb.Damage())
 }
 
+func TestLastBirth(t *testing.T) {
+	table := New()
+	require.Zero(t, table.LastBirth())
+	table.Set(table.Allocate(), Row{ID: payload.NumID(1), Birth: 7})
+	require.EqualValues(t, 7, table.LastBirth())
+	table.Set(table.Allocate(), Row{ID: payload.NumID(2), Birth: 5})
+	table.Kill(0, 9)
+	require.EqualValues(t, 7, table.LastBirth())
+	require.NoError(t, table.Close())
+}
+
 func TestAllocateTakesLowestFreeFirst(t *testing.T) {
 	tb := New()
 	defer tb.Close()

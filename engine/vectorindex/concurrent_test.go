@@ -172,3 +172,42 @@ type lostError struct {
 func (e *lostError) Error() string {
 	return fmt.Sprintf("stored row %d not found among %v; published %d, %+v", e.slot, e.got, e.published, e.stats)
 }
+
+// Where all rows are visible nobody is asked about each, but where some are dead in the index, or not all are.
+func TestVisibilityIsAskedForWhereItMatters(t *testing.T) {
+	w := newWorld(t, nil)
+	w.add(1000)
+	w.rest()
+	asked, all := 0, true
+	r := Request{
+		K: 10, Visible: func(slot uint32) bool { asked++; return slot%2 == 0 }, AllVisible: func() bool { return all },
+		Filter: w.between(-10, 10),
+	}
+	search := func() []Result {
+		asked, r.Query = 0, w.vector(w.heart)
+		got, _ := w.ask(r)
+		require.Len(t, got, 10)
+		return got
+	}
+	for _, plan := range []Plan{PlanWalk, PlanFiltered, PlanMatches} {
+		if forcePlan(t, plan); plan == PlanWalk {
+			r.Filter = nil
+		} else {
+			r.Filter = w.between(-10, 10)
+		}
+		all = true
+		search()
+		require.Zero(t, asked)
+		all = false
+		for _, x := range search() {
+			require.Zero(t, x.Slot%2)
+		}
+		require.Positive(t, asked)
+	}
+	all = true
+	w.kill(100)
+	for _, x := range search() {
+		require.Zero(t, x.Slot%2)
+	}
+	require.Positive(t, asked)
+}
