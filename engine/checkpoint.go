@@ -79,7 +79,10 @@ func (db *DB) checkpointLoop(ctx context.Context) {
 		quiet := time.Since(wrote) >= max(quietAfter, quietPerCheckpoint*time.Duration(db.check.took.Load()))
 		if merged := db.check.merged.Load(); quiet && merged != 0 && time.Since(time.Unix(0, merged)) > quietAfter && db.Failed() == nil {
 			db.check.merged.CompareAndSwap(merged, 0)
-			if err := db.freeSlots(db.check.seq.Load()); err != nil {
+			db.check.mu.Lock()
+			err := db.freeSlots(db.check.seq.Load())
+			db.check.mu.Unlock()
+			if err != nil {
 				db.log.Error("free slots", "err", err)
 			}
 		}
@@ -338,7 +341,7 @@ func (c *Collection) freeable(before uint64) (*roaring.Bitmap, error) {
 
 // commitSegments makes a new list of segments of one vector durable.
 func (db *DB) commitSegments(c *Collection, vector string, s vectorindex.Saved) error {
-	return db.manifest.update(func(m *manifest) {
+	err := db.manifest.update(func(m *manifest) {
 		if c.discarded {
 			return
 		}
@@ -348,6 +351,7 @@ func (db *DB) commitSegments(c *Collection, vector string, s vectorindex.Saved) 
 		}
 		segments[vector] = s
 		m.segments[c.num] = segments
-		db.check.merged.Store(time.Now().UnixNano())
 	})
+	db.check.merged.Store(time.Now().UnixNano())
+	return err
 }

@@ -44,7 +44,7 @@ type Collection struct {
 	used  numbersUsed
 
 	killing   atomic.Bool // from when deaths are published until the indexes know of them
-	freed     *Ticket     // newest record that frees slots; of checkpointLoop
+	freed     *Ticket     // newest record that frees slots; guarded by the checkpoint's lock
 	broken    error       // its files could not be opened: every call returns this
 	discarded bool        // dropped: never again in a manifest; guarded by the manifest's lock
 	working   atomic.Bool

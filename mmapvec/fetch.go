@@ -126,7 +126,7 @@ func (v *View) Prefetch(slots []uint32) {
 func (f *fetch) sampleCold() bool {
 	res := &f.v.s.residency
 	every := res.every()
-	for i := res.sample(len(f.slots), every); i < len(f.slots); i += every {
+	for i := res.sample(every); i < len(f.slots); i += every {
 		if _, row := f.v.raw(f.slots[i]); !res.resident(row) {
 			return true
 		}

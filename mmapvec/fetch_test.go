@@ -64,16 +64,20 @@ func TestCalm(t *testing.T) {
 	for range 100 {
 		require.NoError(t, fetchNothing(v, slots...))
 	}
-	require.GreaterOrEqual(t, asked, 100, "each Fetch looks at one row at least")
-	require.LessOrEqual(t, asked, 200)
-	for s.residency.every() < calmMost {
-		require.NoError(t, fetchNothing(v, slots...))
+	require.InDelta(t, 100*len(slots)/calmEvery, asked, 25)
+	for n := 1; n <= len(slots); n++ { // however many a Fetch has, they are looked at evenly
+		for s.residency.streak.Store(calmAfter); s.residency.every() < calmMost; {
+			every, rows := s.residency.every(), 64*calmMost
+			asked = 0
+			for range rows / n {
+				s.residency.streak.Store(s.residency.streak.Load() / calmStep * calmStep)
+				require.NoError(t, fetchNothing(v, slots[:n]...))
+			}
+			require.InEpsilon(t, rows/every, asked, 0.25)
+			s.residency.streak.Store(s.residency.streak.Load()/calmStep*calmStep + calmStep)
+		}
 	}
 	asked = 0
-	for range calmMost {
-		require.NoError(t, fetchNothing(v, slots...))
-	}
-	require.InDelta(t, len(slots), asked, 2, "after very long, one row in calmMost")
 	there, asked = false, 0
 	for asked == 0 {
 		require.NoError(t, fetchNothing(v, slots...))

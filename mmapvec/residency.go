@@ -23,7 +23,7 @@ const (
 // for. A wrong guess costs a page fault.
 type residency struct {
 	streak atomic.Int64
-	rows   atomic.Uint32
+	turns  atomic.Uint32
 	probe  func(row []byte) bool // mmap.Resident, except in tests
 }
 
@@ -34,10 +34,10 @@ func (r *residency) every() int {
 	return min(calmEvery<<min(max(r.streak.Load()-calmAfter, 0)/calmStep, 10), calmMost)
 }
 
-// sample returns the first of the next n rows that is looked at, where one in every is; it may lie beyond them.
-func (r *residency) sample(n, every int) int {
-	after := r.rows.Add(uint32(n) + 1) // one more, or it would be the same one of every Fetch
-	return every - 1 - int(after-uint32(n)-1)%every
+// sample returns the first row of a Fetch that is looked at, where one in every is; it may lie beyond the last. The multiples of
+// the golden ratio spread evenly over all positions, however many rows each Fetch has (Knuth, TAOCP 3, 6.4).
+func (r *residency) sample(every int) int {
+	return int(r.turns.Add(1)*0x9e3779b1>>16) % every
 }
 
 func (r *residency) resident(row []byte) bool {

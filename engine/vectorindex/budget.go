@@ -117,8 +117,10 @@ func (b *Budget) exceeded() bool {
 
 // room returns the bytes for the sources of an index that has so many bytes in them: what others do not have most of the time, less
 // what is spare.
-func (b *Budget) room(own int64) int64 {
+// now is what of that there is at the moment.
+func (b *Budget) room(own int64) (lasting, now int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.lasting - b.lasting/spareShare - max(0, b.used-b.passing-own)
+	others := max(0, b.used-b.passing-own)
+	return b.lasting - b.lasting/spareShare - others, b.total - b.total/spareShare - others
 }

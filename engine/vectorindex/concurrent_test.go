@@ -211,3 +211,20 @@ func TestVisibilityIsAskedForWhereItMatters(t *testing.T) {
 	}
 	require.Positive(t, asked)
 }
+
+// A view of a Flat index that was rewritten without its dead rows still holds them.
+func TestRewrittenFlatIndexAsksForVisibility(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Flat = true })
+	w.add(200)
+	w.kill(2)
+	w.kill(3)
+	v := w.ix.View()
+	defer v.Release()
+	w.work()
+	require.Zero(t, w.ix.deadRows(w.ix.current), "rewritten")
+	got, _, err := v.Search(t.Context(), Request{
+		Query: w.vector(w.heart), K: 200, Visible: w.live.Contains, AllVisible: func() bool { return true },
+	}, nil)
+	require.NoError(t, err)
+	require.Len(t, got, int(w.live.GetCardinality()))
+}

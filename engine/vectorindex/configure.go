@@ -44,7 +44,7 @@ func (ix *Index) affordable(rows int) codeKind {
 	if b == nil || ix.o.Flat || rows == 0 {
 		return kinds[0]
 	}
-	room := b.room(ix.held())
+	lasting, now := b.room(ix.held())
 	current := ix.target.Load()
 	smallest, least := kinds[0], int64(math.MaxInt64)
 	for i, k := range kinds {
@@ -52,8 +52,10 @@ func (ix *Index) affordable(rows int) codeKind {
 		if need < least {
 			smallest, least = k, need
 		}
+		room := lasting
 		if current != nil && i < indexOfKind(kinds, current.kind) {
 			need += need / 4
+			room = now
 		}
 		if need <= room {
 			return k
@@ -211,6 +213,7 @@ func (ix *Index) recode(p *part) error {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	ix.swapLocked(ix.current.segments, replace(ix.current.parts, []*part{p}, []*part{fresh}))
+	ix.forgetLocked() // rows that could not be read
 	return nil
 }
 

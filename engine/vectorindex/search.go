@@ -78,7 +78,8 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 	if r.Ef <= 0 {
 		r.Ef = defaultEf
 	}
-	if r.AllVisible != nil && v.ix.deadRows(v.s) == 0 && r.AllVisible() {
+	// The dead of a Flat index are not counted by source: a view may hold one that was rewritten without its dead since.
+	if r.AllVisible != nil && !v.ix.o.Flat && v.s.deadRows() == 0 && r.AllVisible() {
 		r.Visible, r.Approach = nil, nil
 	}
 	rows := v.rowCount()
