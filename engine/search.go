@@ -217,6 +217,9 @@ func (s *search) index(ctx context.Context, matches *vectorindex.Matches, k int)
 	}
 	hits := make([]found, 0, len(results))
 	for _, r := range results {
+		table.ApproachRow(r.Slot)
+	}
+	for _, r := range results {
 		row, ok := table.Get(r.Slot)
 		if !ok {
 			return nil, errors.Join(fmt.Errorf("engine: search: slot %d has no point", r.Slot), s.v.sound())

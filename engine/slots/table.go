@@ -110,13 +110,20 @@ func (t *Table) Visible(slot uint32, seq uint64) bool {
 func (t *Table) LastBirth() uint64 { return t.born.Load() }
 
 // Approach has the processor load what Visible reads of a slot. It may be any slot.
-func (t *Table) Approach(slot uint32) {
+func (t *Table) Approach(slot uint32) { t.approach(slot, []uint32{wordDeath, wordBirth}) }
+
+// ApproachRow is Approach for what Get reads, which lies on five pages of memory.
+func (t *Table) ApproachRow(slot uint32) {
+	t.approach(slot, []uint32{wordDeath, wordBirth, wordVersion, wordLow, wordHigh})
+}
+
+func (t *Table) approach(slot uint32, words []uint32) {
 	pages := *t.pages.Load()
 	if i := int(slot >> pageShift); i < len(pages) {
 		if p := pages[i].Load(); p != nil {
-			row := slot & pageMask
-			prefetch.Row(unsafe.Pointer(&p.data[wordDeath+row]), 1)
-			prefetch.Row(unsafe.Pointer(&p.data[wordBirth+row]), 1)
+			for _, word := range words {
+				prefetch.Row(unsafe.Pointer(&p.data[word+slot&pageMask]), 1)
+			}
 			runtime.KeepAlive(p)
 		}
 	}

@@ -331,10 +331,12 @@ func TestApproachTakesAnySlot(t *testing.T) {
 	require.NotPanics(t, func() {
 		table.Approach(0)
 		table.Approach(NoSlot)
+		table.ApproachRow(NoSlot)
 	})
 	slot := table.Allocate()
 	require.NotPanics(t, func() {
 		table.Approach(slot)
+		table.ApproachRow(slot)
 		table.Approach(slot + 3*pageRows)
 	})
 	require.False(t, table.Visible(slot, 1), "it changes nothing")
