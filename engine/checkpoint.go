@@ -77,12 +77,8 @@ func (db *DB) checkpointLoop(ctx context.Context) {
 			seen, wrote = last, time.Now()
 		}
 		quiet := time.Since(wrote) >= max(quietAfter, quietPerCheckpoint*time.Duration(db.check.took.Load()))
-		if merged := db.check.merged.Load(); quiet && merged != 0 && time.Since(time.Unix(0, merged)) > quietAfter && db.Failed() == nil {
-			db.check.merged.CompareAndSwap(merged, 0)
-			db.check.mu.Lock()
-			err := db.freeSlots(db.check.seq.Load())
-			db.check.mu.Unlock()
-			if err != nil {
+		if quiet && db.Failed() == nil {
+			if err := db.freeAfterMerge(); err != nil {
 				db.log.Error("free slots", "err", err)
 			}
 		}
@@ -314,6 +310,18 @@ func (db *DB) freeSlots(seq uint64) error {
 		c.freed = t
 	}
 	return nil
+}
+
+// freeAfterMerge frees the slots of before the last checkpoint that segments named until they were merged.
+func (db *DB) freeAfterMerge() error {
+	merged := db.check.merged.Load()
+	if merged == 0 || time.Since(time.Unix(0, merged)) < quietAfter { // the indexes may not have the new segments yet
+		return nil
+	}
+	db.check.merged.CompareAndSwap(merged, 0)
+	db.check.mu.Lock()
+	defer db.check.mu.Unlock()
+	return db.freeSlots(db.check.seq.Load())
 }
 
 // freeable returns the slots that died at or before a sequence number and that no index names.
