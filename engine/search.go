@@ -28,7 +28,7 @@ type SearchRequest struct {
 	Rows         bool    // compare with the vectors themselves, not with their codes
 	Exclude      []PointID
 	Fetch        Fetch
-	Plan         vectorindex.Plan // of a filtered search that has a choice, to compare them; "": the cheapest
+	Plan         Plan // of a filtered search that has a choice, to compare them; "": the cheapest
 }
 
 // SearchResult holds hits by ascending distance, ties by ascending id. Distances are exact unless Approximate

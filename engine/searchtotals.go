@@ -11,6 +11,13 @@ import (
 // Plan names how a search went.
 type Plan = vectorindex.Plan
 
+// Plans of filtered searches that SearchRequest may ask for.
+const (
+	PlanMatches  = vectorindex.PlanMatches  // a scan of the codes of all matches
+	PlanFiltered = vectorindex.PlanFiltered // a walk that admits matches
+	PlanCells    = vectorindex.PlanCells    // a scan of the matches in cells near the query
+)
+
 // SearchTotals are sums over all searches by vector since the start.
 type SearchTotals struct {
 	Plans     map[Plan]uint64 // searches by plan

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/isobath/isobath/engine"
-	"github.com/isobath/isobath/engine/vectorindex"
 	"github.com/isobath/isobath/filter"
 	"github.com/isobath/isobath/internal/dataset"
 	"github.com/isobath/isobath/mmapvec/distance"
@@ -145,7 +144,7 @@ const (
 )
 
 // comparedPlans are, after the engine's own choice, what it is compared with.
-var comparedPlans = []vectorindex.Plan{"", vectorindex.PlanMatches, vectorindex.PlanFiltered, vectorindex.PlanCells}
+var comparedPlans = []engine.Plan{"", engine.PlanMatches, engine.PlanFiltered, engine.PlanCells}
 
 // comparePlans asks each query once by every plan, in turns, and returns the cells of the table.
 func (r *Run) comparePlans(ctx context.Context, l *local, f family, expr filter.Expr, truth *dataset.Truth) ([]any, error) {
@@ -173,7 +172,7 @@ func (r *Run) comparePlans(ctx context.Context, l *local, f family, expr filter.
 	for p, plan := range comparedPlans {
 		recall := float64(hits[p]) / float64(max(1, wanted))
 		cells = append(cells, ms(took[p]/time.Duration(queries)), recall)
-		if (plan == vectorindex.PlanMatches || plan == vectorindex.PlanFiltered) && recall >= leastRecall {
+		if (plan == engine.PlanMatches || plan == engine.PlanFiltered) && recall >= leastRecall {
 			better = min(better, float64(took[p]))
 		}
 	}
