@@ -47,8 +47,8 @@ func (c *chunk) reserve(l layout, rows int, more int64) error {
 // bytes is the disk space of the chunk.
 func (c *chunk) bytes(l layout) int64 { return rowsOffset + c.reserved.Load()*int64(l.stride) }
 
-// createChunk makes a new chunk file with space for its first rows. Its name is durable after SyncDir.
-func createChunk(fsys vfs.FS, dir string, l layout, number, rows int) (*chunk, error) {
+// createChunk makes a new chunk file, none of whose rows has disk space yet. Its name is durable after SyncDir.
+func createChunk(fsys vfs.FS, dir string, l layout, number int) (*chunk, error) {
 	name := chunkName(dir, number)
 	tmp := name + vfs.TempSuffix
 	if err := fsys.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -58,7 +58,7 @@ func createChunk(fsys vfs.FS, dir string, l layout, number, rows int) (*chunk, e
 	if err != nil {
 		return nil, err
 	}
-	err = f.Allocate(0, rowsOffset+int64(rows)*int64(l.stride))
+	err = f.Allocate(0, rowsOffset)
 	if err == nil {
 		err = f.Truncate(l.fileBytes(number))
 	}

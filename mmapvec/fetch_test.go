@@ -66,8 +66,8 @@ func TestCalm(t *testing.T) {
 	}
 	require.InDelta(t, 100*len(slots)/calmEvery, asked, 25)
 	for n := 1; n <= len(slots); n++ { // however many a Fetch has, they are looked at evenly
-		for s.residency.streak.Store(calmAfter); s.residency.every() < calmMost; {
-			every, rows := s.residency.every(), 64*calmMost
+		for s.residency.streak.Store(calmAfter); s.residency.every() < calmEvery<<calmSteps; {
+			every, rows := s.residency.every(), 64*(calmEvery<<calmSteps)
 			asked = 0
 			for range rows / n {
 				s.residency.streak.Store(s.residency.streak.Load() / calmStep * calmStep)

@@ -12,10 +12,9 @@ func asBytes(words []uint64) []byte {
 const (
 	calmAfter = 1024 // rows found in memory in a row, after which only ...
 	calmEvery = 16   // ... one in so many is looked at, and all of a Fetch when that one is not there
-	// After each calmStep more looked at it is half as many, in the end one in calmMost: a look costs a short search as much as
-	// two rows.
-	calmStep = 256
-	calmMost = 256
+	// After each calmStep more looked at it is half as many, calmSteps times: a look costs a short search as much as two rows.
+	calmStep  = 256
+	calmSteps = 4
 )
 
 // residency decides whether a row is read through the map. Asking the kernel costs a system call a
@@ -31,7 +30,7 @@ func (r *residency) calm() bool { return r.streak.Load() >= calmAfter }
 
 // every is one in how many rows of a calm store is looked at.
 func (r *residency) every() int {
-	return min(calmEvery<<min(max(r.streak.Load()-calmAfter, 0)/calmStep, 10), calmMost)
+	return calmEvery << min(max(r.streak.Load()-calmAfter, 0)/calmStep, calmSteps)
 }
 
 // sample returns the first row of a Fetch that is looked at, where one in every is; it may lie beyond the last. The multiples of
@@ -45,7 +44,7 @@ func (r *residency) resident(row []byte) bool {
 		r.streak.Store(0)
 		return false
 	}
-	if r.streak.Load() < calmAfter+10*calmStep {
+	if r.streak.Load() < calmAfter+calmSteps*calmStep {
 		r.streak.Add(1)
 	}
 	return true

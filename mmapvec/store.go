@@ -224,7 +224,7 @@ func (s *Store) writable() error {
 // writeRun writes the first slots as long as they follow each other inside one chunk.
 func (s *Store) writeRun(slots []uint32, rows [][]float32) (n int, err error) {
 	number, row := s.layout.chunkOf(slots[0])
-	c, err := s.chunkForWrite(number, row+1)
+	c, err := s.chunkForWrite(number)
 	if err != nil {
 		return 0, err
 	}
@@ -255,15 +255,14 @@ func (s *Store) writeRun(slots []uint32, rows [][]float32) (n int, err error) {
 	return n, err
 }
 
-// chunkForWrite returns a chunk; a new one has space for its first rows.
-func (s *Store) chunkForWrite(number, rows int) (*chunk, error) {
+func (s *Store) chunkForWrite(number int) (*chunk, error) {
 	if table := *s.chunks.Load(); number < len(table) && table[number] != nil {
 		return table[number], nil
 	}
 	if err := vfs.MkdirDurably(s.fs, s.dir); err != nil {
 		return nil, err
 	}
-	c, err := createChunk(s.fs, s.dir, s.layout, number, s.layout.reserved(number, rowsOffset+int64(rows*s.layout.stride)+s.StepBytes()))
+	c, err := createChunk(s.fs, s.dir, s.layout, number)
 	if err != nil {
 		return nil, err
 	}
