@@ -190,8 +190,8 @@ func (sc *scratch) scoreGathered(c coded) {
 }
 
 // farthestOfBest is the distance of the K-th best candidate, that of each taken a deviation farther: estimates that err
-// towards the query come first. It sets worth.
-func (sc *scratch) farthestOfBest() float32 {
+// towards the query come first. The deviation is the largest of a candidate, 0 where one is not known.
+func (sc *scratch) farthestOfBest() (kth, deviation float32) {
 	cs, k := &sc.cellScan, sc.r.K
 	best, least, most := cs.best[:0], float32(math.Inf(1)), float32(0)
 	for _, r := range sc.near.heap {
@@ -209,10 +209,10 @@ func (sc *scratch) farthestOfBest() float32 {
 		slices.Sort(best)
 	}
 	cs.best = best
-	if sc.r.Oversampling == 0 && !sc.r.Approximate && least > 0 { // as worthwhile does, which knows each deviation
-		cs.worth = best[k-1] + rescoreDeviations*math.Sqrt2*most
+	if !(least > 0) {
+		most = 0
 	}
-	return best[k-1]
+	return best[k-1], most
 }
 
 // missesFew tells whether few of the K best matches are expected in the cells from rank from on.
@@ -222,8 +222,12 @@ func (sc *scratch) missesFew(c *cells, matches *ordMatches, from int) bool {
 		return false
 	}
 	sc.compareSeen(c, matches, from)
+	kth, deviation := sc.farthestOfBest()
+	if sc.r.Oversampling == 0 && !sc.r.Approximate && deviation > 0 { // as worthwhile does, which knows each deviation
+		cs.worth = kth + rescoreDeviations*math.Sqrt2*deviation
+	}
 	few := float64(sc.r.K) * min(max(missedByEf/float64(sc.r.Ef), leastMissed), mostMissed) / cs.seen.ratio()
-	return sc.expectedIn(c, matches, from, c.len(), float64(sc.farthestOfBest()), few) <= few
+	return sc.expectedIn(c, matches, from, c.len(), float64(kth), few) <= few
 }
 
 // compareSeen tells seen of the cells below rank to.
