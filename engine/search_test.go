@@ -2,11 +2,11 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"slices"
 	"testing"
 
+	"github.com/isobath/isobath/engine/slots"
 	"github.com/isobath/isobath/filter"
 	"github.com/isobath/isobath/internal/invariant"
 	"github.com/stretchr/testify/require"
@@ -169,50 +169,6 @@ func TestExpiryIsReadWhereThereIsOne(t *testing.T) {
 	require.Zero(t, read())
 }
 
-// A search sees each point once while it is replaced: deaths are published a moment before the index knows of them.
-func TestSearchesSeeEachPointOnce(t *testing.T) {
-	ctx := t.Context()
-	db, err := newDisk().open()
-	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
-	const points = 64
-	batch := func(round int) (list []Point) {
-		for id := range uint64(points) {
-			list = append(list, Point{ID: NumID(id), Vectors: Vectors{"": testVector(id, round)}})
-		}
-		return list
-	}
-	for i := range 200 {
-		name := fmt.Sprint("c", i)
-		c := testCollection(t, db, name)
-		_, err := c.Upsert(ctx, batch(0), UpsertOptions{})
-		require.NoError(t, err)
-		written := make(chan error, 1)
-		go func() {
-			_, err := c.Upsert(ctx, batch(1), UpsertOptions{})
-			written <- err
-		}()
-		for done := false; !done; {
-			select {
-			case err := <-written:
-				require.NoError(t, err)
-				done = true
-			default:
-			}
-			res, err := c.Search(ctx, SearchRequest{Query: testVector(3, 1), K: 2 * points, Ef: 200})
-			require.NoError(t, err)
-			ids := map[PointID]bool{}
-			for _, h := range res.Hits {
-				ids[h.ID] = true
-			}
-			require.Len(t, ids, points)
-			require.Len(t, res.Hits, points)
-		}
-		_, err = db.DropCollection(ctx, name)
-		require.NoError(t, err)
-	}
-}
-
 // What a view shows as dead is no result before the index knows of it either.
 func TestDeathIsSeenBeforeTheIndexKnows(t *testing.T) {
 	ctx := t.Context()
@@ -238,5 +194,29 @@ func TestDeathIsSeenBeforeTheIndexKnows(t *testing.T) {
 		c.killing.Store(false)
 	}))
 	require.Equal(t, 19, search())
+	require.NoError(t, db.Close())
+}
+
+// What the index holds already is no result before it is published.
+func TestBirthIsSeenWhenItIsPublished(t *testing.T) {
+	ctx := t.Context()
+	db, err := newDisk().open()
+	require.NoError(t, err)
+	c := testCollection(t, db, "a")
+	for id := range uint64(20) {
+		upsertOne(t, c, id, 0, "", UpsertOptions{})
+	}
+	require.NoError(t, db.onApplier(func() { // as commit leaves it, before its group is published
+		slot, rows := []uint32{c.slots.Allocate()}, [][]float32{testVector(5, 0)}
+		c.slots.Set(slot[0], slots.Row{ID: NumID(99), Birth: db.publishedSeq + 1})
+		require.NoError(t, c.vectors[""].rows.Write(slot, rows))
+		require.NoError(t, c.vectors[""].index.Append(slot, rows))
+	}))
+	res, err := c.Search(ctx, SearchRequest{Query: testVector(5, 0), K: 30})
+	require.NoError(t, err)
+	require.Len(t, res.Hits, 20)
+	for _, h := range res.Hits {
+		require.NotEqual(t, NumID(99), h.ID)
+	}
 	require.NoError(t, db.Close())
 }
