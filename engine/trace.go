@@ -41,8 +41,11 @@ func (c *Collection) Trace(ctx context.Context, req SearchRequest) (*Trace, erro
 	return t, nil
 }
 
-// Replay scores again what the search had scored, and does nothing else.
+// Replay scores again the codes that the search had scored, and does nothing else.
 func (t *Trace) Replay() { t.trace.Replay(t.query) }
+
+// ReplayRows computes again the distances to the rows by which the search ordered what it found, unverified, and does nothing else.
+func (t *Trace) ReplayRows() error { return t.trace.ReplayRows(t.query) }
 
 // Distances returns the number of codes scored.
 func (t *Trace) Distances() int { return t.trace.Distances() }

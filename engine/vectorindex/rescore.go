@@ -43,6 +43,9 @@ func (sc *scratch) finish() error {
 	for i, r := range sc.results {
 		slots[i] = r.Slot
 	}
+	if sc.trace != nil {
+		sc.trace.noteRows(sc.v.rows, slots)
+	}
 	reads, err := sc.v.rows.Fetch(slots, sc.rescore)
 	if err != nil {
 		return fmt.Errorf("rescore: %w", err)

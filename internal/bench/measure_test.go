@@ -95,17 +95,19 @@ func TestCountersOf(t *testing.T) {
 }
 
 // counted are searches that count.
-type counted struct{ wholes, replays []int }
+type counted struct{ wholes, replays, withRows []int }
 
 func (c *counted) whole(i int) error { c.wholes = append(c.wholes, i); return nil }
 func (c *counted) replay(i int) int  { c.replays = append(c.replays, i); return 3 + i }
+func (c *counted) rows(i int) error  { c.withRows = append(c.withRows, i); return nil }
 
-func TestShareAsksForBothSidesAlike(t *testing.T) {
+func TestShareAsksForAllSidesAlike(t *testing.T) {
 	var c counted
 	s, err := shareOf(context.Background(), &c, 2, 3)
 	require.NoError(t, err)
 	require.Len(t, c.wholes, 4*2*2, "a warm-up and three rounds, twice each")
-	require.Equal(t, c.wholes, c.replays)
+	require.Equal(t, c.wholes, c.withRows)
+	require.Len(t, c.replays, 2*len(c.wholes), "alone and with rows")
 	require.InDelta(t, 3.5, s.Distances, 1e-9)
 	_, err = shareOf(context.Background(), &c, 0, 1)
 	require.Error(t, err)

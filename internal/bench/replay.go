@@ -10,21 +10,23 @@ import (
 	"github.com/isobath/isobath/engine"
 )
 
-// Share is how near whole queries come to the limit of the hardware: the time in which the kernel
-// alone computes the distances they asked for, batch by batch, over the time they took.
+// Share is how near whole queries come to the limit of the hardware: the time in which the kernels alone compute the
+// distances they asked for, batch by batch, over the time they took; of codes alone, and with those of the rows that
+// were read to rescore.
 type Share struct {
-	Median, Low, High float64
-	Distances         float64 // a query
-	WholeUS, ReplayUS float64 // a query, medians
+	Codes, All                  spread
+	Distances                   float64 // of codes, a query
+	WholeUS, ReplayUS, WithRows float64 // a query, medians, microseconds
 }
 
 // replays is the searches of a mode: asked whole, and their traces.
 type replays interface {
 	whole(i int) error
 	replay(i int) (distances int)
+	rows(i int) error
 }
 
-// shareOf times n whole searches and the replay of their traces in rounds A B B A.
+// shareOf times n whole searches, the replay of their codes and that of codes and rows in rounds A B C C B A.
 func shareOf(ctx context.Context, r replays, n, rounds int) (Share, error) {
 	if n < 1 || rounds < 1 {
 		return Share{}, errors.New("bench: a replay needs searches and rounds")
@@ -45,11 +47,20 @@ func shareOf(ctx context.Context, r replays, n, rounds int) (Share, error) {
 		}
 		return ctx.Err()
 	}
-	var shares, wholes, replays []float64
+	all := func() error {
+		for i := range n {
+			r.replay(i)
+			if err := r.rows(i); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	}
+	var codes, both, wholes, replays, withRows []float64
 	for round := range rounds + 1 { // the first one warms up
-		var took [2]time.Duration
-		for i, side := range []func() error{asked, replayed, replayed, asked} {
-			which := min(i, 3-i)
+		var took [3]time.Duration
+		for i, side := range []func() error{asked, replayed, all, all, replayed, asked} {
+			which := min(i, 5-i)
 			began := time.Now()
 			if err := side(); err != nil {
 				return Share{}, err
@@ -57,19 +68,18 @@ func shareOf(ctx context.Context, r replays, n, rounds int) (Share, error) {
 			took[which] += time.Since(began)
 		}
 		if round > 0 {
-			shares = append(shares, float64(took[1])/float64(took[0]))
-			wholes, replays = append(wholes, us(took[0])/2), append(replays, us(took[1])/2)
+			codes, both = append(codes, float64(took[1])/float64(took[0])), append(both, float64(took[2])/float64(took[0]))
+			wholes, replays, withRows = append(wholes, us(took[0])/2), append(replays, us(took[1])/2), append(withRows, us(took[2])/2)
 		}
 	}
 	each := float64(n)
-	s := Share{WholeUS: spreadOf(wholes).median / each, ReplayUS: spreadOf(replays).median / each, Distances: float64(distances) / each}
-	x := spreadOf(shares)
-	s.Median, s.Low, s.High = x.median, x.low, x.high
-	return s, nil
+	return Share{Codes: spreadOf(codes), All: spreadOf(both), Distances: float64(distances) / each, WholeUS: spreadOf(wholes).median / each,
+		ReplayUS: spreadOf(replays).median / each, WithRows: spreadOf(withRows).median / each}, nil
 }
 
 // Limit measures how near searches in process come to the limit of the hardware: their distances alone, in the same
-// batches through the same kernels, against the whole searches, in the same run, on one core.
+// batches through the same kernels, against the whole searches, in the same run, on one core. The rows of a search that lie
+// in one chunk are one batch.
 func (r *Run) Limit(ctx context.Context) (err error) {
 	m := r.begin("limit")
 	defer m.end()
@@ -85,13 +95,15 @@ func (r *Run) Limit(ctx context.Context) (err error) {
 	if err := r.warm(ctx, l, r.Ef); err != nil {
 		return err
 	}
-	t := m.table("distances alone over whole searches", "ef", "distances", "search us", "replay us", "share", "range")
+	t := m.table("distances alone over whole searches: of codes, and with those of the rows that are rescored",
+		"ef", "distances", "search us", "codes us", "share", "range", "with rows us", "share with rows", "range with rows")
 	for _, ef := range r.Efs {
 		s, err := r.limitAt(ctx, l, ef)
 		if err != nil {
 			return err
 		}
-		t.add(ef, s.Distances, s.WholeUS, s.ReplayUS, s.Median, fmt.Sprintf("%.2f to %.2f", s.Low, s.High))
+		t.add(ef, s.Distances, s.WholeUS, s.ReplayUS, s.Codes.median, fmt.Sprintf("%.2f to %.2f", s.Codes.low, s.Codes.high),
+			s.WithRows, s.All.median, fmt.Sprintf("%.2f to %.2f", s.All.low, s.All.high))
 	}
 	m.print(t)
 	return nil
@@ -129,6 +141,8 @@ func (x *traced) replay(i int) int {
 	x.traces[i].Replay()
 	return x.traces[i].Distances()
 }
+
+func (x *traced) rows(i int) error { return x.traces[i].ReplayRows() }
 
 func (x *traced) close() {
 	for _, t := range x.traces {
