@@ -206,6 +206,43 @@ func TestCellsOfAnyScale(t *testing.T) {
 	}
 }
 
+// A filter of few matches has the cells that may hold the best ones scanned, but for queries near which most rows match: these
+// are walked, which takes less.
+func TestMatchesNearTheQueryAreWalkedTo(t *testing.T) {
+	smallCells(t, 500)
+	w := newWorld(t, func(o *Options) { o.SealRows, o.M = 30_000, 8 })
+	filter := roaring.New()
+	for i := range 20_000 {
+		x := float32(0)
+		if i%20 < 3 {
+			filter.Add(w.next)
+			x = 5
+		}
+		w.addRow(w.at(x))
+	}
+	w.rest()
+	r := Request{K: 5, Ef: 20, Filter: NewMatches(filter)}
+	hits, unfiltered := 0, 0
+	for range 50 {
+		r.Query = w.at(0)
+		_, s := w.search(r)
+		require.Equal(t, PlanCells, s.Plan)
+		require.Zero(t, s.Hops)
+		require.Less(t, s.Scanned, s.Matches)
+
+		r.Query = w.at(5)
+		got, s := w.search(r)
+		require.Equal(t, PlanFiltered, s.Plan)
+		require.False(t, s.Fallback)
+		require.Zero(t, s.Scanned)
+		require.Less(t, s.Distances, 1000, "the means of the cells count, too")
+		hits += overlapOf(got, w.nearest(r.Query, 5, filter))
+		got, _ = w.search(Request{Query: r.Query, K: 5, Ef: 20})
+		unfiltered += overlapOf(got, w.nearest(r.Query, 5, nil))
+	}
+	require.GreaterOrEqual(t, hits, unfiltered, "it finds what an unfiltered walk of that breadth would")
+}
+
 // A walk far from its matches gives up, and some cells are scanned instead of all matches.
 func TestAFarWalkFallsBackToCells(t *testing.T) {
 	smallCells(t, 500)

@@ -16,6 +16,7 @@ type cellScan struct {
 	mean     []float32 // see cells.place, as those that follow
 	variance []float64
 	order    []uint64
+	ranked   *segment  // whose cells these are; nil: of an earlier search
 	best     []float32 // scratch
 
 	gathered int // matches in ords of the search and in cells that are not scored yet
@@ -47,9 +48,11 @@ func (s *seen) add(found, expected float64) {
 func (s *seen) ratio() float64 { return max((s.found+seenPrior)/(s.expected+seenPrior), seenLeast) }
 
 const (
-	leastScored    = 256 // matches before a scan of cells may end
-	checkGrowth    = 1.2 // it looks whether it may end each time the matches scored have grown by so much
-	measuredABatch = 32  // of a batch, those whose distances are computed however far they are
+	leastScored    = 256  // matches before a scan of cells may end
+	checkGrowth    = 1.2  // it looks whether it may end each time the matches scored have grown by so much
+	measuredABatch = 32   // of a batch, those whose distances are computed however far they are ...
+	measuredRows   = 1024 // ... until they are so many,
+	measuredLater  = 8    // and from then on
 	// missedByEf, by Ef, is the part of the K best matches that may be expected to be missed, within the two bounds.
 	missedByEf              = 10.0
 	leastMissed, mostMissed = 0.005, 0.1
@@ -60,6 +63,8 @@ const (
 	cellRowsPerDistance       = 4.5
 	costOfCell                = 0.6
 	foundPerDistance          = 16 // matches whose ords are looked up
+
+	nearRows = 512 // that tell how many match near a query
 
 	mostOfCells  = 1000 // K beyond which cells save little
 	insertedBest = 32   // K up to which the best are kept in order
@@ -82,12 +87,8 @@ func (sc *scratch) cellCost(sg *segment, matches int) float64 {
 // scanCells scans the cells of sg that may hold some of the best matches.
 func (sc *scratch) scanCells(sg *segment) error {
 	cs, c := &sc.cellScan, sg.coded()
-	sc.aim(c)
+	sc.rankCells(sg)
 	matches := sc.r.Filter.in(sg, sc.v.s)
-	if c.askable() {
-		mmap.Prefetch(sg.cells.codes)
-	}
-	sc.sortCells(sg.cells)
 	cs.gathered, cs.scored, cs.factor = 0, 0, factor{}
 	cs.seen, cs.since, cs.checked = seen{}, cs.since[:0], 0
 	cs.worth = float32(math.Inf(1))
@@ -119,9 +120,18 @@ func (sc *scratch) scanCells(sg *segment) error {
 	return nil
 }
 
-// sortCells sorts the cells by the mean distance of their rows.
-func (sc *scratch) sortCells(c *cells) {
-	cs, n, stride := &sc.cellScan, c.len(), sc.codes.book.stride
+// rankCells makes the codes of sg what is scored and sorts its cells by the mean distance of their rows, once a search.
+func (sc *scratch) rankCells(sg *segment) {
+	cs, c := &sc.cellScan, sg.cells
+	sc.aim(sg.coded())
+	if cs.ranked == sg {
+		return
+	}
+	cs.ranked = sg
+	if sc.codes.askable() {
+		mmap.Prefetch(c.codes)
+	}
+	n, stride := c.len(), sc.codes.book.stride
 	cs.mean, cs.variance = slices.Grow(cs.mean[:0], n)[:n], slices.Grow(cs.variance[:0], n)[:n]
 	for from := 0; from < n; from += scanBatch {
 		k := min(scanBatch, n-from)
@@ -129,6 +139,21 @@ func (sc *scratch) sortCells(c *cells) {
 	}
 	sc.count(n, stride)
 	cs.order = c.place(sc.v.ix.o.Metric, cs.mean, cs.variance, slices.Grow(cs.order[:0], n))
+}
+
+// nearShare is what part of about nearRows rows in the nearest cells matches.
+func (sc *scratch) nearShare(sg *segment) float64 {
+	matches := sc.r.Filter.in(sg, sc.v.s)
+	rows, n := 0, 0
+	for _, key := range sc.cellScan.order {
+		cell := uint32(key)
+		rows += int(sg.cells.begin[cell+1] - sg.cells.begin[cell])
+		n += int(matches.inCell[cell])
+		if rows >= nearRows {
+			break
+		}
+	}
+	return float64(n) / float64(max(rows, 1))
 }
 
 // gather adds the matches among the ords from to to-1, which are those of a cell, to the batch and scores full batches.
@@ -165,7 +190,11 @@ func wordMask(w, from, to int) uint64 {
 // scoreGathered scores the batch and empties it.
 func (sc *scratch) scoreGathered(c coded) {
 	cs := &sc.cellScan
-	n, whole := cs.gathered, min(cs.gathered, measuredABatch)
+	n, whole := cs.gathered, measuredABatch
+	if cs.factor.rows >= measuredRows {
+		whole = measuredLater
+	}
+	whole = min(whole, n)
 	sc.codes.Distances(sc.ords[:whole], sc.out[:whole], farthest)
 	bound := min(sc.near.bound(), cs.worth)
 	sc.codes.Distances(sc.ords[whole:n], sc.out[whole:n], bound)
@@ -194,7 +223,7 @@ func (sc *scratch) scoreGathered(c coded) {
 func (sc *scratch) farthestOfBest() (kth, deviation float32) {
 	cs, k := &sc.cellScan, sc.r.K
 	best, least, most := cs.best[:0], float32(math.Inf(1)), float32(0)
-	for _, r := range sc.near.heap {
+	for _, r := range slices.Backward(sc.near.heap) { // the farthest last: fewer are inserted
 		least, most = min(least, r.deviation), max(most, r.deviation)
 		d := r.Distance + r.deviation
 		switch {

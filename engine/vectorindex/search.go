@@ -96,7 +96,7 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 // end drops what must not be kept alive by the pool.
 func (sc *scratch) end() {
 	sc.ctx, sc.v, sc.r, sc.nodes, sc.codes, sc.near.before = nil, nil, Request{}, nil, codeScorer{}, nil
-	sc.rows, sc.planes = rowScorer{}, planeScorer{}
+	sc.rows, sc.planes, sc.cellScan.ranked = rowScorer{}, planeScorer{}, nil
 	clear(sc.walks)
 	sc.walks = sc.walks[:0]
 	sc.query.Release()
@@ -257,10 +257,11 @@ func (sc *scratch) stride() (n int) {
 	return max(n, 1)
 }
 
-// filteredOptions are those of a filtered walk.
+// filteredOptions are those of a filtered walk. It goes on until more than K matches are nearer than all that is left, the more the
+// wider it is: of matches that are far many nodes lie before each.
 func (sc *scratch) filteredOptions() hnsw.SearchOptions {
 	ef := sc.r.Ef + sc.r.Ef/2 // part of the width goes to nodes that are refused
-	return hnsw.SearchOptions{Ef: ef, Want: min(ef, 3*sc.r.K+20)}
+	return hnsw.SearchOptions{Ef: ef, Want: min(ef, sc.r.K+sc.r.Ef/4)}
 }
 
 // depth is the number of candidates that may be rescored: as many as the request asks for, else what its codes need.

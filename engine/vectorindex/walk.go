@@ -125,20 +125,25 @@ func (sc *scratch) planWalks() {
 	if sc.r.Filter != nil {
 		sc.countMatches()
 	}
+	cells := sc.stats.Plan == PlanCells
 	sc.graphs = 0
 	for i := range sc.walks {
 		w := &sc.walks[i]
 		if w.walked == 0 {
 			continue
 		}
-		if sc.stats.Plan == PlanCells && w.segment != nil {
+		near := cells && w.segment != nil && sc.walksFaster(w)
+		switch {
+		case near:
+			sc.stats.Plan = PlanFiltered
+		case cells && w.segment != nil:
 			w.walked = 0 // scanned afterwards
 			continue
 		}
 		sc.widen(w)
 		if graphs > 1 {
 			sc.divide(w, w.live(w.walked)/max(live, 1))
-			if !forcedWalk && sc.scansFaster(w) {
+			if !forcedWalk && !near && sc.scansFaster(w) {
 				w.walked = 0
 				continue
 			}
@@ -227,6 +232,22 @@ func (sc *scratch) scansFaster(w *walk) bool {
 	return scan < cost.Distances
 }
 
+// walksFaster tells whether it takes less time to walk a segment than to scan its cells, by how many match of what they say is
+// near.
+func (sc *scratch) walksFaster(w *walk) bool {
+	if sc.r.Plan != "" || forcedPlan != "" || w.segment.cells == nil {
+		return false
+	}
+	sc.rankCells(w.segment)
+	o := sc.filteredOptions()
+	cost := hnsw.EstimateWalk(o.Ef, o.Want, sc.nearShare(w.segment), sc.v.ix.conf().M, w.walked)
+	return cost.Distances < nearWalkGain*sc.cellCost(w.segment, w.matches)
+}
+
+// nearWalkGain is how many times the estimated cost of a scan that of a walk may be where the matches near the query were counted:
+// these become more on its way outwards, where there are fewer than elsewhere, and then scans take longer than is estimated.
+const nearWalkGain = 1.5
+
 // share is that of the matches of a filter in the rows.
 func (w *walk) share() float64 { return min(float64(w.matches)/float64(max(w.rows, 1)), 1) }
 
@@ -268,7 +289,7 @@ func (sc *scratch) restCost(w *walk) float64 {
 
 // visits bounds a filtered walk that is expected to take so many distances where a scan takes the time of scan ones.
 func visits(expected, scan float64) int {
-	return int(max(1.5*expected, min(3*expected, scan/4), 64))
+	return int(max(1.5*expected, min(4*expected, scan), 64))
 }
 
 // start walks until the walk pauses or is over.
