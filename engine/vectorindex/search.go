@@ -258,10 +258,16 @@ func (sc *scratch) stride() (n int) {
 }
 
 // filteredOptions are those of a filtered walk. It goes on until more than K matches are nearer than all that is left, the more the
-// wider it is: of matches that are far many nodes lie before each.
+// wider it is, and the fewer bits tell what is near (ADR 0020).
 func (sc *scratch) filteredOptions() hnsw.SearchOptions {
 	ef := sc.r.Ef + sc.r.Ef/2 // part of the width goes to nodes that are refused
-	return hnsw.SearchOptions{Ef: ef, Want: min(ef, sc.r.K+sc.r.Ef/4)}
+	more := sc.r.Ef / 4
+	for _, b := range sc.v.s.codebooks {
+		if b.kind.bits() <= 2 && b.kind != codesNone {
+			more = sc.r.Ef / 2
+		}
+	}
+	return hnsw.SearchOptions{Ef: ef, Want: min(ef, sc.r.K+more)}
 }
 
 // depth is the number of candidates that may be rescored: as many as the request asks for, else what its codes need.
