@@ -16,7 +16,7 @@ type cellScan struct {
 	mean     []float32 // see cells.place, as those that follow
 	variance []float64
 	order    []uint64
-	ranked   *segment  // whose cells these are; nil: of an earlier search
+	ranked   *segment  // whose cells order has; nil: of an earlier search
 	best     []float32 // scratch
 
 	gathered int // matches in ords of the search and in cells that are not scored yet
@@ -64,7 +64,7 @@ const (
 	costOfCell                = 0.6
 	foundPerDistance          = 16 // matches whose ords are looked up
 
-	nearRows = 512 // that tell how many match near a query
+	nearRows = 512 // that tell how many match near a query, at least
 
 	mostOfCells  = 1000 // K beyond which cells save little
 	insertedBest = 32   // K up to which the best are kept in order
@@ -120,7 +120,7 @@ func (sc *scratch) scanCells(sg *segment) error {
 	return nil
 }
 
-// rankCells makes the codes of sg what is scored and sorts its cells by the mean distance of their rows, once a search.
+// rankCells makes the codes of sg what is scored and sorts its cells by the mean distance of their rows, unless they are.
 func (sc *scratch) rankCells(sg *segment) {
 	cs, c := &sc.cellScan, sg.cells
 	sc.aim(sg.coded())
@@ -141,15 +141,15 @@ func (sc *scratch) rankCells(sg *segment) {
 	cs.order = c.place(sc.v.ix.o.Metric, cs.mean, cs.variance, slices.Grow(cs.order[:0], n))
 }
 
-// nearShare is what part of about nearRows rows in the nearest cells matches.
-func (sc *scratch) nearShare(sg *segment) float64 {
+// nearShare is what part of the rows in the nearest cells that hold so many matches.
+func (sc *scratch) nearShare(sg *segment, least int) float64 {
 	matches := sc.r.Filter.in(sg, sc.v.s)
 	rows, n := 0, 0
 	for _, key := range sc.cellScan.order {
 		cell := uint32(key)
 		rows += int(sg.cells.begin[cell+1] - sg.cells.begin[cell])
 		n += int(matches.inCell[cell])
-		if rows >= nearRows {
+		if rows >= least {
 			break
 		}
 	}
@@ -223,7 +223,7 @@ func (sc *scratch) scoreGathered(c coded) {
 func (sc *scratch) farthestOfBest() (kth, deviation float32) {
 	cs, k := &sc.cellScan, sc.r.K
 	best, least, most := cs.best[:0], float32(math.Inf(1)), float32(0)
-	for _, r := range slices.Backward(sc.near.heap) { // the farthest last: fewer are inserted
+	for _, r := range slices.Backward(sc.near.heap) { // of a full heap the farthest come last: fewer are inserted
 		least, most = min(least, r.deviation), max(most, r.deviation)
 		d := r.Distance + r.deviation
 		switch {

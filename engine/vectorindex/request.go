@@ -57,7 +57,7 @@ const (
 	PlanMatches  Plan = "scan of matches" // of a filter's matches, on codes
 	PlanCodes    Plan = "scan of codes"   // of all codes
 	PlanWalk     Plan = "walk"            // of graphs, and a scan of the tail
-	PlanFiltered Plan = "filtered walk"   // results are matches only
+	PlanFiltered Plan = "filtered walk"   // results are matches only; of several sources some may be scanned
 	PlanTwoHop   Plan = "two-hop walk"    // over matches only, through what does not match
 	PlanCells    Plan = "scan of cells"   // of the matches in those that are near
 )

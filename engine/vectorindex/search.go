@@ -258,7 +258,7 @@ func (sc *scratch) stride() (n int) {
 }
 
 // filteredOptions are those of a filtered walk. It goes on until more than K matches are nearer than all that is left, the more the
-// wider it is, and the fewer bits tell what is near (ADR 0020).
+// wider it is, the fewer bits tell what is near, and the more the caller wants rescored (ADR 0020).
 func (sc *scratch) filteredOptions() hnsw.SearchOptions {
 	ef := sc.r.Ef + sc.r.Ef/2 // part of the width goes to nodes that are refused
 	more := sc.r.Ef / 4
@@ -267,7 +267,11 @@ func (sc *scratch) filteredOptions() hnsw.SearchOptions {
 			more = sc.r.Ef / 2
 		}
 	}
-	return hnsw.SearchOptions{Ef: ef, Want: min(ef, sc.r.K+more)}
+	want := sc.r.K + more
+	if sc.r.Oversampling > 1 {
+		want = max(want, min(sc.r.Ef, sc.depth()))
+	}
+	return hnsw.SearchOptions{Ef: ef, Want: min(ef, want)}
 }
 
 // depth is the number of candidates that may be rescored: as many as the request asks for, else what its codes need.

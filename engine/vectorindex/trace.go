@@ -12,7 +12,7 @@ import (
 	"github.com/isobath/isobath/mmapvec/quant"
 )
 
-// Trace is the batches of code rows that one search had scored while it walked graphs, and the rows by which it ordered what
+// Trace is the batches of code rows that one search had scored while it walked graphs, and the rows that it read to rescore what
 // it found. Scoring them again and nothing else is the least that the search could take with these kernels and this layout.
 type Trace struct {
 	o       *Options
@@ -58,7 +58,8 @@ func (v *View) Trace(ctx context.Context, r Request) (*Trace, error) {
 	return t, err
 }
 
-// ReplayRows computes the distances to the rows that were read to rescore once more. The rest is as with Replay.
+// ReplayRows computes the distances to the rows that were read to rescore once more, those of a chunk in one call, as they are stored
+// and unverified: less than the search did, which takes them one by one. The rest is as with Replay.
 func (t *Trace) ReplayRows(query []float32) error {
 	return mmap.Guard("rows of a trace", func() error {
 		t.exact.Reset(t.o.Metric, t.o.Datatype, query)

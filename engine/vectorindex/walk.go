@@ -34,6 +34,7 @@ type walk struct {
 	rows    int     // ords beyond, up to this one, are scanned
 	tail    int     // rows that no graph holds
 	matches int     // of the filter, about
+	near    float64 // what part of the rows near the query matches, 0: not counted
 
 	o       hnsw.SearchOptions
 	scratch *hnsw.Scratch
@@ -132,7 +133,13 @@ func (sc *scratch) planWalks() {
 		if w.walked == 0 {
 			continue
 		}
-		near := cells && w.segment != nil && sc.walksFaster(w)
+		share, near := w.live(w.walked)/max(live, 1), false
+		if graphs == 1 {
+			share = 1
+		}
+		if cells && w.segment != nil {
+			near = sc.walksFaster(w, share)
+		}
 		switch {
 		case near:
 			sc.stats.Plan = PlanFiltered
@@ -142,7 +149,7 @@ func (sc *scratch) planWalks() {
 		}
 		sc.widen(w)
 		if graphs > 1 {
-			sc.divide(w, w.live(w.walked)/max(live, 1))
+			sc.divide(w, share)
 			if !forcedWalk && !near && sc.scansFaster(w) {
 				w.walked = 0
 				continue
@@ -232,24 +239,41 @@ func (sc *scratch) scansFaster(w *walk) bool {
 	return scan < cost.Distances
 }
 
-// walksFaster tells whether it takes less time to walk a segment than to scan its cells, by how many match of what they say is
-// near.
-func (sc *scratch) walksFaster(w *walk) bool {
-	if sc.r.Plan != "" || forcedPlan != "" || w.segment.cells == nil {
+// walksFaster tells whether it takes less time to walk a segment that holds this share of all rows than to scan its cells, by how
+// many match of what they say is near, which it notes.
+func (sc *scratch) walksFaster(w *walk, share float64) bool {
+	scan, c := sc.cellCost(w.segment, w.matches), w.segment.coded()
+	if sc.r.Plan != "" || forcedPlan != "" || sc.r.Rows || scan >= sc.scanCost(w.rows, w.matches) || c.askable() {
 		return false
 	}
+	o, m := sc.filteredOptions(), sc.v.ix.conf().M
+	if share < 1 {
+		o.Ef = max(expected(o.Ef, share), leastShare)
+		o.Want = expected(o.Want, float64(w.matches)/float64(sc.matches))
+	}
+	if hnsw.EstimateWalk(o.Ef, o.Want, 1, m, w.walked).Distances >= nearWalkGain*scan {
+		return false // however many match
+	}
 	sc.rankCells(w.segment)
-	o := sc.filteredOptions()
-	cost := hnsw.EstimateWalk(o.Ef, o.Want, sc.nearShare(w.segment), sc.v.ix.conf().M, w.walked)
-	return cost.Distances < nearWalkGain*sc.cellCost(w.segment, w.matches)
+	near := sc.nearShare(w.segment, max(nearRows, 2*o.Ef))
+	if hnsw.EstimateWalk(o.Ef, o.Want, near, m, w.walked).Distances >= nearWalkGain*scan {
+		return false
+	}
+	w.near = near
+	return true
 }
 
 // nearWalkGain is how many times the estimated cost of a scan that of a walk may be where the matches near the query were counted:
 // these become more on its way outwards, where there are fewer than elsewhere, and then scans take longer than is estimated.
 const nearWalkGain = 1.5
 
-// share is that of the matches of a filter in the rows.
-func (w *walk) share() float64 { return min(float64(w.matches)/float64(max(w.rows, 1)), 1) }
+// share is that of the matches of a filter in the rows, near the query where that was counted.
+func (w *walk) share() float64 {
+	if w.near > 0 {
+		return w.near
+	}
+	return min(float64(w.matches)/float64(max(w.rows, 1)), 1)
+}
 
 // filterWalk makes the options of w those of a walk that admits matches only. Where these turn out to lie far from the
 // query the walk gives up: because fewer match of what it sees at first than makes it cheaper than a scan, at last because

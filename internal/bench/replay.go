@@ -78,8 +78,8 @@ func shareOf(ctx context.Context, r replays, n, rounds int) (Share, error) {
 }
 
 // Limit measures how near searches in process come to the limit of the hardware: their distances alone, in the same
-// batches through the same kernels, against the whole searches, in the same run, on one core. The rows of a search that lie
-// in one chunk are one batch.
+// batches through the same kernels, against the whole searches, in the same run, on one core. The rows that a search rescores
+// are replayed by the kernels for many rows, which is the least that reading them takes.
 func (r *Run) Limit(ctx context.Context) (err error) {
 	m := r.begin("limit")
 	defer m.end()
@@ -119,6 +119,9 @@ func (r *Run) limitAt(ctx context.Context, l *local, ef int) (Share, error) {
 			return Share{}, err
 		}
 		x.traces = append(x.traces, t)
+		if t.Distances() == 0 {
+			return Share{}, errors.New("bench: the searches score no codes: too few rows, or no graph")
+		}
 	}
 	return shareOf(ctx, x, n, r.Rounds)
 }
