@@ -66,7 +66,7 @@ func (c *cells) len() int {
 }
 
 // place turns mean, the distances of a query to the centres, into the mean distances of the rows of each cell, writes the variances
-// of these to variance, but for a factor that depends on the query, and appends the cells to order, sorted by their means:
+// of these to variance, but for a factor that depends on the query, and appends the cells to order, in keys that sort by their means:
 // the lower half of a key is the cell.
 func (c *cells) place(m distance.Metric, mean []float32, variance []float64, order []uint64) []uint64 {
 	for i, d := range mean {
@@ -79,7 +79,6 @@ func (c *cells) place(m distance.Metric, mean []float32, variance []float64, ord
 		b := math.Float32bits(mean[i])
 		order = append(order, uint64(b^(uint32(int32(b)>>31)|1<<31))<<32|uint64(i))
 	}
-	slices.Sort(order)
 	return order
 }
 

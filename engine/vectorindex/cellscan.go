@@ -16,7 +16,7 @@ type cellScan struct {
 	mean     []float32 // see cells.place, as those that follow
 	variance []float64
 	order    []uint64
-	ranked   *segment  // whose cells order has; nil: of an earlier search
+	placed   *segment  // whose cells order has; nil: of an earlier search
 	best     []float32 // scratch
 
 	gathered int // matches in ords of the search and in cells that are not scored yet
@@ -64,7 +64,8 @@ const (
 	costOfCell                = 0.6
 	foundPerDistance          = 16 // matches whose ords are looked up
 
-	nearRows = 512 // that tell how many match near a query, at least
+	nearRows  = 512 // that tell how many match near a query, at least, ...
+	nearCells = 16  // in so many cells at most
 
 	mostOfCells  = 1000 // K beyond which cells save little
 	insertedBest = 32   // K up to which the best are kept in order
@@ -87,7 +88,8 @@ func (sc *scratch) cellCost(sg *segment, matches int) float64 {
 // scanCells scans the cells of sg that may hold some of the best matches.
 func (sc *scratch) scanCells(sg *segment) error {
 	cs, c := &sc.cellScan, sg.coded()
-	sc.rankCells(sg)
+	sc.placeCells(sg)
+	slices.Sort(cs.order)
 	matches := sc.r.Filter.in(sg, sc.v.s)
 	cs.gathered, cs.scored, cs.factor = 0, 0, factor{}
 	cs.seen, cs.since, cs.checked = seen{}, cs.since[:0], 0
@@ -120,14 +122,14 @@ func (sc *scratch) scanCells(sg *segment) error {
 	return nil
 }
 
-// rankCells makes the codes of sg what is scored and sorts its cells by the mean distance of their rows, unless they are.
-func (sc *scratch) rankCells(sg *segment) {
+// placeCells makes the codes of sg what is scored and finds the mean distances of the rows in its cells, unless they are known.
+func (sc *scratch) placeCells(sg *segment) {
 	cs, c := &sc.cellScan, sg.cells
 	sc.aim(sg.coded())
-	if cs.ranked == sg {
+	if cs.placed == sg {
 		return
 	}
-	cs.ranked = sg
+	cs.placed = sg
 	if sc.codes.askable() {
 		mmap.Prefetch(c.codes)
 	}
@@ -141,17 +143,28 @@ func (sc *scratch) rankCells(sg *segment) {
 	cs.order = c.place(sc.v.ix.o.Metric, cs.mean, cs.variance, slices.Grow(cs.order[:0], n))
 }
 
-// nearShare is what part of the rows in the nearest cells that hold so many matches.
+// nearShare is what part of the rows in the nearest cells that hold so many matches; of nearCells cells at most.
 func (sc *scratch) nearShare(sg *segment, least int) float64 {
 	matches := sc.r.Filter.in(sg, sc.v.s)
 	rows, n := 0, 0
-	for _, key := range sc.cellScan.order {
-		cell := uint32(key)
+	last := uint64(0)
+	for range nearCells {
+		nearest := uint64(math.MaxUint64) // no key
+		for _, key := range sc.cellScan.order {
+			if key > last {
+				nearest = min(nearest, key)
+			}
+		}
+		if nearest == math.MaxUint64 {
+			break
+		}
+		cell := uint32(nearest)
 		rows += int(sg.cells.begin[cell+1] - sg.cells.begin[cell])
 		n += int(matches.inCell[cell])
 		if rows >= least {
 			break
 		}
+		last = nearest
 	}
 	return float64(n) / float64(max(rows, 1))
 }

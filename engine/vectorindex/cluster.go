@@ -452,6 +452,7 @@ func (cl *clustering) learnTails() error {
 		q.Reset(rows[i*cl.dim:][:cl.dim])
 		q.Distances(cl.cells.codes, all, mean, farthest)
 		order = cl.cells.place(cl.ix.o.Metric, mean, variance, order[:0])
+		slices.Sort(order)
 		from := 0
 		for z, end := range zoneEnds(n) {
 			for ; from < end; from++ {

@@ -96,7 +96,7 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 // end drops what must not be kept alive by the pool.
 func (sc *scratch) end() {
 	sc.ctx, sc.v, sc.r, sc.nodes, sc.codes, sc.near.before = nil, nil, Request{}, nil, codeScorer{}, nil
-	sc.rows, sc.planes, sc.cellScan.ranked = rowScorer{}, planeScorer{}, nil
+	sc.rows, sc.planes, sc.cellScan.placed = rowScorer{}, planeScorer{}, nil
 	clear(sc.walks)
 	sc.walks = sc.walks[:0]
 	sc.query.Release()

@@ -254,7 +254,7 @@ func (sc *scratch) walksFaster(w *walk, share float64) bool {
 	if hnsw.EstimateWalk(o.Ef, o.Want, 1, m, w.walked).Distances >= nearWalkGain*scan {
 		return false // however many match
 	}
-	sc.rankCells(w.segment)
+	sc.placeCells(w.segment)
 	near := sc.nearShare(w.segment, max(nearRows, 2*o.Ef))
 	if hnsw.EstimateWalk(o.Ef, o.Want, near, m, w.walked).Distances >= nearWalkGain*scan {
 		return false
