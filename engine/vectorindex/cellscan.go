@@ -73,7 +73,7 @@ const (
 
 // cellCost is what a scan of the cells of sg takes that hold so many matches, in distances of a walk.
 func (sc *scratch) cellCost(sg *segment, matches int) float64 {
-	if sg.cells == nil || sc.r.K > mostOfCells {
+	if sg.cells == nil || sc.r.K > mostOfCells || sc.r.Rows { // the bounds are those of codes
 		return math.Inf(1)
 	}
 	n := float64(max(matches, 1))

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/stretchr/testify/require"
 )
 
@@ -110,16 +111,56 @@ func TestCloseGivesTheMemoryOfAMergeBack(t *testing.T) {
 	require.Zero(t, w.ix.Memory().Total())
 }
 
-// Whatever is scanned on codes is rescored, also where walks would read rows.
-func TestRowsRescoresWhatIsScannedOnCodes(t *testing.T) {
+// Who asks for rows gets them compared whatever the plan: what one bit tells plays no part.
+func TestRowsAreComparedOnEveryPlan(t *testing.T) {
 	w := wide(t, func(o *Options) {
 		o.Codes, o.NoGraph = CodeConfig{Kind: CodesTurbo, Bits: 1}, true
 	})
 	w.add(1500)
 	w.rest()
-	s := w.wantRecall("rows", 0.95, Request{Rows: true})
+	s := w.wantRecall("scan of all", 1, Request{Rows: true})
 	require.Equal(t, PlanCodes, s.Plan)
-	w.wantRecall("rows beat approximate", 0.95, Request{Rows: true, Approximate: true})
+	require.Zero(t, s.Scanned)
+	w.wantRecall("rows beat approximate", 1, Request{Rows: true, Approximate: true})
+
+	w = wide(t, func(o *Options) { o.Codes = CodeConfig{Kind: CodesTurbo, Bits: 1} })
+	w.add(2000)
+	w.rest()
+	w.add(300) // a tail
+	some := roaring.New()
+	for slot := uint32(0); slot < w.next; slot += 3 {
+		some.Add(slot)
+	}
+	for _, plan := range []Plan{PlanMatches, PlanFiltered, PlanCells, PlanTwoHop} {
+		forcePlan(t, plan)
+		s := w.wantRecall(string(plan), 0.97, Request{Rows: true, Ef: 300, Filter: NewMatches(some)})
+		require.Zero(t, s.Scanned, plan)
+		require.Positive(t, s.RowsRead, plan)
+	}
+	forcePlan(t, "")
+	s = w.wantRecall("walk and tail", 0.97, Request{Rows: true, Ef: 300})
+	require.Equal(t, PlanWalk, s.Plan)
+	require.Zero(t, s.Scanned)
+}
+
+// As many candidates are rescored as the request asks for, however narrow the walk would be.
+func TestOversamplingWidensWalks(t *testing.T) {
+	w := wide(t, func(o *Options) { o.Codes = CodeConfig{Kind: CodesTurbo, Bits: 1} })
+	w.add(3000)
+	w.rest()
+	some := roaring.New()
+	for slot := uint32(0); slot < w.next; slot += 2 {
+		some.Add(slot)
+	}
+	for _, plan := range []Plan{PlanWalk, PlanMatches, PlanFiltered, PlanCells, PlanTwoHop} {
+		r := Request{Query: w.vector(w.heart), K: 10, Ef: 20, Oversampling: 20}
+		if forcePlan(t, plan); plan != PlanWalk {
+			r.Filter = NewMatches(some)
+		}
+		_, s := w.search(r)
+		require.GreaterOrEqual(t, s.Rescored, 190, plan)
+		require.LessOrEqual(t, s.Rescored, 200, plan)
+	}
 }
 
 // A damaged segment that could not be taken out is not taken for verified.

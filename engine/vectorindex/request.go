@@ -8,7 +8,7 @@ import (
 type Request struct {
 	Query []float32 // normalised already where cosine is meant
 	K     int
-	Ef    int  // breadth of the walk; default 100; raised to K where smaller
+	Ef    int  // breadth of the walk; default 100; raised to K, and to what Oversampling asks for, where smaller
 	Exact bool // compare with every row
 	// IndexedOnly leaves out what no graph holds yet, unless it is small.
 	IndexedOnly bool
@@ -32,7 +32,7 @@ type Request struct {
 	// Approximate leaves out rescoring: distances are those of the codes, sorted by these. Where sources hold
 	// different codes, and on an exact search, it is ignored.
 	Approximate bool
-	// Rows walks on the rows themselves instead of on codes; it overrules Approximate. What is scanned is rescored.
+	// Rows walks on the rows themselves instead of on codes, and scans them; it overrules Approximate.
 	Rows bool
 	// Plan, if set, is that of a filtered search that has a choice, instead of the cheapest: to compare them. A walk
 	// that is asked for does not give up; of several graphs, small ones are scanned all the same.

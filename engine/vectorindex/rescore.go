@@ -31,8 +31,8 @@ func (sc *scratch) finish() error {
 		return nil
 	}
 	began := time.Now()
-	if sc.r.Rows && sc.stats.Scanned == 0 && sc.stats.Plan != PlanExact { // a walk on rows: the distances are exact already
-		sc.results = sc.results[:min(len(sc.results), sc.r.K)]
+	if sc.r.Rows && sc.stats.Plan != PlanExact { // the distances are exact already, but for the rounding of kernels
+		sc.results = sc.results[:min(len(sc.results), sc.r.K+min(sc.r.K, 8))]
 	} else {
 		sc.results = sc.results[:sc.worthwhile()]
 	}

@@ -1,5 +1,7 @@
 package vectorindex
 
+import "github.com/RoaringBitmap/roaring/v2"
+
 // ctxRows is how many rows a scan reads between two looks at its context.
 const ctxRows = 8192
 
@@ -12,7 +14,7 @@ func (sc *scratch) proceed(n int) error {
 	return sc.ctx.Err()
 }
 
-// scanCodes scans the codes of everything that matches.
+// scanCodes scans the codes of everything that matches, or the rows where these were asked for.
 func (sc *scratch) scanCodes() error {
 	for _, sg := range sc.v.s.segments {
 		if err := sc.scanSegment(sg); err != nil {
@@ -28,8 +30,11 @@ func (sc *scratch) scanCodes() error {
 	return nil
 }
 
-// scanPart scans the codes of the first n ords of a part.
+// scanPart scans the first n ords of a part.
 func (sc *scratch) scanPart(p *part, n int) error {
+	if sc.r.Rows {
+		return sc.scanRowsAt(p.slots[:n])
+	}
 	if sc.scansAll(n) {
 		return sc.scanRange(p.coded(), 0, n)
 	}
@@ -40,6 +45,13 @@ func (sc *scratch) scanPart(p *part, n int) error {
 }
 
 func (sc *scratch) scanSegment(sg *segment) error {
+	if sc.r.Rows {
+		set := sg.set
+		if sc.r.Filter != nil {
+			set = roaring.And(set, sc.r.Filter.Bitmap)
+		}
+		return sc.scanRowsOf(set.ManyIterator())
+	}
 	if sc.scansAll(sg.rows) {
 		return sc.scanRange(sg.coded(), 0, sg.rows)
 	}
@@ -134,6 +146,24 @@ func (sc *scratch) scanRowsOf(it interface{ NextMany([]uint32) int }) error {
 			return err
 		}
 	}
+}
+
+// scanRowsAt compares with the rows of slots that match the filter.
+func (sc *scratch) scanRowsAt(slots []uint32) error {
+	for len(slots) > 0 {
+		n := 0
+		for _, slot := range slots[:min(len(slots), scanBatch)] {
+			if sc.r.Filter == nil || sc.r.Filter.Contains(slot) {
+				sc.slots[n] = slot
+				n++
+			}
+		}
+		slots = slots[min(len(slots), scanBatch):]
+		if err := sc.scanRowBatch(sc.slots[:n]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // scanRowBatch compares with the rows of at most scanBatch slots, a run of neighbours at a time.

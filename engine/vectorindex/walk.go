@@ -432,9 +432,12 @@ func (sc *scratch) scanRest(w *walk) error {
 	}
 	begun := time.Now()
 	var err error
-	if w.walked > 0 {
+	switch {
+	case w.walked > 0 && sc.r.Rows:
+		err = sc.scanRowsAt(w.slots[w.walked:w.rows])
+	case w.walked > 0:
 		err = sc.scanRange(w.coded, w.walked, w.rows)
-	} else {
+	default:
 		err = sc.scanPart(w.part, w.rows)
 	}
 	sc.v.ix.strain.scanned(w.tail, begun)
