@@ -83,17 +83,13 @@ func (c *cells) place(m distance.Metric, mean []float32, variance []float64, ord
 }
 
 // factor is what the variances of cells are to be multiplied by for one query, learnt from rows.
-type factor struct {
-	residuals, expected float64
-	rows                int
-}
+type factor struct{ residuals, expected float64 }
 
 // add learns from a row at distance d in a cell of that mean and variance.
 func (f *factor) add(d, mean float32, variance float64) {
 	off := float64(d) - float64(mean)
 	f.residuals += off * off
 	f.expected += variance
-	f.rows++
 }
 
 // known tells whether there is a factor: not where no cell has any spread.

@@ -206,6 +206,50 @@ func TestCellsOfAnyScale(t *testing.T) {
 	}
 }
 
+// Where rows have few dimensions of their own, and matches lie in a ball, a scan of cells knows as well when it may end.
+func TestCellsOfRowsOfFewDimensions(t *testing.T) {
+	smallCells(t, 500)
+	w := newWorld(t, func(o *Options) { o.SealRows, o.Dim = 30_000, 64 })
+	base := make([][]float32, 12)
+	for i := range base {
+		base[i] = w.vector(nil)
+	}
+	near := func(weights []float32) []float32 { // with a little noise in all dimensions
+		v := w.vector(nil)
+		scale(v, 0.01)
+		for i, x := range weights {
+			for j := range v {
+				v[j] += x * base[i%len(base)][j]
+			}
+		}
+		return v
+	}
+	for range 16_000 {
+		w.addRow(near(w.vector(nil)[:len(base)]))
+	}
+	w.rest()
+	third, ball := roaring.New(), roaring.New()
+	for slot := range w.rows {
+		if slot%3 == 0 {
+			third.Add(slot)
+		}
+	}
+	for _, r := range w.nearest(w.rows[7], 5000, nil) {
+		ball.Add(r.Slot)
+	}
+	forcePlan(t, PlanCells)
+	for name, filter := range map[string]*roaring.Bitmap{"a third": third, "a ball": ball} {
+		hits := 0
+		for range 40 {
+			q := near(w.vector(nil)[:len(base)])
+			got, s := w.ask(Request{Query: q, K: 10, Ef: 100, Filter: NewMatches(filter)})
+			require.Less(t, s.Scanned, 4000, name)
+			hits += overlapOf(got, w.nearest(q, 10, filter))
+		}
+		require.Greater(t, hits, 372, name) // of 400
+	}
+}
+
 // A filter of few matches has the cells that may hold the best ones scanned, but for queries near which most rows match: these
 // are walked, which takes less.
 func TestMatchesNearTheQueryAreWalkedTo(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 // cellScan is the state of a scan of cells. It takes the cells of a segment by the mean distance of their rows from the query
 // and ends when it expects to miss next to nothing in those that are left. Of the distances of the rows of a cell the mean and, but
-// for one factor, the deviation are known from its centre; the factor is learnt from the rows scanned; how many rows lie many
+// for one factor, the deviation are known from its centre; the factor is learnt from rows all over the segment; how many rows lie many
 // deviations off was learnt when the segment was written.
 type cellScan struct {
 	mean     []float32 // see cells.place, as those that follow
@@ -20,7 +20,6 @@ type cellScan struct {
 	best     []float32 // scratch
 
 	gathered int // matches in ords of the search and in cells that are not scored yet
-	cells    [scanBatch]uint32
 	scored   int
 
 	worth   float32 // distance beyond which no candidate is rescored
@@ -48,14 +47,12 @@ func (s *seen) add(found, expected float64) {
 func (s *seen) ratio() float64 { return max((s.found+seenPrior)/(s.expected+seenPrior), seenLeast) }
 
 const (
-	leastScored    = 256  // matches before a scan of cells may end
-	checkGrowth    = 1.2  // it looks whether it may end each time the matches scored have grown by so much
-	measuredABatch = 32   // of a batch, those whose distances are computed however far they are ...
-	measuredRows   = 1024 // ... until they are so many,
-	measuredLater  = 8    // and from then on
+	leastScored = 256 // matches before a scan of cells may end
+	checkGrowth = 1.2 // it looks whether it may end each time the matches scored have grown by so much
+	factorRows  = 512 // that the factor is learnt from
 	// missedByEf, by Ef, is the part of the K best matches that may be expected to be missed, within the two bounds.
-	missedByEf              = 10.0
-	leastMissed, mostMissed = 0.005, 0.1
+	missedByEf              = 6.0
+	leastMissed, mostMissed = 0.005, 0.05
 
 	// What scans of cells were measured to take: of all matches about cellsScanned by the share of the rows that match to the power of
 	// scannedFall, and for each cell so many distances.
@@ -90,8 +87,9 @@ func (sc *scratch) scanCells(sg *segment) error {
 	cs, c := &sc.cellScan, sg.coded()
 	sc.placeCells(sg)
 	slices.Sort(cs.order)
+	sc.learnFactor(sg)
 	matches := sc.r.Filter.in(sg, sc.v.s)
-	cs.gathered, cs.scored, cs.factor = 0, 0, factor{}
+	cs.gathered, cs.scored = 0, 0
 	cs.seen, cs.since, cs.checked = seen{}, cs.since[:0], 0
 	cs.worth = float32(math.Inf(1))
 	check := leastScored
@@ -105,7 +103,7 @@ func (sc *scratch) scanCells(sg *segment) error {
 		if c.askable() {
 			mmap.Prefetch(c.codes[from*c.book.stride : to*c.book.stride])
 		}
-		sc.gather(c, cell, matches.bits, from, to)
+		sc.gather(c, matches.bits, from, to)
 		if err := sc.proceed(n); err != nil {
 			return err
 		}
@@ -169,14 +167,37 @@ func (sc *scratch) nearShare(sg *segment, least int) float64 {
 	return float64(n) / float64(max(rows, 1))
 }
 
-// gather adds the matches among the ords from to to-1, which are those of a cell, to the batch and scores full batches.
-func (sc *scratch) gather(c coded, cell uint32, set []uint64, from, to int) {
+// learnFactor learns the factor as it was when the tails were learnt: from rows all over the segment. Rows of the cells near the query
+// alone make it too small where a set has few dimensions of its own.
+func (sc *scratch) learnFactor(sg *segment) {
+	cs, c := &sc.cellScan, &sc.codes
+	cs.factor = factor{}
+	rows, cell := min(factorRows, sg.rows), 0
+	for from := 0; from < rows; from += scanBatch {
+		ords := sc.ords[:min(scanBatch, rows-from)]
+		for i := range ords {
+			ords[i] = uint32((from + i) * sg.rows / rows)
+		}
+		c.ask(ords)
+		c.Distances(ords, sc.out[:len(ords)], farthest)
+		for i, ord := range ords {
+			for sg.cells.begin[cell+1] <= ord {
+				cell++
+			}
+			cs.factor.add(sc.out[i], cs.mean[cell], cs.variance[cell])
+		}
+	}
+	sc.count(rows, c.book.stride)
+}
+
+// gather adds the matches among the ords from to to-1 to the batch and scores full batches.
+func (sc *scratch) gather(c coded, set []uint64, from, to int) {
 	cs := &sc.cellScan
 	n, ords := cs.gathered, sc.ords[:scanBatch]
 	for w := from / 64; w*64 < to; w++ {
 		word := set[w] & wordMask(w, from, to)
 		for word != 0 {
-			ords[n], cs.cells[n] = uint32(w*64+bits.TrailingZeros64(word)), cell
+			ords[n] = uint32(w*64 + bits.TrailingZeros64(word))
 			word &= word - 1
 			if n++; n == scanBatch {
 				cs.gathered = n
@@ -203,18 +224,8 @@ func wordMask(w, from, to int) uint64 {
 // scoreGathered scores the batch and empties it.
 func (sc *scratch) scoreGathered(c coded) {
 	cs := &sc.cellScan
-	n, whole := cs.gathered, measuredABatch
-	if cs.factor.rows >= measuredRows {
-		whole = measuredLater
-	}
-	whole = min(whole, n)
-	sc.codes.Distances(sc.ords[:whole], sc.out[:whole], farthest)
-	bound := min(sc.near.bound(), cs.worth)
-	sc.codes.Distances(sc.ords[whole:n], sc.out[whole:n], bound)
-	for i, d := range sc.out[:whole] {
-		cell := cs.cells[i]
-		cs.factor.add(d, cs.mean[cell], cs.variance[cell])
-	}
+	n, bound := cs.gathered, min(sc.near.bound(), cs.worth)
+	sc.codes.Distances(sc.ords[:n], sc.out[:n], bound)
 	for i, d := range sc.out[:n] {
 		if d >= bound { // most are
 			continue
