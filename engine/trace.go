@@ -44,7 +44,7 @@ func (c *Collection) Trace(ctx context.Context, req SearchRequest) (*Trace, erro
 // Replay scores again the codes that the search had scored, and does nothing else.
 func (t *Trace) Replay() { t.trace.Replay(t.query) }
 
-// ReplayRows computes again the distances to the rows by which the search ordered what it found, unverified, and does nothing else.
+// ReplayRows computes again the distances to the rows that the search read to rescore, unverified, and does nothing else.
 func (t *Trace) ReplayRows() error { return t.trace.ReplayRows(t.query) }
 
 // Distances returns the number of codes scored.

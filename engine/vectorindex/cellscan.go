@@ -55,7 +55,7 @@ const (
 	leastMissed, mostMissed = 0.005, 0.05
 
 	// What scans of cells were measured to take: of all matches about cellsScanned by the share of the rows that match to the power of
-	// scannedFall, and for each cell so many distances.
+	// scannedFall, and for each cell and each row that the factor is learnt from so many distances.
 	cellsScanned, scannedFall = 0.2, -0.25
 	cellRowsPerDistance       = 4.5
 	costOfCell                = 0.6
@@ -75,7 +75,7 @@ func (sc *scratch) cellCost(sg *segment, matches int) float64 {
 	}
 	n := float64(max(matches, 1))
 	scanned := min(cellsScanned*math.Pow(n/float64(sg.rows), scannedFall), 1)
-	cost := scanned*n/cellRowsPerDistance + float64(sg.cells.len())*costOfCell
+	cost := scanned*n/cellRowsPerDistance + float64(sg.cells.len()+factorRows)*costOfCell
 	if sc.r.Filter.kept(sg) == nil {
 		cost += n / foundPerDistance
 	}

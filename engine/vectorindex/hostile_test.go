@@ -191,3 +191,18 @@ func TestDamageOutlivesAFailedCommit(t *testing.T) {
 	require.NotEqual(t, ref.File, w.saved.Segments[0].File)
 	w.wantComplete()
 }
+
+// A walk that is so wide that it takes longer than a scan becomes one, and writers do not wait for it.
+func TestTooWideWalksAreScans(t *testing.T) {
+	w := wide(t, nil)
+	w.add(6000)
+	w.rest()
+	for _, r := range []Request{{K: 10, Ef: 1025}, {K: 10, Oversampling: 200}, {K: 1200}} {
+		s := w.wantRecall("wide", 1, r)
+		require.Equal(t, PlanCodes, s.Plan)
+		require.Equal(t, 6000, s.Scanned)
+	}
+	require.Zero(t, w.ix.strain.scans.Load())
+	_, s := w.search(Request{Query: w.vector(w.heart), K: 10, Ef: 1000})
+	require.Equal(t, PlanWalk, s.Plan)
+}

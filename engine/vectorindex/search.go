@@ -132,8 +132,9 @@ func (sc *scratch) search() error {
 	var err error
 	switch sc.stats.Plan {
 	case PlanCodes:
-		err = sc.scanCodes()
-		sc.v.ix.strain.scanned(sc.stats.Scanned, began)
+		if err = sc.scanCodes(); sc.graphs == 0 {
+			sc.v.ix.strain.scanned(sc.stats.Scanned, began)
+		}
 	case PlanMatches:
 		err = sc.scanCodes()
 	default:
@@ -179,8 +180,9 @@ func (sc *scratch) plan() Plan {
 			graphs++
 		}
 	}
+	sc.graphs = graphs
 	if r.Filter == nil {
-		if graphs == 0 || rows <= r.Ef {
+		if graphs == 0 || rows <= r.Ef || sc.tooWide(rows) {
 			return PlanCodes
 		}
 		return PlanWalk
@@ -203,6 +205,30 @@ func (sc *scratch) plan() Plan {
 		return PlanTwoHop
 	}
 	return PlanFiltered
+}
+
+// A walk moves half of its sorted pool at every hop: what is wider than widePool takes, beside its distances, the time of one for so
+// many of the squares of its width (glove-100: 1.2, 3.9, 22 and 144 ms at Ef 1 000, 4 000, 16 000 and 60 000; a scan of all codes 6).
+const (
+	widePool           = 1024
+	squaresPerDistance = 1750
+)
+
+func poolCost(ef int) float64 {
+	if ef <= widePool {
+		return 0
+	}
+	return float64(ef) * float64(ef) / squaresPerDistance
+}
+
+// tooWide tells whether a walk is so wide that it takes longer than a scan of all codes.
+func (sc *scratch) tooWide(rows int) bool {
+	ef := sc.r.Ef
+	if ef <= widePool {
+		return false
+	}
+	walk := hnsw.EstimateWalk(ef, 0, 1, sc.v.ix.conf().M, rows).Distances + poolCost(ef)
+	return walk > sc.scanCost(rows, rows)
 }
 
 // costs are what the plans of a filtered search cost, in distances of a walk.
@@ -232,7 +258,7 @@ func (sc *scratch) costs(graphs, live int) (c costs) {
 	if graphs > 1 {
 		o.Ef, o.Want = expected(o.Ef, 1/float64(graphs)), expected(o.Want, 1/float64(graphs))
 	}
-	c.walk = float64(graphs) * hnsw.EstimateWalk(o.Ef, o.Want, share, m, n).Distances
+	c.walk = float64(graphs) * (hnsw.EstimateWalk(o.Ef, o.Want, share, m, n).Distances + poolCost(o.Ef))
 	two := hnsw.EstimateTwoHop(sc.r.Ef, share, m, n)
 	c.twoHop = float64(graphs) * (two.Distances + two.Rows*passBytes/float64(sc.stride()))
 	if share < twoHopLeast || share > twoHopMost {

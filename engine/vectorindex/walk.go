@@ -298,6 +298,10 @@ func (sc *scratch) filterWalk(w *walk) {
 		return
 	}
 	cost := hnsw.EstimateWalk(w.o.Ef, w.o.Want, w.share(), m, w.walked).Distances
+	if w.near > 0 { // the cells have told that it is no detour; on its way there a walk may see few matches
+		w.o.MaxVisits = visits(cost, nearWalkGain*scan)
+		return
+	}
 	w.o.MaxVisits = visits(cost, scan)
 	w.o.LeastShare = hnsw.LeastShare(w.o.Ef, w.o.Want, max(scan, 1.5*cost), m, w.walked)
 }

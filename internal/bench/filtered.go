@@ -106,7 +106,7 @@ func (r *Run) Filtered(ctx context.Context) (err error) {
 	}
 	m.print(t)
 	m.print(compared)
-	m.note("to_exact compares with a scan of all matching rows; own_to_better with the faster of a scan of the codes of all matches and a "+
+	m.note("to_unfiltered compares with the same queries asked without a filter, in turns; to_exact compares with a scan of all matching rows; own_to_better with the faster of a scan of the codes of all matches and a "+
 		"filtered walk that never gives up, of the two that find %.2f", leastRecall)
 	return nil
 }
