@@ -326,7 +326,7 @@ func overlapOf(a, b []Result) (n int) {
 
 // What a filter keeps is per segment: a merge makes another one.
 func TestMatchesOutliveMerges(t *testing.T) {
-	w, _ := divided(t, 6000, nil)
+	w, _ := divided(t, 4000, nil)
 	forcePlan(t, PlanCells)
 	filter := w.between(0, float32(math.Inf(1)))
 	for range 5 {

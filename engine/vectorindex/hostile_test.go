@@ -146,7 +146,7 @@ func TestRowsAreComparedOnEveryPlan(t *testing.T) {
 // As many candidates are rescored as the request asks for, however narrow the walk would be.
 func TestOversamplingWidensWalks(t *testing.T) {
 	w := wide(t, func(o *Options) { o.Codes = CodeConfig{Kind: CodesTurbo, Bits: 1} })
-	w.add(3000)
+	w.add(1500)
 	w.rest()
 	some := roaring.New()
 	for slot := uint32(0); slot < w.next; slot += 2 {
@@ -195,12 +195,12 @@ func TestDamageOutlivesAFailedCommit(t *testing.T) {
 // A walk that is so wide that it takes longer than a scan becomes one, and writers do not wait for it.
 func TestTooWideWalksAreScans(t *testing.T) {
 	w := wide(t, nil)
-	w.add(6000)
+	w.add(2500)
 	w.rest()
 	for _, r := range []Request{{K: 10, Ef: 1025}, {K: 10, Oversampling: 200}, {K: 1200}} {
 		s := w.wantRecall("wide", 1, r)
 		require.Equal(t, PlanCodes, s.Plan)
-		require.Equal(t, 6000, s.Scanned)
+		require.Equal(t, 2500, s.Scanned)
 	}
 	require.Zero(t, w.ix.strain.scans.Load())
 	_, s := w.search(Request{Query: w.vector(w.heart), K: 10, Ef: 1000})
