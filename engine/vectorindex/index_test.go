@@ -261,30 +261,51 @@ func TestALiveNeighbourIsFoundBehindDeadOnes(t *testing.T) {
 	}
 }
 
-func TestSearchesAllocateNextToNothing(t *testing.T) {
+// A search that nothing is prepared for any more allocates nothing, whatever its plan and its codes.
+func TestSearchesAllocateNothing(t *testing.T) {
 	if invariant.Enabled {
 		t.Skip("race builds allocate")
 	}
-	w := newWorld(t, nil)
-	w.add(1000)
-	w.work()
-	w.add(500)
-	w.work() // a segment and a head: two walks
-	require.Equal(t, 500, w.ix.Pending().Head)
-	w.add(300)
-	v := w.ix.View()
-	defer v.Release()
-	filter := roaring.New()
-	filter.AddRange(0, 650)
-	dst := make([]Result, 0, 10)
-	for _, r := range []Request{{K: 10}, {K: 10, Filter: NewMatches(filter)}, {K: 10, Exact: true}} {
-		r.Query, r.Visible = w.heart[2], w.visible
-		allocs := testing.AllocsPerRun(100, func() {
-			var err error
-			dst, _, err = v.Search(context.Background(), r, dst[:0])
-			require.NoError(t, err)
+	smallCells(t, 500)
+	for _, bits := range []int{1, 2, 4, 8} {
+		w := newWorld(t, func(o *Options) {
+			if bits < 8 {
+				o.Codes = CodeConfig{Kind: CodesTurbo, Bits: bits}
+			}
 		})
-		require.LessOrEqual(t, allocs, 6.0)
+		w.add(1000)
+		w.rest()
+		require.NotNil(t, w.ix.current.segments[0].cells)
+		w.add(500)
+		w.work() // a segment and a head: two walks
+		require.Equal(t, 500, w.ix.Pending().Head)
+		w.add(300)
+		v := w.ix.View()
+		defer v.Release()
+		set := roaring.New()
+		for slot := uint32(0); slot < 1800; slot += 3 {
+			set.Add(slot)
+		}
+		filter := NewMatches(set)
+		dst := make([]Result, 0, 100)
+		for want, r := range map[Plan]Request{
+			PlanWalk: {}, PlanExact: {Exact: true}, PlanMatches: {}, PlanFiltered: {}, PlanTwoHop: {}, PlanCells: {},
+			PlanCodes: {Ef: 2000},
+		} {
+			if want != PlanWalk && want != PlanExact && want != PlanCodes {
+				r.Filter, r.Plan = filter, want
+			}
+			for _, r := range []Request{r, {Ef: r.Ef, Exact: r.Exact, Filter: r.Filter, Plan: r.Plan, Rows: true}, {Ef: r.Ef, Exact: r.Exact, Filter: r.Filter, Plan: r.Plan, Oversampling: 3}} {
+				r.K, r.Query, r.Visible, r.Approach = 10, w.heart[2], w.visible, func(uint32) {}
+				var s Stats
+				var err error
+				require.Zero(t, testing.AllocsPerRun(100, func() { dst, s, err = v.Search(context.Background(), r, dst[:0]) }),
+					"%d bits, %s, rows %v", bits, want, r.Rows)
+				require.NoError(t, err)
+				require.Len(t, dst, 10)
+				require.Equal(t, want, s.Plan)
+			}
+		}
 	}
 }
 

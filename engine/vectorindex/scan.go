@@ -1,6 +1,10 @@
 package vectorindex
 
-import "github.com/RoaringBitmap/roaring/v2"
+import (
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
 
 // ctxRows is how many rows a scan reads between two looks at its context.
 const ctxRows = 8192
@@ -38,25 +42,36 @@ func (sc *scratch) scanPart(p *part, n int) error {
 	if sc.scansAll(n) {
 		return sc.scanRange(p.coded(), 0, n)
 	}
-	return sc.scanMatches(p.coded(), func(slot uint32) (uint32, bool) {
-		ord, ok := p.bySlot.get(slot)
-		return ord, ok && int(ord) < n
-	})
+	return sc.scanMatches(p.coded(), ordFinder{part: p, rows: n})
 }
 
 func (sc *scratch) scanSegment(sg *segment) error {
-	if sc.r.Rows {
-		set := sg.set
-		if sc.r.Filter != nil {
-			set = roaring.And(set, sc.r.Filter.Bitmap)
-		}
-		return sc.scanRowsOf(set.ManyIterator())
+	switch {
+	case sc.r.Rows && sc.r.Filter != nil:
+		return sc.scanRowsOf(sc.r.Filter.Bitmap, sg)
+	case sc.r.Rows:
+		return sc.scanRowsOf(sg.set, nil)
 	}
 	if sc.scansAll(sg.rows) {
 		return sc.scanRange(sg.coded(), 0, sg.rows)
 	}
-	hint := 0
-	return sc.scanMatches(sg.coded(), func(slot uint32) (uint32, bool) { return sg.bySlot.find(slot, &hint) })
+	return sc.scanMatches(sg.coded(), ordFinder{segment: sg})
+}
+
+// ordFinder finds the ords of slots in one source.
+type ordFinder struct {
+	segment *segment // nil: a part
+	hint    int      // where in the segment the last slot was, they are asked for in ascending order
+	part    *part
+	rows    int // of the part that are read
+}
+
+func (f *ordFinder) find(slot uint32) (ord uint32, ok bool) {
+	if f.segment != nil {
+		return f.segment.bySlot.find(slot, &f.hint)
+	}
+	ord, ok = f.part.bySlot.get(slot)
+	return ord, ok && int(ord) < f.rows
 }
 
 // scansAll tells whether a source of n rows is better scanned from end to end than by looking up the matches.
@@ -85,17 +100,17 @@ func (sc *scratch) scanRange(c coded, from, to int) error {
 	return nil
 }
 
-// scanMatches scans the codes of the filter's matches that find knows.
-func (sc *scratch) scanMatches(c coded, find func(slot uint32) (ord uint32, ok bool)) error {
+// scanMatches scans the codes of the filter's matches that are in the source of f.
+func (sc *scratch) scanMatches(c coded, f ordFinder) error {
 	q := sc.aim(c)
-	for it := sc.r.Filter.ManyIterator(); ; {
-		k := it.NextMany(sc.slots[:scanBatch])
+	for sc.members.Initialize(sc.r.Filter.Bitmap); ; {
+		k := sc.members.NextMany(sc.slots[:scanBatch])
 		if k == 0 {
 			return nil
 		}
 		n := 0
 		for _, slot := range sc.slots[:k] {
-			if ord, ok := find(slot); ok {
+			if ord, ok := f.find(slot); ok {
 				sc.slots[n], sc.ords[n] = slot, ord
 				n++
 			}
@@ -118,10 +133,10 @@ func (sc *scratch) scanMatches(c coded, find func(slot uint32) (ord uint32, ok b
 // scanRows compares with the rows themselves: those of the filter, or all.
 func (sc *scratch) scanRows() error {
 	if sc.r.Filter != nil {
-		return sc.scanRowsOf(sc.r.Filter.ManyIterator())
+		return sc.scanRowsOf(sc.r.Filter.Bitmap, nil)
 	}
 	for _, sg := range sc.v.s.segments { // by slot: the rows lie one after the other
-		if err := sc.scanRowsOf(sg.set.ManyIterator()); err != nil {
+		if err := sc.scanRowsOf(sg.set, nil); err != nil {
 			return err
 		}
 	}
@@ -136,11 +151,15 @@ func (sc *scratch) scanRows() error {
 	return nil
 }
 
-func (sc *scratch) scanRowsOf(it interface{ NextMany([]uint32) int }) error {
-	for {
-		n := it.NextMany(sc.slots[:scanBatch])
+// scanRowsOf compares with the rows of set that are in sg, or all of them where that is nil.
+func (sc *scratch) scanRowsOf(set *roaring.Bitmap, sg *segment) error {
+	for sc.members.Initialize(set); ; {
+		n := sc.members.NextMany(sc.slots[:scanBatch])
 		if n == 0 {
 			return nil
+		}
+		if sg != nil {
+			n = len(slices.DeleteFunc(sc.slots[:n], func(slot uint32) bool { return !sg.set.Contains(slot) }))
 		}
 		if err := sc.scanRowBatch(sc.slots[:n]); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/isobath/isobath/hnsw"
 	"github.com/isobath/isobath/mmapvec"
 )
@@ -47,7 +48,8 @@ type scratch struct {
 	ords     []uint32
 	slots    []uint32
 	out      []float32
-	dense    []uint64 // matches by slot, see slotBits
+	members  roaring.ManyIntIterator // of the set that is scanned
+	dense    []uint64                // matches by slot, see slotBits
 	diffs    []float32
 	cellScan cellScan
 	run      func() error
@@ -100,6 +102,7 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 func (sc *scratch) end() {
 	sc.ctx, sc.v, sc.r, sc.nodes, sc.codes, sc.near.before = nil, nil, Request{}, nil, codeScorer{}, nil
 	sc.rows, sc.planes, sc.cellScan.placed = rowScorer{}, planeScorer{}, nil
+	sc.members = roaring.ManyIntIterator{}
 	clear(sc.walks)
 	sc.walks = sc.walks[:0]
 	sc.query.Release()
