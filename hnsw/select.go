@@ -107,7 +107,8 @@ func (c *selection) fit(n int) {
 }
 
 // pruneLocked replaces a full row of node ord by what choose keeps of it and of the link word extra. The caller holds
-// the lock.
+// the lock. The distances of the links are computed anew: kept beside them, they would save 99 of the 4 743 distances of an
+// insertion, a hundredth of its time (BenchmarkInsert), for as much memory again as the links.
 func (g *Graph) pruneLocked(ord uint32, row []uint32, extra uint32, pr Probe, s *Scratch) {
 	c := &s.sel
 	n := len(row) + 2
