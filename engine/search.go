@@ -84,11 +84,10 @@ func (c *Collection) Search(ctx context.Context, req SearchRequest) (*SearchResu
 		return nil, err
 	}
 	defer r.close()
-	s := &search{v: v, r: r, req: &req, res: &SearchResult{}}
-	own := queries.Get().(*[]float32)
-	defer queries.Put(own)
-	*own = append((*own)[:0], req.Query...)
-	s.query = v.schema.Vectors[req.Vector].stored(*own)
+	s := reusable.Get().(*search)
+	defer reusable.Put(s)
+	defer s.end()
+	s.begin(v, r, req)
 	err = s.run(ctx)
 	c.db.searches.add(&s.res.Stats, err)
 	if err != nil {
@@ -97,16 +96,59 @@ func (c *Collection) Search(ctx context.Context, req SearchRequest) (*SearchResu
 	return s.res, nil
 }
 
-// queries are copies of queries, normalised, that no search needs any more.
-var queries = sync.Pool{New: func() any { return new([]float32) }}
-
-// search is one search on its way.
+// search is one search on its way. It is used again: what a search allocates is its view and what it returns.
 type search struct {
-	v     *view
-	r     *pointReader
-	req   *SearchRequest
-	query []float32
-	res   *SearchResult
+	v       *view
+	r       *pointReader
+	req     SearchRequest
+	res     *SearchResult
+	vectors *roaring.Bitmap // slots of points that have the vector
+
+	// kept
+	query   []float32 // as it is compared
+	results []vectorindex.Result
+	hits    []found
+	// of s.v, as vectorindex.Request wants them
+	visible    func(slot uint32) bool
+	hasVector  func(slot uint32) bool // and is visible
+	allVisible func() bool
+	approach   func(slot uint32)
+	before     func(a, b uint32) bool
+}
+
+// reusable holds searches that have ended.
+var reusable = sync.Pool{New: func() any {
+	s := &search{}
+	s.visible = func(slot uint32) bool { return s.v.c.slots.Visible(slot, s.v.seq) }
+	s.hasVector = func(slot uint32) bool { return s.visible(slot) && s.vectors.Contains(slot) }
+	s.allVisible = func() bool { return s.v.c.slots.LastBirth() <= s.v.seq }
+	s.approach = func(slot uint32) { s.v.c.slots.Approach(slot) }
+	s.before = func(a, b uint32) bool {
+		x, _ := s.v.c.slots.Get(a)
+		y, _ := s.v.c.slots.Get(b)
+		return x.ID.Compare(y.ID) < 0
+	}
+	return s
+}}
+
+func (s *search) begin(v *view, r *pointReader, req SearchRequest) {
+	s.v, s.r, s.req, s.res = v, r, req, &SearchResult{}
+	s.vectors = v.filter.Has(req.Vector)
+	s.query = v.schema.Vectors[req.Vector].stored(append(s.query[:0], req.Query...))
+}
+
+// keptHits bounds the memory that an ended search keeps.
+const keptHits = 4096
+
+// end drops what must not be kept alive.
+func (s *search) end() {
+	s.v, s.r, s.req, s.res, s.vectors = nil, nil, SearchRequest{}, nil, nil
+	if cap(s.results) > keptHits {
+		s.results = nil
+	}
+	if cap(s.hits) > keptHits {
+		s.hits = nil
+	}
 }
 
 type found struct {
@@ -162,7 +204,7 @@ func (s *search) resolve() (*vectorindex.Matches, filter.Expr, error) {
 	if err != nil || set == nil {
 		return nil, residual, err
 	}
-	set.And(v.filter.Has(name))
+	set.And(s.vectors)
 	matches := vectorindex.NewMatches(set)
 	if residual == nil {
 		v.c.filters.put(v.filter, e, name, matches)
@@ -170,28 +212,20 @@ func (s *search) resolve() (*vectorindex.Matches, filter.Expr, error) {
 	return matches, residual, nil
 }
 
-// index asks the vector index for the k nearest slots of matches, all of which have the vector (nil: all slots).
+// index asks the vector index for the k nearest slots of matches, all of which have the vector (nil: all slots). Borrowed until the next call.
 func (s *search) index(ctx context.Context, matches *vectorindex.Matches, k int) ([]found, error) {
-	has := s.v.filter.Has(s.req.Vector)
-	k = min(k, int(has.GetCardinality()))
+	count := int(s.vectors.GetCardinality())
+	k = min(k, count)
 	if k == 0 {
 		s.res.Stats.Plan = vectorindex.PlanEmpty
 		return nil, nil
 	}
-	seq, table := s.v.seq, s.v.c.slots
-	visible := func(slot uint32) bool { return table.Visible(slot, seq) }
-	before := func(a, b uint32) bool {
-		x, _ := table.Get(a)
-		y, _ := table.Get(b)
-		return x.ID.Compare(y.ID) < 0
-	}
-	var all func() bool
-	if s.v.settled {
-		all = func() bool { return table.LastBirth() <= seq }
-	}
-	if has.GetCardinality() < s.v.filter.All().GetCardinality() { // the index may name slots whose vector was deleted
-		visible = func(slot uint32) bool { return table.Visible(slot, seq) && has.Contains(slot) }
+	visible, all := s.visible, s.allVisible
+	if !s.v.settled {
 		all = nil
+	}
+	if uint64(count) < s.v.filter.All().GetCardinality() { // the index may name slots whose vector was deleted
+		visible, all = s.hasVector, nil
 	}
 	req := vectorindex.Request{
 		Query:        s.query,
@@ -202,31 +236,33 @@ func (s *search) index(ctx context.Context, matches *vectorindex.Matches, k int)
 		Oversampling: s.req.Oversampling,
 		Approximate:  s.req.Approximate && !s.req.Exact,
 		Rows:         s.req.Rows,
-		Candidates:   int(has.GetCardinality()),
+		Filter:       matches,
+		Candidates:   count,
 		Visible:      visible,
 		AllVisible:   all,
-		Approach:     table.Approach,
-		Before:       before,
+		Approach:     s.approach,
+		Before:       s.before,
 		Plan:         s.req.Plan,
 	}
-	req.Filter = matches
-	results, stats, err := s.v.index.Search(ctx, req, nil)
+	results, stats, err := s.v.index.Search(ctx, req, s.results[:0])
+	s.results = results
 	s.res.Stats.add(stats)
 	if err != nil {
 		return nil, fmt.Errorf("engine: search: %w", err)
 	}
-	hits := make([]found, 0, len(results))
+	table := s.v.c.slots
 	for _, r := range results {
 		table.ApproachRow(r.Slot)
 	}
+	s.hits = s.hits[:0]
 	for _, r := range results {
 		row, ok := table.Get(r.Slot)
 		if !ok {
 			return nil, errors.Join(fmt.Errorf("engine: search: slot %d has no point", r.Slot), s.v.sound())
 		}
-		hits = append(hits, found{row.ID, r.Slot, r.Distance})
+		s.hits = append(s.hits, found{row.ID, r.Slot, r.Distance})
 	}
-	return hits, nil
+	return s.hits, nil
 }
 
 // exclude drops excluded points and what is beyond K.
@@ -280,8 +316,7 @@ func (s *search) evaluated(ctx context.Context, near *vectorindex.Matches, resid
 	if err != nil {
 		return nil, err
 	}
-	has := s.v.filter.Has(s.req.Vector)
-	hits, err = s.index(ctx, vectorindex.NewMatches(roaring.And(exact, has)), s.req.K+len(s.req.Exclude))
+	hits, err = s.index(ctx, vectorindex.NewMatches(roaring.And(exact, s.vectors)), s.req.K+len(s.req.Exclude))
 	return s.exclude(hits), err
 }
 

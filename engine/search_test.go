@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"slices"
 	"testing"
 
 	"github.com/isobath/isobath/engine/slots"
+	"github.com/isobath/isobath/engine/vectorindex"
 	"github.com/isobath/isobath/filter"
 	"github.com/isobath/isobath/internal/invariant"
 	"github.com/stretchr/testify/require"
@@ -67,6 +69,43 @@ func TestSearchDoesNotAllocateItsQuery(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(searches*4*dim/2))
 	require.Equal(t, []float32{3, 4}, query[:2], "the caller's stays as it is")
+	require.NoError(t, db.Close())
+}
+
+// A search allocates what it pins (four views) and what it returns, with and without a filter, however many it looks at.
+func TestSearchAllocatesItsViewAndItsAnswer(t *testing.T) {
+	if invariant.Enabled {
+		t.Skip("a sync.Pool drops things in race builds")
+	}
+	ctx := context.Background()
+	db, err := newDisk().open()
+	require.NoError(t, err)
+	require.NoError(t, db.CreateCollection(ctx, "a", Schema{
+		Vectors:        map[string]VectorParams{"": {Size: testDim, Distance: Cosine, M: 8, EfConstruct: 32, FullScanBytes: 1}},
+		IndexFromBytes: 1,
+	}))
+	c, err := db.Collection("a")
+	require.NoError(t, err)
+	_, err = c.CreateField(ctx, keywordField("tag"), nil, WriteOptions{})
+	require.NoError(t, err)
+	var points []Point
+	for id := range uint64(2000) {
+		points = append(points, Point{ID: NumID(id), Vectors: Vectors{"": testVector(id, 0)}, Payload: fmt.Appendf(nil, `{"tag":"%d"}`, id%3)})
+	}
+	_, err = c.Upsert(ctx, points, UpsertOptions{})
+	require.NoError(t, err)
+	db.work(ctx)
+	query := testVector(3, 0)
+	for want, f := range map[Plan]filter.Expr{vectorindex.PlanWalk: nil, vectorindex.PlanFiltered: filter.Match{Field: "tag", Value: filter.StringValue("1")}} {
+		for _, k := range []int{1, 10, 100} {
+			var res *SearchResult
+			allocs := testing.AllocsPerRun(100, func() { res, err = c.Search(ctx, SearchRequest{Query: query, K: k, Filter: f, Plan: want}) })
+			require.NoError(t, err)
+			require.Len(t, res.Hits, k)
+			require.Equal(t, want, res.Stats.Plan)
+			require.LessOrEqual(t, allocs, 6.0, "%s, k %d", want, k)
+		}
+	}
 	require.NoError(t, db.Close())
 }
 
