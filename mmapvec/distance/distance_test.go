@@ -1,6 +1,7 @@
 package distance
 
 import (
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -232,30 +233,46 @@ func requireSameFloat(t *testing.T, want, got float32) {
 func TestCodeDistancesL1(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(5, 5))
-		const rows = 9
 		for dim := range 131 {
-			stride := (dim+15)&^15 + CodeFactorBytes + rng.IntN(3)
-			base := make([]byte, rows*stride)
-			for i := range base {
-				base[i] = byte(rng.Uint32())
-			}
-			for i := range rows {
-				copy(rowF32(base[stride-CodeFactorBytes:], stride, uint32(i), 2), []float32{rng.Float32(), rng.Float32() - 100})
-			}
-			q := floatsAt((dim+15)&^15, 4, func() float32 { return float32(rng.NormFloat64()) })
-			for n := range 14 {
-				ids := randomIDs(rng, n, rows)
-				want, got := make([]float32, n), make([]float32, n+1)
-				got[n] = 42
-				codeRowsL1Generic(q, dim, base, stride, ids, want)
-				CodeDistancesL1(q, dim, base, stride, ids, got)
-				require.EqualValues(t, 42, got[n], "wrote beyond the results")
-				for i := range want {
-					require.InDelta(t, want[i], got[i], 1e-6*float64(dim)*400, "dim %d", dim)
-				}
-			}
+			testCodesL1(t, rng, dim, rng.IntN(3), func() byte { return byte(rng.Uint32()) }, func() float32 { return float32(rng.NormFloat64()) })
 		}
 	})
+}
+
+// testCodesL1 scores random batches of codes of dim bytes. Factors and query are drawn from value.
+func testCodesL1(t *testing.T, rng *rand.Rand, dim, pad int, fill func() byte, value func() float32) {
+	t.Helper()
+	const rows = 9
+	stride := (dim+15)&^15 + CodeFactorBytes + pad
+	base := make([]byte, rows*stride)
+	for i := range base {
+		base[i] = fill()
+	}
+	for i := range rows {
+		copy(rowF32(base[stride-CodeFactorBytes:], stride, uint32(i), 2), []float32{value(), value()})
+	}
+	q := floatsAt((dim+15)&^15, 4, value)
+	for n := range 14 {
+		ids := randomIDs(rng, n, rows)
+		want, got := make([]float32, n), make([]float32, n+1)
+		got[n] = 42
+		codeRowsL1Generic(q, dim, base, stride, ids, want)
+		CodeDistancesL1(q, dim, base, stride, ids, got)
+		require.EqualValues(t, 42, got[n], "wrote beyond the results")
+		for i, id := range ids {
+			factors := rowF32(base[stride-CodeFactorBytes:], stride, id, 2)
+			magnitude := 255*float64(dim)*math.Abs(float64(factors[0])) + float64(dim)*math.Abs(float64(factors[1]))
+			for _, x := range q[:dim] {
+				magnitude += math.Abs(float64(x))
+			}
+			if !(magnitude < math.MaxFloat32/2) { // the order of the sum decides where it overflows
+				require.False(t, got[i] != got[i], "dim %d", dim)
+				continue
+			}
+			rounding := max(1e-6, float64(dim)/(1<<24)) // the definition adds one after the other
+			require.InDelta(t, want[i], got[i], rounding*magnitude+1e-30, "dim %d", dim)
+		}
+	}
 }
 
 func TestLongBatches(t *testing.T) {
@@ -353,23 +370,63 @@ func TestKernelsDoNotAllocate(t *testing.T) {
 	}))
 }
 
+// FuzzFloatKernels takes any bits for floats: NaN, infinities and what overflows among them.
 func FuzzFloatKernels(f *testing.F) {
-	f.Add([]byte("some floats, eight bytes a pair, more of them"), uint8(3))
-	f.Fuzz(func(t *testing.T, data []byte, off uint8) {
-		n := len(data) / 8
-		i := 0
-		next := func() float32 { i++; return float32(int8(data[i-1])) / 16 * float32(int8(data[len(data)-i])) }
-		a, b := floatsAt(n, int(off%64), next), floatsAt(n, 0, next)
+	f.Add([]byte("some floats, eight bytes a pair, more of them"), uint8(3), uint8(5))
+	f.Add([]byte("\x00\x00\x80\x3f\x00\x00\x80\x7f\x00\x00\x80\x3f\x00\x00\x00\x00\x00\x00\xc0\x7f"), uint8(37), uint8(9))
+	f.Add([]byte("\x00\x00\x80\x3f\x00\x00\x80\xff\x00\x00\x80\x3f\x00\x00\x80\x40"), uint8(16), uint8(4))
+	f.Add([]byte("\xff\xff\x7f\x7f\x01\x00\x00\x00\x00\x00\x80\x00"), uint8(100), uint8(12))
+	f.Fuzz(func(t *testing.T, data []byte, dim, n uint8) {
+		if len(data) < 4 {
+			return
+		}
+		rng := rand.New(rand.NewPCG(uint64(len(data)), uint64(data[0])))
 		for _, name := range Levels() {
 			restore, err := Force(name)
 			require.NoError(t, err)
-			for _, m := range metrics {
-				requireClose(t, m, a, b, m.Distance(a, b))
-				requireClose(t, m, a, b, rowDistance(m, a, b))
-			}
+			testFloats(t, rng, int(dim), int(n)%16, func() float32 {
+				at := rng.IntN(len(data) / 4)
+				return math.Float32frombits(binary.LittleEndian.Uint32(data[4*at:]))
+			})
 			restore()
 		}
 	})
+}
+
+// finiteMagnitude is the sum of the magnitudes of those terms that are numbers.
+func finiteMagnitude(m Metric, a, b []float32) (sum float64) {
+	for i := range a {
+		if _, magnitude := exact(m, a[i:i+1], b[i:i+1]); !math.IsNaN(magnitude) && !math.IsInf(magnitude, 0) {
+			sum += magnitude
+		}
+	}
+	return sum
+}
+
+// testFloats scores n random rows of one dimension, in one batch and one by one.
+func testFloats(t *testing.T, rng *rand.Rand, dim, n int, value func() float32) {
+	t.Helper()
+	const rows = 9
+	stride := 4*dim + rng.IntN(4)
+	base := make([]byte, rows*stride+4)
+	for i := range rows {
+		copy(rowF32(base, stride, uint32(i), dim), floatsAt(dim, 0, value))
+	}
+	q, ids := floatsAt(dim, rng.IntN(64), value), randomIDs(rng, n, rows)
+	for _, m := range metrics {
+		out := make([]float32, n+1)
+		out[n] = 42
+		RowsF32(m, q, base, stride, ids, out)
+		require.EqualValues(t, 42, out[n], "wrote beyond the results")
+		for i, id := range ids {
+			row := rowF32(base, stride, id, dim)
+			if finiteMagnitude(m, q, row) > math.MaxFloat32/2 { // the order of the sum decides where it overflows
+				continue
+			}
+			requireClose(t, m, q, row, out[i])
+			requireClose(t, m, q, row, m.Distance(q, row))
+		}
+	}
 }
 
 func FuzzCodeKernels(f *testing.F) {
@@ -384,6 +441,13 @@ func FuzzCodeKernels(f *testing.F) {
 			require.NoError(t, err)
 			testCodes(t, rng, int(lines%8)*64, int(n)%9, func(rng *rand.Rand) (byte, int8) {
 				return data[rng.IntN(len(data))], int8(data[rng.IntN(len(data))])
+			})
+			testCodesL1(t, rng, int(lines), int(n)%3, func() byte { return data[rng.IntN(len(data))] }, func() float32 {
+				var word [4]byte
+				for i := range word {
+					word[i] = data[rng.IntN(len(data))]
+				}
+				return math.Float32frombits(binary.LittleEndian.Uint32(word[:]))
 			})
 			restore()
 		}

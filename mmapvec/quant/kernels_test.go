@@ -1,8 +1,10 @@
 package quant
 
 import (
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,16 +35,6 @@ func gaussian(rng *rand.Rand, n int) []float32 {
 	return v
 }
 
-func requireSameBits(t *testing.T, want, got []float32) {
-	t.Helper()
-	require.Len(t, got, len(want))
-	for i := range want {
-		if math.Float32bits(want[i]) != math.Float32bits(got[i]) {
-			require.Failf(t, "other bits", "value %d: %v, want %v", i, got[i], want[i])
-		}
-	}
-}
-
 func TestKernelsGiveTheSameBits(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 2))
@@ -50,103 +42,142 @@ func TestKernelsGiveTheSameBits(t *testing.T) {
 			for off := range 3 {
 				x := gaussian(rng, n+off)[off:]
 				x[n/2] = 0
-				want := append([]float32(nil), x...)
-				hadamardGeneric(want)
-				hadamard(x)
-				requireSameBits(t, want, x)
+				testHadamard(t, x)
 			}
 		}
 		for n := range 131 {
-			a, b := gaussian(rng, n), gaussian(rng, n)
-			wantA, wantB := append([]float32(nil), a...), append([]float32(nil), b...)
-			butterflyGeneric(wantA, wantB)
-			butterfly(a, b)
-			requireSameBits(t, wantA, a)
-			requireSameBits(t, wantB, b)
+			testButterfly(t, gaussian(rng, n), gaussian(rng, n))
 		}
-		for n := 0; n <= 136; n += 8 {
-			testGroups(t, rng, n)
-		}
-	})
-}
-
-// testGroups checks the kernels that take whole groups of 8.
-func testGroups(t *testing.T, rng *rand.Rand, n int) {
-	t.Helper()
-	for _, special := range []float32{0, -0.5, 1e30, float32(math.NaN()), float32(math.Inf(-1))} {
-		x, by := gaussian(rng, n), gaussian(rng, n)
-		if n > 0 {
-			x[rng.IntN(n)] = special
-		}
-		want := append([]float32(nil), x...)
-		requireSameBits(t, []float32{maxAbsGeneric(x)}, []float32{maxAbs(x)})
-
-		wantCode, code := make([]byte, n), make([]byte, n+1)
-		code[n] = 42
-		wantV, wantX := roundGeneric(wantCode, x, 60)
-		gotV, gotX := round(code[:n], x, 60)
-		require.Equal(t, wantCode, code[:n])
-		require.EqualValues(t, 42, code[n])
-		if !math.IsNaN(float64(special)) {
-			requireSameBits(t, []float32{wantV, wantX}, []float32{gotV, gotX})
-			scaleGeneric(want, by)
-			scale(x, by)
-			requireSameBits(t, want, x)
-		}
-	}
-}
-
-func TestPlaneKernelsGiveTheSameBits(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
-		rng := rand.New(rand.NewPCG(7, 7))
 		for n := 0; n <= 136; n += 8 {
 			for _, special := range []float32{0, -0.5, 1e30, float32(math.NaN()), float32(math.Inf(-1))} {
 				x, by := gaussian(rng, n), gaussian(rng, n)
 				if n > 0 {
 					x[rng.IntN(n)] = special
 				}
-				for _, g := range []grid{{0.5, -8, 7, 8}, {0.5, -2, 1, 2}, {0.5, -1, 0, 1}, firstGrid} {
-					want, got := make([]byte, n), make([]byte, n+1)
-					got[n] = 42
-					wantXV, wantVV := quantiseGeneric(want, x, 3, g)
-					gotXV, gotVV := quantise(got[:n], x, 3, g)
-					require.Equal(t, want, got[:n])
-					require.EqualValues(t, 42, got[n])
-					requireSameNumbers(t, []float32{wantXV, wantVV}, []float32{gotXV, gotVV})
-				}
-				wantAbs, wantSquare := sumsGeneric(x)
-				gotAbs, gotSquare := sums(x)
-				requireSameNumbers(t, []float32{wantAbs, wantSquare}, []float32{gotAbs, gotSquare})
-				want := append([]float32(nil), x...)
-				wantSum, gotSum := subtractGeneric(want, by), subtract(x, by)
-				requireSameNumbers(t, append(want, wantSum), append(x, gotSum))
+				testGroups(t, x, by)
 			}
 		}
 		for n := 0; n <= 192; n += 32 {
-			u := make([]byte, n)
-			for i := range u {
-				u[i] = byte(rng.Uint32())
+			testPlanes(t, rng, n, func() byte { return byte(rng.Uint32()) })
+		}
+	})
+}
+
+func testHadamard(t *testing.T, x []float32) {
+	t.Helper()
+	want, got := slices.Clone(x), slices.Clone(x)
+	hadamardGeneric(want)
+	hadamard(got)
+	requireSameNumbers(t, want, got)
+}
+
+func testButterfly(t *testing.T, a, b []float32) {
+	t.Helper()
+	wantA, wantB, gotA, gotB := slices.Clone(a), slices.Clone(b), slices.Clone(a), slices.Clone(b)
+	butterflyGeneric(wantA, wantB)
+	butterfly(gotA, gotB)
+	requireSameNumbers(t, append(wantA, wantB...), append(gotA, gotB...))
+}
+
+// testGroups checks the kernels that take whole groups of 8 floats.
+func testGroups(t *testing.T, x, by []float32) {
+	t.Helper()
+	n := len(x)
+	requireSameNumbers(t, []float32{maxAbsGeneric(x)}, []float32{maxAbs(x)})
+
+	want, got := make([]byte, n), make([]byte, n+1)
+	got[n] = 42
+	wantXV, wantXX := roundGeneric(want, x, 60)
+	gotXV, gotXX := round(got[:n], x, 60)
+	require.Equal(t, want, got[:n])
+	require.EqualValues(t, 42, got[n])
+	requireSameNumbers(t, []float32{wantXV, wantXX}, []float32{gotXV, gotXX})
+
+	for _, g := range []grid{{0.5, -8, 7, 8}, {0.5, -2, 1, 2}, {0.5, -1, 0, 1}, firstGrid} {
+		wantXV, wantVV := quantiseGeneric(want, x, 3, g)
+		gotXV, gotVV := quantise(got[:n], x, 3, g)
+		require.Equal(t, want, got[:n])
+		require.EqualValues(t, 42, got[n])
+		requireSameNumbers(t, []float32{wantXV, wantVV}, []float32{gotXV, gotVV})
+	}
+
+	wantAbs, wantSquare := sumsGeneric(x)
+	gotAbs, gotSquare := sums(x)
+	requireSameNumbers(t, []float32{wantAbs, wantSquare}, []float32{gotAbs, gotSquare})
+
+	scaled, toScale := slices.Clone(x), slices.Clone(x)
+	scaleGeneric(scaled, by)
+	scale(toScale, by)
+	requireSameNumbers(t, scaled, toScale)
+
+	less, toLessen := slices.Clone(x), slices.Clone(x)
+	wantSum, gotSum := subtractGeneric(less, by), subtract(toLessen, by)
+	requireSameNumbers(t, append(less, wantSum), append(toLessen, gotSum))
+}
+
+// testPlanes checks the kernels of n codes in planes; n is a multiple of 32.
+func testPlanes(t *testing.T, rng *rand.Rand, n int, fill func() byte) {
+	t.Helper()
+	u := make([]byte, n)
+	for i := range u {
+		u[i] = fill()
+	}
+	want, got := make([]byte, n/8), make([]byte, n/8+1)
+	got[n/8] = 42
+	for bit := range 8 {
+		packPlaneGeneric(want, u, bit)
+		packPlane(got[:n/8], u, bit)
+		require.Equal(t, want, got[:n/8])
+		require.EqualValues(t, 42, got[n/8])
+	}
+	plane := max(24, n/8)
+	rest := plane + 16
+	for bits := 1; bits <= 4; bits++ {
+		code := make([]byte, rest+(bits-1)*plane+plane)
+		for i := range code {
+			code[i] = fill()
+		}
+		wantQ, gotQ := make([]int8, n), make([]int8, n+1)
+		gotQ[n] = 42
+		require.Equal(t, unpackGeneric(wantQ, code, plane, rest, bits), unpack(gotQ[:n], code, plane, rest, bits))
+		require.Equal(t, wantQ, gotQ[:n])
+		require.EqualValues(t, 42, gotQ[n])
+	}
+	length := n - rng.IntN(min(n, 31)+1)
+	src, wantS, gotS := make([]byte, n+32), make([]int8, n+32), make([]int8, n+32)
+	for i := range src {
+		src[i], wantS[i], gotS[i] = fill(), 42, 42
+	}
+	require.Equal(t, signedGeneric(wantS, src, length), signed(gotS, src, length))
+	require.Equal(t, wantS, gotS)
+}
+
+// FuzzKernels takes any bits for floats and codes.
+func FuzzKernels(f *testing.F) {
+	f.Add([]byte("floats, four bytes each"), uint8(3))
+	f.Add([]byte("\x00\x00\x80\x3f\x00\x00\x80\x7f\x00\x00\x80\xff\x00\x00\x00\x80\x00\x00\xc0\x7f"), uint8(9))
+	f.Add([]byte("\xff\xff\x7f\x7f\x01\x00\x00\x00\x00\x00\x80\x00\x00\x00\x00\xbf"), uint8(16))
+	f.Fuzz(func(t *testing.T, data []byte, groups uint8) {
+		if len(data) < 4 {
+			return
+		}
+		rng := rand.New(rand.NewPCG(uint64(len(data)), uint64(data[0])))
+		floats := func(n int) []float32 {
+			v := make([]float32, n)
+			for i := range v {
+				v[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[rng.IntN(len(data)-3):]))
 			}
-			want, got := make([]byte, n/8), make([]byte, n/8+1)
-			got[n/8] = 42
-			for bit := range 8 {
-				packPlaneGeneric(want, u, bit)
-				packPlane(got[:n/8], u, bit)
-				require.Equal(t, want, got[:n/8])
-				require.EqualValues(t, 42, got[n/8])
-			}
-			const plane, rest = 24, 40
-			for bits := 1; bits <= 4; bits++ {
-				code := make([]byte, rest+(bits-1)*plane+plane)
-				for i := range code {
-					code[i] = byte(rng.Uint32())
-				}
-				wantQ, gotQ := make([]int8, n), make([]int8, n+1)
-				gotQ[n] = 42
-				require.Equal(t, unpackGeneric(wantQ, code, plane, rest, bits), unpack(gotQ[:n], code, plane, rest, bits))
-				require.Equal(t, wantQ, gotQ[:n])
-				require.EqualValues(t, 42, gotQ[n])
-			}
+			return v
+		}
+		for _, name := range distance.Levels() {
+			restore, err := distance.Force(name)
+			require.NoError(t, err)
+			n := int(groups)
+			testHadamard(t, floats(8<<(n%6)))
+			testButterfly(t, floats(n), floats(n))
+			testGroups(t, floats(8*n), floats(8*n))
+			testPlanes(t, rng, 32*(n%9), func() byte { return data[rng.IntN(len(data))] })
+			restore()
 		}
 	})
 }
@@ -154,6 +185,7 @@ func TestPlaneKernelsGiveTheSameBits(t *testing.T) {
 // requireSameNumbers wants the same bits; NaNs are all alike.
 func requireSameNumbers(t *testing.T, want, got []float32) {
 	t.Helper()
+	require.Len(t, got, len(want))
 	for i := range want {
 		if want[i] != want[i] && got[i] != got[i] {
 			continue

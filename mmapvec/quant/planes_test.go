@@ -57,7 +57,7 @@ func TestPlaneCodesAreTheSameAtEveryLevel(t *testing.T) {
 						first, estimates = codes, all
 					}
 					require.Equal(t, first, codes)
-					requireSameBits(t, estimates, all)
+					requireSameNumbers(t, estimates, all)
 				})
 			}
 		}
