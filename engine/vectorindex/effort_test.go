@@ -1,0 +1,79 @@
+package vectorindex
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/isobath/isobath/internal/dataset"
+)
+
+// What an ordinary search takes at a recall, in counters: a change that makes graphs worse, walks longer or rescoring
+// deeper shows here, whatever the machine's mood. Bounds are a twentieth above what was measured when they were set.
+func TestWhatASearchTakes(t *testing.T) {
+	const rows, dim, queries = 10_000, 768, 200
+	set, err := dataset.Open(dataset.Options{
+		Name: "synthetic", Dim: dim, Rows: rows, Queries: queries, Metric: dataset.Cosine,
+		Synthetic: dataset.Synthetic{Clusters: 4, Low: 32, High: 48, Spread: 0.3, Noise: 0.3},
+	})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, set.Close()) }()
+	all, err := set.Read(0, rows)
+	require.NoError(t, err)
+	truth, err := set.Nearest(t.Context(), set.Queries, 10, 0, rows, nil, nil)
+	require.NoError(t, err)
+	for _, c := range []struct {
+		bits, ef                  int
+		recall                    float64
+		distances, hops, rowsRead float64 // of a query
+	}{
+		{4, 32, 0.965, 790, 38, 15},
+		{2, 40, 0.97, 890, 45, 30},
+		{1, 40, 0.96, 880, 45, 44},
+	} {
+		t.Run(fmt.Sprint(c.bits, " bits"), func(t *testing.T) {
+			w := newWorld(t, func(o *Options) {
+				o.Dim, o.Metric, o.M, o.EfConstruct, o.SealRows = dim, set.Metric.Kernel(), 16, 100, rows
+				o.Codes = CodeConfig{Kind: CodesTurbo, Bits: c.bits}
+			})
+			for i := range rows {
+				w.rows[uint32(i)] = all.Row(i)
+				w.live.Add(uint32(i))
+				require.NoError(t, w.o.Rows.Write([]uint32{uint32(i)}, [][]float32{all.Row(i)}))
+				require.NoError(t, w.ix.Append([]uint32{uint32(i)}, [][]float32{all.Row(i)}))
+			}
+			w.next = rows
+			w.rest()
+			require.Equal(t, 1, w.ix.Pending().Segments)
+			require.Zero(t, w.ix.Pending().Tail+w.ix.Pending().Head)
+			v := w.ix.View()
+			defer v.Release()
+			var sum Stats
+			found := 0
+			for i := range queries {
+				got, s, err := v.Search(context.Background(), Request{Query: set.Queries.Row(i), K: 10, Ef: c.ef}, nil)
+				require.NoError(t, err)
+				require.Equal(t, PlanWalk, s.Plan)
+				sum.Distances += s.Distances
+				sum.Hops += s.Hops
+				sum.RowsRead += s.RowsRead
+				for _, g := range got {
+					for _, id := range truth.Of(i) {
+						if uint32(id) == g.Slot {
+							found++
+						}
+					}
+				}
+			}
+			recall := float64(found) / (10 * queries)
+			mean := func(n int) float64 { return float64(n) / queries }
+			t.Logf("recall %.3f, %.0f distances, %.1f hops, %.1f rows read", recall, mean(sum.Distances), mean(sum.Hops), mean(sum.RowsRead))
+			require.GreaterOrEqual(t, recall, c.recall)
+			require.LessOrEqual(t, mean(sum.Distances), c.distances)
+			require.LessOrEqual(t, mean(sum.Hops), c.hops)
+			require.LessOrEqual(t, mean(sum.RowsRead), c.rowsRead)
+		})
+	}
+}
