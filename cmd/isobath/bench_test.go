@@ -78,14 +78,30 @@ func TestBenchSearch(t *testing.T) {
 	require.Contains(t, strings.Join(r.Modes[0].Notes, "\n"), "hnswlib was not asked for")
 }
 
+func TestBenchLimit(t *testing.T) {
+	r, out := runBench(t, "limit", "--rows", "3600", "--dim", "768")
+	require.Contains(t, out, "used by others")
+	shares := r.rows(t, 0, "distances alone over whole searches")
+	require.Len(t, shares, 2)
+	for _, row := range shares {
+		require.Greater(t, row["distances"], 100.0)
+		require.Greater(t, row["codes_share"], 0.0)
+		require.Greater(t, row["with_rows_share"], 0.0)
+	}
+}
+
 func TestBenchProtocols(t *testing.T) {
-	r, _ := runBench(t, "http", "resp", "--clients", "1,3", "--collection-config", `{"vectors":{"on_disk":true},"on_disk_payload":true}`)
+	r, _ := runBench(t, "http", "resp", "--clients", "1,3", "--rows", "3600", "--dim", "768",
+		"--collection-config", `{"vectors":{"on_disk":true},"on_disk_payload":true}`)
 	for mode, name := range []string{"http", "resp"} {
 		require.Equal(t, name, r.Modes[mode].Name)
 		for _, clients := range []string{"1", "3"} {
-			for _, row := range r.rows(t, mode, name+", "+clients+" in flight") {
-				require.Equal(t, 1.0, row["recall"], "a set this small is scanned")
-			}
+			curve := r.rows(t, mode, name+", "+clients+" in flight")
+			require.Len(t, curve, 2)
+			require.Greater(t, curve[1]["recall"], 0.8)
+			require.Greater(t, curve[0]["hops"], 0.0, "a walk")
+			require.Greater(t, curve[1]["distances"], curve[0]["distances"])
+			require.Greater(t, curve[0]["rows_read"], 0.0)
 		}
 		require.Greater(t, r.rows(t, mode, "what the server adds")[0]["in_process_p50_us"], 0.0)
 	}

@@ -27,6 +27,8 @@ type door interface {
 	// progress tells how many rows are in graphs and whether nothing is left to do.
 	progress(ctx context.Context) (indexed int, idle bool, err error)
 	count(ctx context.Context) (int, error)
+	// explain has answers come with their counters from now on.
+	explain()
 	close() error
 }
 
@@ -42,7 +44,7 @@ type httpDoor struct {
 	http    client.HTTP
 	bodies  map[*float32][]byte // of the set's queries, by their first float
 	ids     [][]int32           // by worker
-	explain bool                // answers are asked for their counters
+	counted bool                // answers come with their counters
 }
 
 const collectionPath = "/collections/" + collection
@@ -63,6 +65,8 @@ func (d *httpDoor) close() error {
 	d.http.Client.CloseIdleConnections()
 	return nil
 }
+
+func (d *httpDoor) explain() { d.counted = true }
 
 func (d *httpDoor) create(ctx context.Context) error {
 	distance := map[dataset.Metric]string{dataset.Cosine: "Cosine", dataset.Dot: "Dot", dataset.L2: "Euclid"}[d.r.set.Metric]
@@ -104,13 +108,13 @@ func (d *httpDoor) search(ctx context.Context, worker int, query []float32, ef, 
 	}
 	body := fmt.Appendf(make([]byte, 0, len(vector)+64), `{"query":%s,"limit":%d,"params":{"hnsw_ef":%d}}`, vector, k, ef)
 	path := collectionPath + "/points/query"
-	if d.explain {
+	if d.counted {
 		path += "?explain=true"
 	}
 	began := time.Now()
 	text, err := d.http.Do(ctx, http.MethodPost, path, body)
 	a := answer{took: time.Since(began)}
-	if err == nil && d.explain {
+	if err == nil && d.counted {
 		a.counters, err = countersOf(text)
 	}
 	if err != nil {
@@ -196,9 +200,10 @@ func components(ctx context.Context, url string) (map[string]int64, error) {
 
 // respDoor is hashes under an index over RESP, one connection a worker.
 type respDoor struct {
-	r     *Run
-	conns []*client.RESP // the last one is for everything that is no worker's
-	ids   [][]int32
+	r       *Run
+	conns   []*client.RESP // the last one is for everything that is no worker's
+	ids     [][]int32
+	counted bool // answers come with their counters
 }
 
 func (r *Run) openRESP(ctx context.Context, addr string, workers int) (_ *respDoor, err error) {
@@ -224,6 +229,8 @@ func (d *respDoor) close() (err error) {
 	}
 	return err
 }
+
+func (d *respDoor) explain() { d.counted = true }
 
 func (d *respDoor) do(args ...any) (any, error) { return d.conns[len(d.conns)-1].Do(args...) }
 
@@ -258,14 +265,28 @@ func (d *respDoor) put(_ context.Context, worker int, q request) error {
 
 func (d *respDoor) search(_ context.Context, worker int, query []float32, ef, k int) (answer, error) {
 	text := fmt.Sprintf("*=>[KNN %d @v $q EF_RUNTIME %d]", k, ef)
-	blob := dataset.Blob(query)
+	clauses := []any{text, "PARAMS", 2, "q", dataset.Blob(query), "NOCONTENT", "LIMIT", 0, k, "DIALECT", 2}
+	command := []any{"FT.SEARCH", collection}
+	if d.counted {
+		command = []any{"FT.PROFILE", collection, "SEARCH", "QUERY"}
+	}
+	command = append(command, clauses...)
 	began := time.Now()
-	reply, err := d.conns[worker].Do("FT.SEARCH", collection, text, "PARAMS", 2, "q", blob, "NOCONTENT", "LIMIT", 0, k, "DIALECT", 2)
-	took := time.Since(began)
+	reply, err := d.conns[worker].Do(command...)
+	a := answer{took: time.Since(began)}
 	if err != nil {
 		return answer{}, err
 	}
 	list, _ := reply.([]any)
+	if d.counted {
+		if len(list) != 2 {
+			return answer{}, fmt.Errorf("bench: answer of FT.PROFILE: %v", reply)
+		}
+		if a.counters, err = countersOfProfile(list[1]); err != nil {
+			return answer{}, err
+		}
+		list, _ = list[0].([]any)
+	}
 	ids := d.ids[worker][:0]
 	for _, key := range list[min(1, len(list)):] {
 		name, _ := key.(string)
@@ -275,8 +296,32 @@ func (d *respDoor) search(_ context.Context, worker int, query []float32, ef, k 
 		}
 		ids = append(ids, id)
 	}
-	d.ids[worker] = ids
-	return answer{ids: ids, took: took}, nil
+	d.ids[worker], a.ids = ids, ids
+	return a, nil
+}
+
+// countersOfProfile reads what FT.PROFILE says about its search.
+func countersOfProfile(profile any) (c Counters, err error) {
+	list, _ := profile.([]any)
+	for name, to := range map[string]*float64{
+		"Distance computations": &c.Distances, "Hops": &c.Hops, "Candidates visited": &c.Visited, "Rows read": &c.RowsRead,
+		"Bytes of codes read": &c.CodeBytes, "Bytes of rows read from disk": &c.FileBytes,
+	} {
+		if *to, err = numberOf(list, name); err != nil {
+			return Counters{}, fmt.Errorf("bench: FT.PROFILE: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// numberOf returns a number of a list of names and values.
+func numberOf(list []any, name string) (float64, error) {
+	for i := 0; i+1 < len(list); i += 2 {
+		if fmt.Sprint(list[i]) == name {
+			return strconv.ParseFloat(fmt.Sprint(list[i+1]), 64)
+		}
+	}
+	return 0, fmt.Errorf("no %s among %v", name, list)
 }
 
 func (d *respDoor) progress(context.Context) (int, bool, error) {
@@ -297,10 +342,9 @@ func (d *respDoor) info(name string) (int, error) {
 		return 0, err
 	}
 	list, _ := reply.([]any)
-	for i := 0; i+1 < len(list); i += 2 {
-		if fmt.Sprint(list[i]) == name {
-			return strconv.Atoi(fmt.Sprint(list[i+1]))
-		}
+	n, err := numberOf(list, name)
+	if err != nil {
+		return 0, fmt.Errorf("bench: FT.INFO: %w", err)
 	}
-	return 0, fmt.Errorf("bench: FT.INFO has no %s", name)
+	return int(n), nil
 }

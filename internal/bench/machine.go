@@ -33,10 +33,11 @@ type Conditions struct {
 	Pressure    map[string]string `json:"pressure"` // of cpu, io and memory: the kernel's own words
 
 	cpu cpuTimes
+	own usage
 }
 
 // cpuTimes are jiffies since the start of the system.
-type cpuTimes struct{ all, steal int64 }
+type cpuTimes struct{ all, idle, steal int64 }
 
 func (t cpuTimes) stealSince(o cpuTimes) float64 {
 	if t.all <= o.all {
@@ -84,11 +85,27 @@ func conditions() Conditions {
 			break
 		}
 		c.cpu.all += n
-		if i == 8 {
+		switch i {
+		case 4, 5:
+			c.cpu.idle += n
+		case 8:
 			c.cpu.steal = n
 		}
 	}
+	self, children := usageOf(syscall.RUSAGE_SELF), usageOf(syscall.RUSAGE_CHILDREN)
+	c.own = usage{self.processor + children.processor, self.majorFaults + children.majorFaults}
 	return c
+}
+
+// foreignSince returns what part of the processor time since o others used: neither this process nor children that it waited for.
+func (c *Conditions) foreignSince(o *Conditions, took time.Duration) float64 {
+	all := float64(c.cpu.all - o.cpu.all)
+	if all <= 0 || took <= 0 {
+		return 0
+	}
+	busy := (all - float64(c.cpu.idle-o.cpu.idle) - float64(c.cpu.steal-o.cpu.steal)) / all
+	own := float64(c.own.processor-o.own.processor) / float64(took) / float64(runtime.NumCPU())
+	return max(0, busy-own)
 }
 
 func firstLine(name string) string {
@@ -115,11 +132,20 @@ func value(name, key string) string {
 	return ""
 }
 
-// processorTime returns what this process has used of the processors.
-func processorTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+// usage is what processes have used.
+type usage struct {
+	processor   time.Duration
+	majorFaults int64 // pages that had to be read from disk
 }
+
+// usageOf returns the usage of this process or of the children that it waited for, nothing where that is not known.
+func usageOf(who int) usage {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(who, &u); err != nil {
+		return usage{}
+	}
+	return usage{time.Duration(u.Utime.Nano() + u.Stime.Nano()), u.Majflt}
+}
+
+// processorTime returns what this process has used of the processors.
+func processorTime() time.Duration { return usageOf(syscall.RUSAGE_SELF).processor }

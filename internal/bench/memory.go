@@ -48,7 +48,7 @@ func (r *Run) Memory(ctx context.Context) (err error) {
 	}
 	atRest := time.Since(began)
 	d := r.openHTTP(s.url, 1)
-	d.explain = true
+	d.explain()
 	defer func() { err = errors.Join(err, d.close()) }()
 
 	t := m.table(fmt.Sprintf("%d MB of rows in a group of %d MB, distinct queries, one in flight", r.rawBytes()>>20, limit>>20),

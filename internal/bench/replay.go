@@ -96,7 +96,7 @@ func (r *Run) Limit(ctx context.Context) (err error) {
 		return err
 	}
 	t := m.table("distances alone over whole searches: of codes, and with those of the rows that are rescored",
-		"ef", "distances", "search us", "codes us", "share", "range", "with rows us", "share with rows", "range with rows")
+		"ef", "distances", "search_us", "codes_us", "codes_share", "codes_range", "with_rows_us", "with_rows_share", "with_rows_range")
 	for _, ef := range r.Efs {
 		s, err := r.limitAt(ctx, l, ef)
 		if err != nil {

@@ -42,8 +42,12 @@ type Mode struct {
 	Before  Conditions `json:"before"`
 	After   Conditions `json:"after"`
 	Steal   float64    `json:"steal_share"` // of processor time that the hypervisor took meanwhile
-	Notes   []string   `json:"notes"`
-	Tables  []*Table   `json:"tables"`
+	// Foreign is the share of processor time that neither this process nor its children used, MajorFaults how many pages they
+	// had to read from disk.
+	Foreign     float64  `json:"foreign_share"`
+	MajorFaults int64    `json:"major_faults"`
+	Notes       []string `json:"notes"`
+	Tables      []*Table `json:"tables"`
 
 	began time.Time
 	out   io.Writer
@@ -70,9 +74,12 @@ func (r *Run) begin(name string) *Mode {
 
 // end closes the mode and prints the conditions.
 func (m *Mode) end() {
-	m.After, m.Seconds = conditions(), time.Since(m.began).Seconds()
-	m.Steal = m.After.cpu.stealSince(m.Before.cpu)
-	fmt.Fprintf(m.out, "took %.0f s, load %s, stolen %.1f %%\n\n", m.Seconds, m.After.LoadAverage, 100*m.Steal)
+	took := time.Since(m.began)
+	m.After, m.Seconds = conditions(), took.Seconds()
+	m.Steal, m.Foreign = m.After.cpu.stealSince(m.Before.cpu), m.After.foreignSince(&m.Before, took)
+	m.MajorFaults = m.After.own.majorFaults - m.Before.own.majorFaults
+	fmt.Fprintf(m.out, "took %.0f s, load %s, stolen %.1f %%, used by others %.1f %%, %d pages read by faults\n\n",
+		m.Seconds, m.After.LoadAverage, 100*m.Steal, 100*m.Foreign, m.MajorFaults)
 	if m.Steal > 0.02 {
 		m.note("void: the hypervisor took more than a fiftieth of the processors")
 	}
