@@ -66,6 +66,7 @@ func (g *links) search(q Scorer, o SearchOptions, s *Scratch) []Candidate {
 
 // descend walks greedily from the top level down to level bottom+1 and returns the key of the nearest node found.
 func (g *links) descend(q Scorer, entry uint32, top, bottom int, s *Scratch) uint64 {
+	sifter, _ := q.(Sifter)
 	s.ids[0] = entry
 	q.Distances(s.ids[:1], s.out[:1], anyDistance)
 	best := key(s.out[0], entry)
@@ -86,10 +87,14 @@ func (g *links) descend(q Scorer, entry uint32, top, bottom int, s *Scratch) uin
 			if n == 0 {
 				break
 			}
-			q.Distances(s.ids[:n], s.out[:n], keyDistance(best))
 			s.Stats.Distances += n
 			s.Stats.Visited += n
-			for i, v := range s.ids[:n] {
+			ids, bound := s.ids[:n], keyDistance(best)
+			if sifter != nil {
+				ids, bound = s.kept[:sifter.Sift(ids, s.kept, bound)], anyDistance
+			}
+			q.Distances(ids, s.out[:len(ids)], bound)
+			for i, v := range ids {
 				best = min(best, key(s.out[i], v))
 			}
 			if best == from {
