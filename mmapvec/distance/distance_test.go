@@ -167,14 +167,15 @@ func randomIDs(rng *rand.Rand, n, rows int) []uint32 {
 	return ids
 }
 
+var codeFills = map[string]func(rng *rand.Rand) (byte, int8){
+	"random":           func(rng *rand.Rand) (byte, int8) { return byte(rng.Uint32()), int8(rng.Uint32()) },
+	"largest products": func(*rand.Rand) (byte, int8) { return 255, 127 },
+	"least products":   func(*rand.Rand) (byte, int8) { return 255, -128 },
+}
+
 func TestCodeKernelsAreExact(t *testing.T) {
-	fills := map[string]func(rng *rand.Rand) (byte, int8){
-		"random":           func(rng *rand.Rand) (byte, int8) { return byte(rng.Uint32()), int8(rng.Uint32()) },
-		"largest products": func(*rand.Rand) (byte, int8) { return 255, 127 },
-		"least products":   func(*rand.Rand) (byte, int8) { return 255, -128 },
-	}
 	eachLevel(t, func(t *testing.T) {
-		for name, fill := range fills {
+		for name, fill := range codeFills {
 			t.Run(name, func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(3, 3))
 				for _, length := range []int{0, 64, 128, 192, 256, 832, 1600, maxCodeLength} {
@@ -218,6 +219,52 @@ func testCodes(t *testing.T, rng *rand.Rand, length, pad int, fill func(*rand.Ra
 			requireSameFloat(t, wantF[i], gotF[i])
 		}
 	}
+}
+
+// testNibbles scores random batches of rows of so many lines of codes of four bits, against the definition, code by code.
+func testNibbles(t *testing.T, rng *rand.Rand, lines, pad int, fill func(*rand.Rand) (byte, int8)) {
+	t.Helper()
+	const rows = 9
+	stride := 64*lines + pad
+	base, q := make([]byte, rows*stride), make([]int8, 128*lines)
+	for i := range base {
+		base[i], _ = fill(rng)
+	}
+	for i := range q {
+		_, q[i] = fill(rng)
+	}
+	for n := range 20 {
+		ids, got := randomIDs(rng, n, rows), make([]float32, n+1)
+		got[n] = 42
+		f := &CodeFactors{Bias: int32(rng.Uint32() >> 8), Mul: rng.Float32() - 0.5, Add: rng.Float32(), NormWeight: 1}
+		NibbleDistances(q, base, stride, ids, f, got)
+		require.EqualValues(t, 42, got[n], "wrote beyond the results")
+		for i, id := range ids {
+			row, sum := base[int(id)*stride:][:stride], int32(0)
+			for j, pair := range row[:64*lines] {
+				sum += int32(pair%16)*int32(q[j/64*128+j%64]) + int32(pair/16)*int32(q[j/64*128+64+j%64])
+			}
+			scale := math.Float32frombits(binary.LittleEndian.Uint32(row[stride-8:]))
+			norm := math.Float32frombits(binary.LittleEndian.Uint32(row[stride-4:]))
+			want := float32(f.Add+norm) + float32(float32(2*sum-f.Bias)*float32(scale*f.Mul))
+			requireSameFloat(t, fit(want), got[i])
+		}
+	}
+}
+
+func TestNibbleKernelsAreExact(t *testing.T) {
+	eachLevelAndGeneric(t, func(t *testing.T) {
+		for name, fill := range codeFills {
+			t.Run(name, func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(4, 4))
+				for _, lines := range []int{1, 2, 3, 9, maxCodeLength / 64} {
+					for _, pad := range []int{0, 1, 64} {
+						testNibbles(t, rng, lines, pad, fill)
+					}
+				}
+			})
+		}
+	})
 }
 
 // requireSameFloat wants the same bits; NaNs are all alike.
@@ -316,6 +363,11 @@ func TestBatchesRefuseRowsOutside(t *testing.T) {
 	require.Panics(t, func() { RowsF32(L2, q, base, 64, []uint32{0, 1}, out[:1]) })
 	require.Panics(t, func() { RowsF32(Metric(7), q, base, 64, []uint32{0}, out) })
 	require.Panics(t, func() { DotU8S8Rows(make([]int8, 65), base, 64, []uint32{0}, nil) })
+	require.Panics(t, func() { NibbleDistances(make([]int8, 64), base, 64, []uint32{0}, &CodeFactors{}, out) })
+	NibbleDistances(make([]int8, 128), base, 64, []uint32{3}, &CodeFactors{}, out)
+	require.Panics(t, func() { NibbleDistances(make([]int8, 128), base, 64, []uint32{4}, &CodeFactors{}, out) })
+	require.Panics(t, func() { NibbleDistances(make([]int8, 128), base, 64, []uint32{0, 1}, &CodeFactors{}, out[:1]) })
+	require.Panics(t, func() { NibbleDistances(nil, base, 4, []uint32{0}, &CodeFactors{}, out) })
 	require.Panics(t, func() { DotF32(q, q[:3]) })
 }
 
@@ -440,6 +492,9 @@ func FuzzCodeKernels(f *testing.F) {
 			restore, err := Force(name)
 			require.NoError(t, err)
 			testCodes(t, rng, int(lines%8)*64, int(n)%9, func(rng *rand.Rand) (byte, int8) {
+				return data[rng.IntN(len(data))], int8(data[rng.IntN(len(data))])
+			})
+			testNibbles(t, rng, 1+int(lines%4), int(n)%9, func(rng *rand.Rand) (byte, int8) {
 				return data[rng.IntN(len(data))], int8(data[rng.IntN(len(data))])
 			})
 			testCodesL1(t, rng, int(lines), int(n)%3, func() byte { return data[rng.IntN(len(data))] }, func() float32 {

@@ -108,14 +108,31 @@ func dotU8S8RowsGeneric(q []int8, base []byte, stride int, ids []uint32, out []i
 func codeRowsGeneric(q []int8, base []byte, stride int, ids []uint32, f *CodeFactors, out []float32) {
 	for i, id := range ids {
 		row := base[int(id)*stride:][:max(stride, len(q))]
-		factors := row[stride-CodeFactorBytes : stride]
-		scale := math.Float32frombits(binary.LittleEndian.Uint32(factors))
-		norm := math.Float32frombits(binary.LittleEndian.Uint32(factors[4:]))
-		// The conversions keep the compiler from fusing: every level rounds at the same places.
-		product := float32(dotU8S8Generic(row, q)-f.Bias) * float32(scale*f.Mul)
-		distance := float32(f.Add+float32(f.NormWeight*norm)) + float32(product)
-		out[i] = fit(distance)
+		out[i] = finishCode(dotU8S8Generic(row, q), row[stride-CodeFactorBytes:stride], f)
 	}
+}
+
+func nibbleRowsGeneric(q []int8, base []byte, stride int, ids []uint32, f *CodeFactors, out []float32) {
+	for i, id := range ids {
+		row := base[int(id)*stride:][:max(stride, len(q)/2)]
+		var sum int32
+		for at := 0; at < len(q); at += 2 * nibbleLine {
+			low, high := q[at:][:nibbleLine], q[at+nibbleLine:][:nibbleLine]
+			for j, pair := range row[at/2:][:nibbleLine] {
+				sum += int32(pair&15)*int32(low[j]) + int32(pair>>4)*int32(high[j])
+			}
+		}
+		out[i] = finishCode(2*sum, row[stride-CodeFactorBytes:stride], f)
+	}
+}
+
+// finishCode is the distance of an integer sum. The conversions keep the compiler from fusing: every level rounds at the same
+// places.
+func finishCode(sum int32, factors []byte, f *CodeFactors) float32 {
+	scale := math.Float32frombits(binary.LittleEndian.Uint32(factors))
+	norm := math.Float32frombits(binary.LittleEndian.Uint32(factors[4:]))
+	product := float32(sum-f.Bias) * float32(scale*f.Mul)
+	return fit(float32(f.Add+float32(f.NormWeight*norm)) + float32(product))
 }
 
 func codeRowsL1Generic(q []float32, dim int, base []byte, stride int, ids []uint32, out []float32) {

@@ -4,7 +4,7 @@ package distance
 
 import "golang.org/x/sys/cpu"
 
-//go:generate go run -C ../../tools ../mmapvec/distance/gen/main.go ../mmapvec/distance/gen/codel1.go ../mmapvec/distance/gen/isa.go ../mmapvec/distance/gen/pair.go ../mmapvec/distance/gen/planeisa.go ../mmapvec/distance/gen/planes.go ../mmapvec/distance/gen/rows.go ../mmapvec/distance/gen/typed.go ../mmapvec/distance/gen/typedisa.go -pkg distance -out ../mmapvec/distance/kernels_amd64.s -stubs ../mmapvec/distance/stubs_amd64.go
+//go:generate go run -C ../../tools ../mmapvec/distance/gen/main.go ../mmapvec/distance/gen/codel1.go ../mmapvec/distance/gen/isa.go ../mmapvec/distance/gen/nibbles.go ../mmapvec/distance/gen/pair.go ../mmapvec/distance/gen/planeisa.go ../mmapvec/distance/gen/planes.go ../mmapvec/distance/gen/rows.go ../mmapvec/distance/gen/typed.go ../mmapvec/distance/gen/typedisa.go -pkg distance -out ../mmapvec/distance/kernels_amd64.s -stubs ../mmapvec/distance/stubs_amd64.go
 
 func widestLevel() level {
 	x := &cpu.X86
@@ -132,6 +132,25 @@ func codeRows(q []int8, base []byte, stride int, ids []uint32, f *CodeFactors, o
 		return
 	}
 	codeRowsAVX2(q, base, stride, ids, f.Bias, f.Mul, f.Add, f.NormWeight, out, ahead(len(q)))
+}
+
+func nibbleRows(q []int8, base []byte, stride int, ids []uint32, f *CodeFactors, out []float32) {
+	if active == levelGeneric || len(q) == 0 {
+		nibbleRowsGeneric(q, base, stride, ids, f, out)
+		return
+	}
+	if len(ids) < blockRows {
+		var results [blockRows]float32
+		block := fewIDs(ids)
+		nibbleRows(q, base, stride, block[:], f, results[:])
+		copy(out, results[:len(ids)])
+		return
+	}
+	if active == levelAVX512 {
+		nibbleRowsAVX512(q, base, stride, ids, f.Bias, f.Mul, f.Add, f.NormWeight, out, ahead(len(q)/2))
+		return
+	}
+	nibbleRowsAVX2(q, base, stride, ids, f.Bias, f.Mul, f.Add, f.NormWeight, out, ahead(len(q)/2))
 }
 
 func codeRowsL1(q []float32, dim int, base []byte, stride int, ids []uint32, out []float32) {

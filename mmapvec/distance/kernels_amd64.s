@@ -3471,6 +3471,351 @@ DATA evenPairs<>+62(SB)/1, $0x33
 DATA evenPairs<>+63(SB)/1, $0x33
 GLOBL evenPairs<>(SB), RODATA|NOPTR, $64
 
+// func nibbleRowsAVX512(q []int8, base []byte, stride int, ids []uint32, bias int32, mul float32, add float32, weight float32, out []float32, ahead int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI, CMOV, MMX+
+TEXT ·nibbleRowsAVX512(SB), NOSPLIT, $0-128
+	MOVQ         q_base+0(FP), AX
+	MOVQ         ids_base+56(FP), CX
+	MOVL         bias+80(FP), DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, X0
+	VBROADCASTSS mul+84(FP), X1
+	VBROADCASTSS add+88(FP), X2
+	VBROADCASTSS weight+92(FP), X3
+	VBROADCASTSS mostDistance<>+0(SB), X4
+	VMOVUPS      lowNibbles<>+0(SB), Z5
+	MOVQ         q_len+8(FP), R14
+	SHRQ         $0x01, R14
+	XORQ         BX, BX
+
+first:
+	CMPQ  BX, ahead+120(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R14
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ BX, BX
+
+block:
+	MOVL    (CX)(BX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVL    4(CX)(BX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVL    8(CX)(BX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVL    12(CX)(BX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	MOVQ    BX, DX
+	ADDQ    ahead+120(FP), DX
+	MOVQ    ids_len+64(FP), SI
+	SUBQ    $0x04, SI
+	CMPQ    DX, SI
+	CMOVQGT SI, DX
+	MOVL    (CX)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVL    4(CX)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVL    8(CX)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVL    12(CX)(DX*4), DX
+	IMULQ   stride+48(FP), DX
+	ADDQ    base_base+24(FP), DX
+	XORQ    SI, SI
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+
+line:
+	PREFETCHT0    (R8)(SI*1)
+	PREFETCHT0    (R10)(SI*1)
+	PREFETCHT0    (R12)(SI*1)
+	PREFETCHT0    (DX)(SI*1)
+	VMOVDQU64     (AX)(SI*2), Z10
+	VMOVDQU64     64(AX)(SI*2), Z11
+	VMOVDQU64     (DI)(SI*1), Z12
+	VPSRLW        $0x04, Z12, Z13
+	VPANDD        Z5, Z12, Z12
+	VPANDD        Z5, Z13, Z13
+	VPDPBUSD      Z10, Z12, Z6
+	VPDPBUSD      Z11, Z13, Z6
+	VMOVDQU64     (R9)(SI*1), Z12
+	VPSRLW        $0x04, Z12, Z13
+	VPANDD        Z5, Z12, Z12
+	VPANDD        Z5, Z13, Z13
+	VPDPBUSD      Z10, Z12, Z7
+	VPDPBUSD      Z11, Z13, Z7
+	VMOVDQU64     (R11)(SI*1), Z12
+	VPSRLW        $0x04, Z12, Z13
+	VPANDD        Z5, Z12, Z12
+	VPANDD        Z5, Z13, Z13
+	VPDPBUSD      Z10, Z12, Z8
+	VPDPBUSD      Z11, Z13, Z8
+	VMOVDQU64     (R13)(SI*1), Z12
+	VPSRLW        $0x04, Z12, Z13
+	VPANDD        Z5, Z12, Z12
+	VPANDD        Z5, Z13, Z13
+	VPDPBUSD      Z10, Z12, Z9
+	VPDPBUSD      Z11, Z13, Z9
+	ADDQ          $0x40, SI
+	CMPQ          SI, R14
+	JL            line
+	VEXTRACTI64X4 $0x01, Z6, Y10
+	VPADDD        Y10, Y6, Y6
+	VEXTRACTI64X4 $0x01, Z7, Y10
+	VPADDD        Y10, Y7, Y7
+	VEXTRACTI64X4 $0x01, Z8, Y10
+	VPADDD        Y10, Y8, Y8
+	VEXTRACTI64X4 $0x01, Z9, Y10
+	VPADDD        Y10, Y9, Y9
+	VPHADDD       Y7, Y6, Y6
+	VPHADDD       Y9, Y8, Y8
+	VPHADDD       Y8, Y6, Y6
+	VEXTRACTI128  $0x01, Y6, X10
+	VPADDD        X10, X6, X6
+	VPADDD        X6, X6, X6
+	VPSUBD        X0, X6, X6
+	VCVTDQ2PS     X6, X6
+	MOVQ          stride+48(FP), DX
+	VMOVSD        -8(DI)(DX*1), X10
+	VMOVHPS       -8(R9)(DX*1), X10, X10
+	VMOVSD        -8(R11)(DX*1), X11
+	VMOVHPS       -8(R13)(DX*1), X11, X11
+	VSHUFPS       $0x88, X11, X10, X12
+	VSHUFPS       $0xdd, X11, X10, X10
+	VMULPS        X1, X12, X12
+	VMULPS        X12, X6, X6
+	VMULPS        X3, X10, X10
+	VADDPS        X2, X10, X10
+	VADDPS        X10, X6, X6
+	VMINPS        X4, X6, X6
+	MOVQ          out_base+96(FP), DX
+	VMOVUPS       X6, (DX)(BX*4)
+	MOVQ          ids_len+64(FP), SI
+	SUBQ          $0x04, SI
+	CMPQ          BX, SI
+	JGE           done
+	ADDQ          $0x04, BX
+	CMPQ          BX, SI
+	CMOVQGT       SI, BX
+	JMP           block
+
+done:
+	VZEROUPPER
+	RET
+
+// func nibbleRowsAVX2(q []int8, base []byte, stride int, ids []uint32, bias int32, mul float32, add float32, weight float32, out []float32, ahead int)
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·nibbleRowsAVX2(SB), NOSPLIT, $0-128
+	MOVQ         q_base+0(FP), AX
+	MOVQ         ids_base+56(FP), CX
+	MOVL         bias+80(FP), DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, X0
+	VBROADCASTSS mul+84(FP), X1
+	VBROADCASTSS add+88(FP), X2
+	VBROADCASTSS weight+92(FP), X3
+	VBROADCASTSS mostDistance<>+0(SB), X4
+	VMOVUPS      lowNibbles<>+0(SB), Y5
+	VMOVUPS      wordOnes<>+0(SB), Y6
+	MOVQ         q_len+8(FP), R14
+	SHRQ         $0x01, R14
+	XORQ         BX, BX
+
+first:
+	CMPQ  BX, ahead+120(FP)
+	JGE   start
+	CMPQ  BX, ids_len+64(FP)
+	JGE   start
+	MOVL  (CX)(BX*4), DX
+	IMULQ stride+48(FP), DX
+	ADDQ  base_base+24(FP), DX
+	XORQ  SI, SI
+
+firstLine:
+	PREFETCHT0 (DX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, R14
+	JL         firstLine
+	INCQ       BX
+	JMP        first
+
+start:
+	XORQ BX, BX
+
+block:
+	MOVL    (CX)(BX*4), DI
+	IMULQ   stride+48(FP), DI
+	ADDQ    base_base+24(FP), DI
+	MOVL    4(CX)(BX*4), R9
+	IMULQ   stride+48(FP), R9
+	ADDQ    base_base+24(FP), R9
+	MOVL    8(CX)(BX*4), R11
+	IMULQ   stride+48(FP), R11
+	ADDQ    base_base+24(FP), R11
+	MOVL    12(CX)(BX*4), R13
+	IMULQ   stride+48(FP), R13
+	ADDQ    base_base+24(FP), R13
+	MOVQ    BX, DX
+	ADDQ    ahead+120(FP), DX
+	MOVQ    ids_len+64(FP), SI
+	SUBQ    $0x04, SI
+	CMPQ    DX, SI
+	CMOVQGT SI, DX
+	MOVL    (CX)(DX*4), R8
+	IMULQ   stride+48(FP), R8
+	ADDQ    base_base+24(FP), R8
+	MOVL    4(CX)(DX*4), R10
+	IMULQ   stride+48(FP), R10
+	ADDQ    base_base+24(FP), R10
+	MOVL    8(CX)(DX*4), R12
+	IMULQ   stride+48(FP), R12
+	ADDQ    base_base+24(FP), R12
+	MOVL    12(CX)(DX*4), DX
+	IMULQ   stride+48(FP), DX
+	ADDQ    base_base+24(FP), DX
+	XORQ    SI, SI
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+	VPXOR   Y10, Y10, Y10
+
+line:
+	PREFETCHT0   (R8)(SI*1)
+	PREFETCHT0   (R10)(SI*1)
+	PREFETCHT0   (R12)(SI*1)
+	PREFETCHT0   (DX)(SI*1)
+	VMOVDQU      (DI)(SI*1), Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y5, Y11, Y11
+	VPAND        Y5, Y12, Y12
+	VPMADDUBSW   (AX)(SI*2), Y11, Y11
+	VPMADDUBSW   64(AX)(SI*2), Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VPMADDWD     Y6, Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	VMOVDQU      (R9)(SI*1), Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y5, Y11, Y11
+	VPAND        Y5, Y12, Y12
+	VPMADDUBSW   (AX)(SI*2), Y11, Y11
+	VPMADDUBSW   64(AX)(SI*2), Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VPMADDWD     Y6, Y11, Y11
+	VPADDD       Y11, Y8, Y8
+	VMOVDQU      (R11)(SI*1), Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y5, Y11, Y11
+	VPAND        Y5, Y12, Y12
+	VPMADDUBSW   (AX)(SI*2), Y11, Y11
+	VPMADDUBSW   64(AX)(SI*2), Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VPMADDWD     Y6, Y11, Y11
+	VPADDD       Y11, Y9, Y9
+	VMOVDQU      (R13)(SI*1), Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y5, Y11, Y11
+	VPAND        Y5, Y12, Y12
+	VPMADDUBSW   (AX)(SI*2), Y11, Y11
+	VPMADDUBSW   64(AX)(SI*2), Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VPMADDWD     Y6, Y11, Y11
+	VPADDD       Y11, Y10, Y10
+	VMOVDQU      32(DI)(SI*1), Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y5, Y11, Y11
+	VPAND        Y5, Y12, Y12
+	VPMADDUBSW   32(AX)(SI*2), Y11, Y11
+	VPMADDUBSW   96(AX)(SI*2), Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VPMADDWD     Y6, Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	VMOVDQU      32(R9)(SI*1), Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y5, Y11, Y11
+	VPAND        Y5, Y12, Y12
+	VPMADDUBSW   32(AX)(SI*2), Y11, Y11
+	VPMADDUBSW   96(AX)(SI*2), Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VPMADDWD     Y6, Y11, Y11
+	VPADDD       Y11, Y8, Y8
+	VMOVDQU      32(R11)(SI*1), Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y5, Y11, Y11
+	VPAND        Y5, Y12, Y12
+	VPMADDUBSW   32(AX)(SI*2), Y11, Y11
+	VPMADDUBSW   96(AX)(SI*2), Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VPMADDWD     Y6, Y11, Y11
+	VPADDD       Y11, Y9, Y9
+	VMOVDQU      32(R13)(SI*1), Y11
+	VPSRLW       $0x04, Y11, Y12
+	VPAND        Y5, Y11, Y11
+	VPAND        Y5, Y12, Y12
+	VPMADDUBSW   32(AX)(SI*2), Y11, Y11
+	VPMADDUBSW   96(AX)(SI*2), Y12, Y12
+	VPADDW       Y12, Y11, Y11
+	VPMADDWD     Y6, Y11, Y11
+	VPADDD       Y11, Y10, Y10
+	ADDQ         $0x40, SI
+	CMPQ         SI, R14
+	JL           line
+	VPHADDD      Y8, Y7, Y7
+	VPHADDD      Y10, Y9, Y9
+	VPHADDD      Y9, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPADDD       X8, X7, X7
+	VPADDD       X7, X7, X7
+	VPSUBD       X0, X7, X7
+	VCVTDQ2PS    X7, X7
+	MOVQ         stride+48(FP), DX
+	VMOVSD       -8(DI)(DX*1), X8
+	VMOVHPS      -8(R9)(DX*1), X8, X8
+	VMOVSD       -8(R11)(DX*1), X9
+	VMOVHPS      -8(R13)(DX*1), X9, X9
+	VSHUFPS      $0x88, X9, X8, X10
+	VSHUFPS      $0xdd, X9, X8, X8
+	VMULPS       X1, X10, X10
+	VMULPS       X10, X7, X7
+	VMULPS       X3, X8, X8
+	VADDPS       X2, X8, X8
+	VADDPS       X8, X7, X7
+	VMINPS       X4, X7, X7
+	MOVQ         out_base+96(FP), DX
+	VMOVUPS      X7, (DX)(BX*4)
+	MOVQ         ids_len+64(FP), SI
+	SUBQ         $0x04, SI
+	CMPQ         BX, SI
+	JGE          done
+	ADDQ         $0x04, BX
+	CMPQ         BX, SI
+	CMOVQGT      SI, BX
+	JMP          block
+
+done:
+	VZEROUPPER
+	RET
+
 // func plane1RowsAVX512(q []int8, base []byte, stride int, rowBytes int, ids []uint32, bias int32, mul float32, add float32, out []float32, ahead int)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI, CMOV, MMX+
 TEXT ·plane1RowsAVX512(SB), NOSPLIT, $0-136

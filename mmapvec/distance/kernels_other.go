@@ -20,6 +20,10 @@ func codeRows(q []int8, base []byte, stride int, ids []uint32, f *CodeFactors, o
 	codeRowsGeneric(q, base, stride, ids, f, out)
 }
 
+func nibbleRows(q []int8, base []byte, stride int, ids []uint32, f *CodeFactors, out []float32) {
+	nibbleRowsGeneric(q, base, stride, ids, f, out)
+}
+
 func codeRowsL1(q []float32, dim int, base []byte, stride int, ids []uint32, out []float32) {
 	codeRowsL1Generic(q, dim, base, stride, ids, out)
 }

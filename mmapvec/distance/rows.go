@@ -73,6 +73,36 @@ func CodeDistances(q []int8, base []byte, stride int, ids []uint32, f *CodeFacto
 	}
 }
 
+// nibbleLine is how many bytes of a row of nibbles, two codes each, the query takes together.
+const nibbleLine = 64
+
+// NibbleDistances writes to out[i] the distance of q to the row of codes of four bits, two to a byte, at base[ids[i]*stride]:
+//
+//	(f.Add + f.NormWeight·norm) + float32(2·Σ u[j]·q[j] - f.Bias)·(scale·f.Mul)
+//
+// with factors as in [CodeDistances]. For every 64 bytes of a row q holds 64 values that belong to their low halves and 64
+// that belong to the high ones; len(q) is a multiple of 128 and at most 131200, and q is zero over what is no code. The rest
+// is as in [CodeDistances].
+func NibbleDistances(q []int8, base []byte, stride int, ids []uint32, f *CodeFactors, out []float32) {
+	if len(ids) == 0 {
+		return
+	}
+	if len(q)%(2*nibbleLine) != 0 || len(q) > 2*maxCodeLength {
+		panic("distance: length of the query of nibbles is no multiple of 128 or above 131200")
+	}
+	if stride < CodeFactorBytes {
+		panic("distance: code rows without factors")
+	}
+	checkRows(max(stride, len(q)/2), base, stride, ids, len(out))
+	for n := callRows(len(q) / 2); ; ids, out = ids[n:], out[n:] {
+		n = min(n, len(ids))
+		nibbleRows(q, base, stride, ids[:n], f, out)
+		if n == len(ids) {
+			return
+		}
+	}
+}
+
 // CodeGroup is what [CodeDistancesL1] reads at a time: queries and codes are padded to a multiple of it.
 const CodeGroup = 16
 

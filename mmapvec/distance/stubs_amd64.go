@@ -94,6 +94,16 @@ func codeRowsL1AVX512(q []float32, base []byte, stride int, ids []uint32, out []
 //go:noescape
 func codeRowsL1AVX2(q []float32, base []byte, stride int, ids []uint32, out []float32, ahead int)
 
+// nibbleRowsAVX512 scores four rows of codes of four bits at a time, one accumulator each, exactly. len(q) is a multiple of 128. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
+//
+//go:noescape
+func nibbleRowsAVX512(q []int8, base []byte, stride int, ids []uint32, bias int32, mul float32, add float32, weight float32, out []float32, ahead int)
+
+// nibbleRowsAVX2 scores four rows of codes of four bits at a time, one accumulator each, exactly. len(q) is a multiple of 128. At least four ids. Needs AVX2 and FMA.
+//
+//go:noescape
+func nibbleRowsAVX2(q []int8, base []byte, stride int, ids []uint32, bias int32, mul float32, add float32, weight float32, out []float32, ahead int)
+
 // plane1RowsAVX512 scores four rows of 1 planes at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs AVX-512 F, BW, VL, VBMI, VNNI and VPOPCNTDQ, and GFNI.
 //
 //go:noescape

@@ -32,6 +32,8 @@ func main() {
 	codeRowsL1(avx512{})
 	codeRowsL1(avx2{tailMask})
 	planeData()
+	nibbleRows(avx512{})
+	nibbleRows(avx2{})
 	for _, bits := range []int{1, 2, 4} {
 		planeRows(avx512{}, bits)
 		groupedPlaneRows(avx2{tailMask}, bits)

@@ -214,17 +214,9 @@ func codeRows(s isa, fused bool) {
 	Doc(fmt.Sprintf("%s scores four code rows at a time, one accumulator each, exactly. len(q) is a multiple of 64. At least four ids. Needs %s.", name, s.needs()))
 	Pragma("noescape")
 	b := newBatch()
-	var bias, mul, add, weight, most VecVirtual
+	var f codeFactors
 	if fused {
-		bias, mul, add, weight = XMM(), XMM(), XMM(), XMM()
-		MOVL(param(Param("bias")), b.tmp.(GPVirtual).As32())
-		VMOVD(b.tmp.(GPVirtual).As32(), bias)
-		VPBROADCASTD(bias, bias)
-		VBROADCASTSS(param(Param("mul")), mul)
-		VBROADCASTSS(param(Param("add")), add)
-		VBROADCASTSS(param(Param("weight")), weight)
-		most = XMM()
-		VBROADCASTSS(mostDistance, most)
+		f = loadCodeFactors(b)
 	}
 	whole := GP64()
 	MOVQ(b.params["dim"], whole)
@@ -243,15 +235,30 @@ func codeRows(s isa, fused bool) {
 		JL(LabelRef("line"))
 		sums := s.sum4Int(acc).AsX()
 		if fused {
-			finish(b, sums, bias, mul, add, weight, most)
+			f.finish(b, sums)
 		}
 		b.store(sums.(VecVirtual))
 	})
 }
 
+// codeFactors are the factors of a query, four times each.
+type codeFactors struct{ bias, mul, add, weight, most VecVirtual }
+
+func loadCodeFactors(b *batch) codeFactors {
+	f := codeFactors{XMM(), XMM(), XMM(), XMM(), XMM()}
+	MOVL(param(Param("bias")), b.tmp.(GPVirtual).As32())
+	VMOVD(b.tmp.(GPVirtual).As32(), f.bias)
+	VPBROADCASTD(f.bias, f.bias)
+	VBROADCASTSS(param(Param("mul")), f.mul)
+	VBROADCASTSS(param(Param("add")), f.add)
+	VBROADCASTSS(param(Param("weight")), f.weight)
+	VBROADCASTSS(mostDistance, f.most)
+	return f
+}
+
 // finish turns four integer sums into distances, see CodeDistances.
-func finish(b *batch, sums, bias, mul, add, weight, most Register) {
-	VPSUBD(bias, sums, sums)
+func (f codeFactors) finish(b *batch, sums Register) {
+	VPSUBD(f.bias, sums, sums)
 	VCVTDQ2PS(sums, sums)
 	low, high, scale, norm := XMM(), XMM(), XMM(), XMM()
 	MOVQ(b.params["stride"], b.tmp)
@@ -262,10 +269,10 @@ func finish(b *batch, sums, bias, mul, add, weight, most Register) {
 	VMOVHPS(factors(3), high, high)
 	VSHUFPS(U8(0x88), high, low, scale)
 	VSHUFPS(U8(0xdd), high, low, norm)
-	VMULPS(mul, scale, scale)
+	VMULPS(f.mul, scale, scale)
 	VMULPS(scale, sums, sums)
-	VMULPS(weight, norm, norm)
-	VADDPS(add, norm, norm)
+	VMULPS(f.weight, norm, norm)
+	VADDPS(f.add, norm, norm)
 	VADDPS(norm, sums, sums)
-	VMINPS(most, sums, sums) // the second source, most, wins over NaN
+	VMINPS(f.most, sums, sums) // the second source, most, wins over NaN
 }
