@@ -20,6 +20,9 @@ const (
 	codesRotated4 codeKind = 4
 	codesRotated2 codeKind = 5
 	codesRotated1 codeKind = 6
+	codesNibbles4 codeKind = 7 // rotated, two to a byte
+
+	lastKind = codesNibbles4
 )
 
 // bits returns the bits of a component, 0 for no codes.
@@ -27,7 +30,7 @@ func (k codeKind) bits() int {
 	switch k {
 	case codesNone:
 		return 0
-	case codesRotated4:
+	case codesRotated4, codesNibbles4:
 		return 4
 	case codesRotated2:
 		return 2
@@ -41,11 +44,21 @@ func (k codeKind) bits() int {
 func (k codeKind) rotated() bool { return k == codesRotated8 || k >= codesRotated4 }
 
 // From fourBitDim dimensions on 4 bits a component and a rescoring of the few best find as much as 8 bits in fewer cache
-// lines; below, a code is two lines anyway. From fewBitsDim on two bits or one do when memory is short.
+// lines; below, they are for when memory is short. From fewBitsDim on two bits or one do then, too. Up to nibbleDim dimensions
+// 4 bits are one cache line if two of them lie in a byte, and two lines as planes.
 const (
 	fourBitDim = 192
 	fewBitsDim = 192
+	nibbleDim  = 108
 )
+
+// fourBits returns the kind of codes of 4 bits.
+func (c *Config) fourBits() codeKind {
+	if c.Dim <= nibbleDim {
+		return codesNibbles4
+	}
+	return codesRotated4
+}
 
 // kinds returns the kinds of codes that the configuration allows, the one to have where memory allows it first.
 func (c *Config) kinds() []codeKind {
@@ -61,13 +74,13 @@ func (c *Config) kinds() []codeKind {
 	case c.Codes.Kind == CodesTurbo && c.Codes.Bits == 2:
 		return []codeKind{codesRotated2}
 	case c.Codes.Kind == CodesTurbo:
-		return []codeKind{codesRotated4}
+		return []codeKind{c.fourBits()}
 	}
 	var kinds []codeKind
 	if c.Dim < fourBitDim {
 		kinds = append(kinds, codesRotated8)
 	}
-	kinds = append(kinds, codesRotated4)
+	kinds = append(kinds, c.fourBits())
 	if c.Dim >= fewBitsDim {
 		kinds = append(kinds, codesRotated2, codesRotated1)
 	}
@@ -102,7 +115,7 @@ func newCodebook(c *Config, kind codeKind, quantile float32, centre []float32) *
 func codeParams(c *Config, kind codeKind, quantile float32, centre []float32) quant.Params {
 	return quant.Params{
 		Dim: c.Dim, Metric: c.Metric, Seed: c.Seed, Bits: kind.bits(), Centre: centre,
-		Plain: kind == codesScalar8 || kind == codesPlain8, Quantile: quantile,
+		Nibbles: kind == codesNibbles4, Plain: kind == codesScalar8 || kind == codesPlain8, Quantile: quantile,
 	}
 }
 

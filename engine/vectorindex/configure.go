@@ -111,7 +111,7 @@ func (ix *Index) retarget(s *sources) {
 // keepPoorer goes on with the codes that most rows of segments have where richer ones seem to fit: other indexes have no
 // memory yet when one is opened. retarget finds out later.
 func (ix *Index) keepPoorer(segments []*segment) {
-	kinds, rows := ix.conf().kinds(), make([]int, codesRotated1+1)
+	kinds, rows := ix.conf().kinds(), make([]int, lastKind+1)
 	most := ix.target.Load().kind
 	for _, sg := range segments {
 		if rows[sg.book.kind] += sg.rows; rows[sg.book.kind] > rows[most] {

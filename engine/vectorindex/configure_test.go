@@ -170,6 +170,30 @@ func TestBudgetChoosesCodesAndPlacement(t *testing.T) {
 	}
 }
 
+// Codes of rows too short for planes get half as long, too.
+func TestBudgetHalvesShortCodes(t *testing.T) {
+	const rows = 2000
+	const rest = 4 + 4*(2*16+4) // of a row beside its code, see rowBytes
+	for kind, room := range map[codeKind]int64{codesRotated8: 1 << 30, codesNibbles4: rows * (64 + rest) * 105 / 100} {
+		w := wide(t, func(o *Options) {
+			o.Dim, o.Budget, o.SpillDir = 100, budgetWithRoom(room), t.TempDir()
+		})
+		w.add(rows)
+		w.rest()
+		require.Equal(t, []codeKind{kind}, w.kindsOfCodes())
+		require.Equal(t, placed{true, true}, w.ix.current.segments[0].inRAM)
+		w.wantRecall("within memory", 0.95, Request{})
+		w.wantComplete()
+		w.reopen()
+		require.Equal(t, []codeKind{kind}, w.kindsOfCodes())
+		w.wantRecall("opened again", 0.95, Request{})
+	}
+	w := wide(t, func(o *Options) { o.Dim, o.Codes = nibbleDim+1, CodeConfig{Kind: CodesTurbo} })
+	w.add(rows)
+	w.rest()
+	require.Equal(t, []codeKind{codesRotated4}, w.kindsOfCodes(), "two lines anyway")
+}
+
 func TestApproximateAndRows(t *testing.T) {
 	w := wide(t, nil)
 	w.add(1500)

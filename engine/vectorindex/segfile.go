@@ -164,7 +164,7 @@ func (h *segmentHead) validate() error {
 	if c := h.section(sectionCentre); c.len != 0 && c.len != 4*int64(h.dim) {
 		return errSection
 	}
-	if h.codes > codesRotated1 || (h.codes == codesNone) != (h.stride == 0) || h.section(sectionCodes).len != rows*int64(h.stride) || h.stride%64 != 0 {
+	if h.codes > lastKind || (h.codes == codesNone) != (h.stride == 0) || h.section(sectionCodes).len != rows*int64(h.stride) || h.stride%64 != 0 {
 		return errSection
 	}
 	if c := h.section(sectionCells); c.len != 0 && (h.stride == 0 || c.aux == 0 || int64(c.aux) > rows || c.len != cellsBytes(int64(c.aux), int64(h.stride))) {

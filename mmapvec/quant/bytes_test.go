@@ -280,6 +280,8 @@ func TestValidate(t *testing.T) {
 		"unknown metric":                        {Dim: 4, Metric: 9},
 		"3 bits":                                {Dim: 4, Bits: 3},
 		"plain codes have 8 bits, not 4":        {Dim: 4, Bits: 4, Plain: true},
+		"nibbles have 4 bits, not 8":            {Dim: 4, Nibbles: true},
+		"codes for l1 are no nibbles":           {Dim: 4, Bits: 4, Nibbles: true, Metric: distance.L1},
 		"plain codes have 8 bits, not 1":        {Dim: 4, Bits: 1, Metric: distance.L1},
 		"codes for l1 have no centre":           {Dim: 4, Metric: distance.L1, Centre: make([]float32, 4)},
 		"the centre has 3 floats, not 4":        {Dim: 4, Centre: make([]float32, 3)},
@@ -293,7 +295,7 @@ func TestValidate(t *testing.T) {
 		require.ErrorContains(t, bad.Validate(), message)
 		require.Panics(t, func() { New(bad) })
 	}
-	for _, z := range []Quantizer{New(Params{Dim: 4}), New(Params{Dim: 4, Bits: 4}), New(Params{Dim: 4, Metric: distance.L1})} {
+	for _, z := range []Quantizer{New(Params{Dim: 4}), New(Params{Dim: 4, Bits: 4}), New(Params{Dim: 4, Bits: 4, Nibbles: true}), New(Params{Dim: 4, Metric: distance.L1})} {
 		require.Panics(t, func() { z.Encode(make([]byte, 64), make([]float32, 5)) })
 		require.Panics(t, func() { z.Encode(make([]byte, 63), make([]float32, 4)) })
 		require.Panics(t, func() { z.NewQuery().Reset(make([]float32, 5)) })

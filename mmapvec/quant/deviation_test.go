@@ -68,9 +68,9 @@ func exactly(m distance.Metric, a, b []float32) (sum float64) {
 func TestEstimatesVaryAsStated(t *testing.T) {
 	for _, dim := range []int{16, 100, 127, 768} {
 		for _, m := range rotatedMetrics {
-			for _, p := range []Params{{Bits: 8}, {Bits: 4}, {Bits: 2}, {Bits: 1}, {Plain: true}} {
+			for _, p := range []Params{{Bits: 8}, {Bits: 4}, {Bits: 4, Nibbles: true}, {Bits: 2}, {Bits: 1}, {Plain: true}} {
 				p.Dim, p.Metric, p.Seed = dim, m, 5
-				t.Run(fmt.Sprintf("%v dim=%d bits=%d plain=%v", m, dim, p.Bits, p.Plain), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%v dim=%d bits=%d nibbles=%v plain=%v", m, dim, p.Bits, p.Nibbles, p.Plain), func(t *testing.T) {
 					testDeviation(t, p)
 				})
 			}

@@ -82,7 +82,7 @@ func FuzzCodesFromDisk(f *testing.F) {
 	f.Add([]byte("\xff\xff\xff\xff\xff\xff\xff"), uint16(400))
 	f.Fuzz(func(t *testing.T, data []byte, d uint16) {
 		dim := int(d)%500 + 1
-		for _, p := range []Params{{Metric: distance.L1}, {}, {Bits: 4}, {Bits: 2}, {Bits: 1}, {Plain: true, Quantile: 0.5}} {
+		for _, p := range []Params{{Metric: distance.L1}, {}, {Bits: 4}, {Bits: 4, Nibbles: true}, {Bits: 2}, {Bits: 1}, {Plain: true, Quantile: 0.5}} {
 			for _, m := range rotatedMetrics {
 				p.Dim, p.Seed = dim, 1
 				if p.Metric != distance.L1 {

@@ -211,17 +211,8 @@ func (q *planeQuery) putWords(w int, a, b, c, d uint64) (sum int) {
 
 // setDeviations sets how far the bound of the first pass lies below the estimate, and the deviations of whole rows.
 func (q *planeQuery) setDeviations() {
-	q.perRow = q.deviations(q.tan2, q.z.bits)
-	q.bound.Deviations = saturate(firstPassDeviations * q.deviations(q.tan2Of4, 1))
-}
-
-// deviations is the deviation of a distance in units of that of the row's code of so many bits. To the error of the row,
-// upright on it, comes that of the query, upright on the query, at the angle of tan2; the angle of the row's code is not
-// known, but close to that of a row of normally distributed coordinates.
-func (q *planeQuery) deviations(tan2 float64, bits int) float64 {
-	_, share := optimalStep(bits)
-	rowTan2 := share / (1 - share)
-	return -float64(q.z.frame.factor()) * q.length * math.Sqrt(1+tan2*(1+1/rowTan2))
+	q.perRow = q.z.deviations(q.length, q.tan2, q.z.bits)
+	q.bound.Deviations = saturate(firstPassDeviations * q.z.deviations(q.length, q.tan2Of4, 1))
 }
 
 // measure finds the length of a query that was a code.

@@ -189,7 +189,7 @@ func TestPlanesOfDegenerateRows(t *testing.T) {
 		oneHot[dim-1] = -3
 		finite := [][]float32{constant(0), constant(1), constant(-7), oneHot, constant(1e-20), constant(1e15), constant(2)}
 		extreme := [][]float32{constant(1e-44), constant(3e38), constant(-3e38), constant(nan), constant(inf), constant(-inf)}
-		for _, p := range []Params{{Bits: 8}, {Bits: 4}, {Bits: 2}, {Bits: 1}, {Plain: true}, {Plain: true, Quantile: 0.9}} {
+		for _, p := range []Params{{Bits: 8}, {Bits: 4}, {Bits: 4, Nibbles: true}, {Bits: 2}, {Bits: 1}, {Plain: true}, {Plain: true, Quantile: 0.9}} {
 			for _, m := range rotatedMetrics {
 				for _, centre := range [][]float32{nil, constant(2), constant(-3e38)} {
 					p.Dim, p.Metric, p.Seed, p.Centre = dim, m, 1, centre
