@@ -23,6 +23,8 @@ type SearchTotals struct {
 	Plans     map[Plan]uint64 // searches by plan
 	Failed    uint64          // searches that returned an error after they began
 	Fallbacks uint64          // walks that found too few and were followed by a scan
+	Matches   uint64          // of filters
+	Sources   uint64          // segments and parts searched
 	Visited   uint64          // nodes seen by walks
 	Hops      uint64          // nodes expanded by walks
 	Distances uint64          // computed on codes
@@ -30,10 +32,11 @@ type SearchTotals struct {
 	Rescored  uint64          // exact distances of candidates
 	RowsRead  uint64
 	Coded     uint64 // bytes of codes
-	BytesRead uint64 // bytes of rows read from files
+	RowsCold  uint64 // of the candidates' rows, those read from files
+	BytesRead uint64 // bytes of these
 	Evaluated uint64 // payloads read for conditions without an index
 
-	Filter, Walk, Rescore, Fetch time.Duration
+	Filter, Index, Walk, Rescore, Fetch time.Duration
 }
 
 // searchCounter adds up what searches did. It is safe for concurrent use.
@@ -57,6 +60,8 @@ func (sc *searchCounter) add(s *SearchStats, err error) {
 	if s.Fallback {
 		t.Fallbacks++
 	}
+	t.Matches += uint64(s.Matches)
+	t.Sources += uint64(s.Sources)
 	t.Visited += uint64(s.Visited)
 	t.Hops += uint64(s.Hops)
 	t.Distances += uint64(s.Distances)
@@ -64,9 +69,11 @@ func (sc *searchCounter) add(s *SearchStats, err error) {
 	t.Rescored += uint64(s.Rescored)
 	t.RowsRead += uint64(s.RowsRead)
 	t.Coded += uint64(s.Coded)
+	t.RowsCold += uint64(s.RowsCold)
 	t.BytesRead += uint64(s.BytesRead)
 	t.Evaluated += uint64(s.Evaluated)
 	t.Filter += s.Filter
+	t.Index += s.Index
 	t.Walk += s.Walk
 	t.Rescore += s.Rescore
 	t.Fetch += s.Fetch

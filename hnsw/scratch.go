@@ -17,6 +17,7 @@ type Stats struct {
 	Visited   int  // nodes whose lists or distances were looked at, upper levels included
 	Hops      int  // nodes whose neighbours were scored
 	Distances int  // distances asked of the scorer, nodes that were sifted out included
+	Sifted    int  // nodes of these that a Sifter dropped by a part of their data
 	Exhausted bool // MaxVisits ended the search
 }
 
@@ -246,6 +247,7 @@ func (s *Scratch) sift(sf Sifter, lo, hi int, worst uint64) (ids []uint32, bound
 		return ids, bound
 	}
 	n := sf.Sift(ids, s.kept, bound)
+	s.Stats.Sifted += len(ids) - n
 	return s.kept[:n], anyDistance
 }
 

@@ -92,6 +92,7 @@ func (g *links) descend(q Scorer, entry uint32, top, bottom int, s *Scratch) uin
 			ids, bound := s.ids[:n], keyDistance(best)
 			if sifter != nil {
 				ids, bound = s.kept[:sifter.Sift(ids, s.kept, bound)], anyDistance
+				s.Stats.Sifted += n - len(ids)
 			}
 			q.Distances(ids, s.out[:len(ids)], bound)
 			for i, v := range ids {

@@ -88,10 +88,11 @@ func TestScratchSurvivesAPanic(t *testing.T) {
 // sifted is a Scorer that leaves nodes out by their exact distances, and refuses to score what it left out.
 type sifted struct {
 	Scorer
-	t     *testing.T
-	last  []uint32 // kept by the last Sift
-	calls int
-	out   []float32
+	t       *testing.T
+	last    []uint32 // kept by the last Sift
+	calls   int
+	dropped int
+	out     []float32
 }
 
 func (s *sifted) Sift(ids, kept []uint32, bound float32) (n int) {
@@ -107,6 +108,7 @@ func (s *sifted) Sift(ids, kept []uint32, bound float32) (n int) {
 		}
 	}
 	s.last = slices.Clone(kept[:n])
+	s.dropped += len(ids) - n
 	return n
 }
 
@@ -132,6 +134,7 @@ func TestSiftedWalks(t *testing.T) {
 			stats := s.Stats
 			sq := &sifted{Scorer: q, t: t}
 			require.Equal(t, want, g.Search(sq, o, s))
+			stats.Sifted = sq.dropped
 			require.Equal(t, stats, s.Stats)
 			if left, ok := s.Left(); ok {
 				want = slices.Clone(g.Resume(sq, o, left, s))

@@ -137,7 +137,7 @@ func (sc *scratch) placeCells(sg *segment) {
 		k := min(scanBatch, n-from)
 		sc.codes.query.Distances(c.codes[from*stride:(from+k)*stride], sc.iota[:k], cs.mean[from:], farthest)
 	}
-	sc.count(n, stride)
+	sc.count(n, 0, sc.codes.book)
 	cs.order = c.place(sc.v.ix.o.Metric, cs.mean, cs.variance, slices.Grow(cs.order[:0], n))
 }
 
@@ -187,7 +187,7 @@ func (sc *scratch) learnFactor(sg *segment) {
 			cs.factor.add(sc.out[i], cs.mean[cell], cs.variance[cell])
 		}
 	}
-	sc.count(rows, c.book.stride)
+	sc.count(rows, 0, c.book)
 }
 
 // gather adds the matches among the ords from to to-1 to the batch and scores full batches.
@@ -237,7 +237,7 @@ func (sc *scratch) scoreGathered(c coded) {
 			cs.since = append(cs.since, d)
 		}
 	}
-	sc.count(n, c.book.stride)
+	sc.count(n, 0, c.book)
 	sc.stats.Scanned += n
 	cs.scored, cs.gathered = cs.scored+n, 0
 }

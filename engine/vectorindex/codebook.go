@@ -95,6 +95,7 @@ type codebook struct {
 	centre    []float32       // subtracted before the rotation; nil: nothing
 	quantizer quant.Quantizer // nil: codesNone
 	stride    int             // bytes of a code
+	first     int             // bytes of a code that every query reads
 	ahead     int             // cache lines of a code that walks ask for ahead of time, 0: too many
 }
 
@@ -106,7 +107,8 @@ func newCodebook(c *Config, kind codeKind, quantile float32, centre []float32) *
 	}
 	b.quantizer = quant.New(codeParams(c, kind, quantile, centre))
 	b.stride = b.quantizer.Stride()
-	if lines := b.quantizer.First() / 64; lines <= prefetchLines {
+	b.first = b.quantizer.First()
+	if lines := b.first / 64; lines <= prefetchLines {
 		b.ahead = lines
 	}
 	return b

@@ -59,6 +59,7 @@ func TestWhatASearchTakes(t *testing.T) {
 				sum.Distances += s.Distances
 				sum.Hops += s.Hops
 				sum.RowsRead += s.RowsRead
+				sum.Coded += s.Coded
 				for _, g := range got {
 					for _, id := range truth.Of(i) {
 						if uint32(id) == g.Slot {
@@ -74,6 +75,12 @@ func TestWhatASearchTakes(t *testing.T) {
 			require.LessOrEqual(t, mean(sum.Distances), c.distances)
 			require.LessOrEqual(t, mean(sum.Hops), c.hops)
 			require.LessOrEqual(t, mean(sum.RowsRead), c.rowsRead)
+			perCode, book := float64(sum.Coded)/float64(sum.Distances), v.s.codebooks[0]
+			require.GreaterOrEqual(t, perCode, float64(book.first))
+			require.LessOrEqual(t, perCode, float64(book.stride))
+			if book.first < book.stride {
+				require.Less(t, perCode, 0.9*float64(book.stride), "most codes are given up at their first plane")
+			}
 		})
 	}
 }

@@ -60,10 +60,10 @@ func (sc *scratch) mixed() bool {
 	return n > 1
 }
 
-// count counts n distances on codes of stride bytes.
-func (sc *scratch) count(n, stride int) {
+// count counts n distances on codes, of which sifted ended after what is read of all.
+func (sc *scratch) count(n, sifted int, book *codebook) {
 	sc.stats.Distances += n
-	sc.stats.Coded += int64(n) * int64(stride)
+	sc.stats.Coded += int64(n-sifted)*int64(book.stride) + int64(sifted)*int64(book.first)
 }
 
 // scorer gives the distances that walks go by: of codes, or of the rows themselves.

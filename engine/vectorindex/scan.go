@@ -91,7 +91,7 @@ func (sc *scratch) scanRange(c coded, from, to int) error {
 				sc.near.push(Result{c.slots[from+i], d, batch.query.Deviation(batch.codes[i*stride:])})
 			}
 		}
-		sc.count(n, stride)
+		sc.count(n, 0, c.book)
 		sc.stats.Scanned += n
 		if err := sc.proceed(n); err != nil {
 			return err
@@ -122,7 +122,7 @@ func (sc *scratch) scanMatches(c coded, f ordFinder) error {
 				sc.near.push(Result{slot, d, q.Deviation(c.codes[int(sc.ords[i])*c.book.stride:])})
 			}
 		}
-		sc.count(n, c.book.stride)
+		sc.count(n, 0, c.book)
 		sc.stats.Scanned += n
 		if err := sc.proceed(k); err != nil {
 			return err

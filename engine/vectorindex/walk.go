@@ -342,7 +342,7 @@ func (sc *scratch) account(w *walk) {
 	sc.stats.Visited += st.Visited
 	sc.stats.Hops += st.Hops
 	if !sc.r.Rows { // the scorer of rows counts what it reads
-		sc.count(st.Distances, w.book.stride)
+		sc.count(st.Distances, st.Sifted, w.book)
 	}
 	w.gaveUp = w.gaveUp || st.Exhausted
 	if w.scratch.Err != nil {

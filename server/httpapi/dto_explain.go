@@ -15,6 +15,7 @@ type explained struct {
 	Scanned      int         `json:"scanned"`
 	Rescored     int         `json:"rescored"`
 	RowsRead     int         `json:"rows_read"`
+	RowsCold     int         `json:"rows_from_files"`
 	CodeBytes    int64       `json:"code_bytes_read"`
 	RowBytesRead int64       `json:"row_bytes_read"`
 	Seconds      stageTimes  `json:"seconds"`
@@ -31,7 +32,7 @@ type stageTimes struct {
 func explanation(s *engine.SearchStats) explained {
 	return explained{
 		Plan: s.Plan, Fallback: s.Fallback, Matches: s.Matches, Evaluated: s.Evaluated, Sources: s.Sources, Visited: s.Visited, Hops: s.Hops,
-		Distances: s.Distances, Scanned: s.Scanned, Rescored: s.Rescored, RowsRead: s.RowsRead, CodeBytes: s.Coded, RowBytesRead: s.BytesRead,
+		Distances: s.Distances, Scanned: s.Scanned, Rescored: s.Rescored, RowsRead: s.RowsRead, RowsCold: s.RowsCold, CodeBytes: s.Coded, RowBytesRead: s.BytesRead,
 		Seconds: stageTimes{s.Filter.Seconds(), s.Index.Seconds(), s.Walk.Seconds(), s.Rescore.Seconds(), s.Fetch.Seconds()},
 	}
 }

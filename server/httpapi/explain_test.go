@@ -54,7 +54,7 @@ func TestExplain(t *testing.T) {
 	a := f.do(query+"?explain=true", `{"query":`+v[0]+`}`)
 	require.Equal(t, []string{"explain", "result", "status", "time"}, keysOf(t, a.text))
 	require.Equal(t, []string{"code_bytes_read", "distances", "fallback", "filter_matches", "hops", "nodes_visited", "payloads_evaluated", "plan", "rescored",
-		"row_bytes_read", "rows_read", "scanned", "seconds", "segments_searched"}, keysOf(t, member(t, a.text, "explain")))
+		"row_bytes_read", "rows_from_files", "rows_read", "scanned", "seconds", "segments_searched"}, keysOf(t, member(t, a.text, "explain")))
 	require.Equal(t, []string{"fetch", "filter", "index", "rescore", "walk"}, keysOf(t, member(t, member(t, a.text, "explain"), "seconds")))
 	require.Equal(t, f.ok(query, `{"query":`+v[0]+`}`), member(t, a.text, "result"), "the answer is the same")
 
@@ -129,7 +129,8 @@ func TestMetricsOfSearches(t *testing.T) {
 	metrics := f.do("GET /metrics", "").text
 	for _, want := range []string{
 		`isobath_searches_total{plan="exact scan"} 3`, "isobath_search_failures_total 0", "isobath_search_fallbacks_total 0", "isobath_search_nodes_visited_total 0",
-		"isobath_search_hops_total 0", `isobath_search_distances_total{stage="walk"} 0`, `isobath_search_distances_total{stage="scan"} 0`,
+		"isobath_search_filter_matches_total 0", "isobath_search_segments_total 3", "isobath_search_rows_from_files_total 0",
+		`isobath_search_stage_seconds_total{stage="index"} `, "isobath_search_hops_total 0", `isobath_search_distances_total{stage="walk"} 0`, `isobath_search_distances_total{stage="scan"} 0`,
 		`isobath_search_bytes_read_total{kind="codes"} `,
 		`isobath_search_bytes_read_total{kind="rows"} `, "isobath_search_payloads_evaluated_total 0",
 		"# TYPE isobath_search_stage_seconds_total counter", `isobath_search_stage_seconds_total{stage="filter"} `, `isobath_search_stage_seconds_total{stage="walk"} `,

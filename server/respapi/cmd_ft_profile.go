@@ -73,6 +73,7 @@ func writeProfile(w *resp.Writer, res *ftResult, total, parse time.Duration) {
 	p.int("Distance computations", int64(s.Distances))
 	p.int("Candidates rescored", int64(s.Rescored))
 	p.int("Rows read", int64(s.RowsRead))
+	p.int("Rows read from disk", int64(s.RowsCold))
 	p.int("Bytes of codes read", s.Coded)
 	p.int("Bytes of rows read from disk", s.BytesRead)
 	p.int("Documents evaluated", int64(s.Evaluated))

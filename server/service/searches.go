@@ -12,10 +12,13 @@ var (
 	descSearches        = describe("isobath_searches_total", "searches by vector by the plan that was chosen", "plan")
 	descSearchFailures  = describe("isobath_search_failures_total", "searches by vector that ended with an error")
 	descSearchFallbacks = describe("isobath_search_fallbacks_total", "walks that found too few and were followed by a scan")
+	descSearchMatches   = describe("isobath_search_filter_matches_total", "matches of filters, as far as payload indexes tell")
+	descSearchSources   = describe("isobath_search_segments_total", "graphs and parts searched")
 	descSearchVisited   = describe("isobath_search_nodes_visited_total", "nodes seen by walks")
 	descSearchHops      = describe("isobath_search_hops_total", "nodes expanded by walks")
 	descSearchDistances = describe("isobath_search_distances_total", "distances computed on codes, by stage, and on rows", "stage")
 	descSearchRows      = describe("isobath_search_rows_read_total", "rows read")
+	descSearchRowsCold  = describe("isobath_search_rows_from_files_total", "candidates whose rows were not in memory")
 	descSearchBytes     = describe("isobath_search_bytes_read_total", "bytes of codes read, and of rows read from files", "kind")
 	descSearchPayloads  = describe("isobath_search_payloads_evaluated_total", "payloads read for conditions without an index")
 	descSearchSeconds   = describe("isobath_search_stage_seconds_total", "time of searches by stage", "stage")
@@ -31,16 +34,19 @@ func collectSearches(out chan<- prometheus.Metric, t *engine.SearchTotals) {
 	}
 	counter(descSearchFailures, float64(t.Failed))
 	counter(descSearchFallbacks, float64(t.Fallbacks))
+	counter(descSearchMatches, float64(t.Matches))
+	counter(descSearchSources, float64(t.Sources))
 	counter(descSearchVisited, float64(t.Visited))
 	counter(descSearchHops, float64(t.Hops))
 	counter(descSearchDistances, float64(t.Distances-t.Scanned), "walk")
 	counter(descSearchDistances, float64(t.Scanned), "scan")
 	counter(descSearchDistances, float64(t.Rescored), "rescore")
 	counter(descSearchRows, float64(t.RowsRead))
+	counter(descSearchRowsCold, float64(t.RowsCold))
 	counter(descSearchBytes, float64(t.Coded), "codes")
 	counter(descSearchBytes, float64(t.BytesRead), "rows")
 	counter(descSearchPayloads, float64(t.Evaluated))
-	for stage, took := range map[string]time.Duration{"filter": t.Filter, "walk": t.Walk, "rescore": t.Rescore, "fetch": t.Fetch} {
+	for stage, took := range map[string]time.Duration{"filter": t.Filter, "index": t.Index, "walk": t.Walk, "rescore": t.Rescore, "fetch": t.Fetch} {
 		counter(descSearchSeconds, took.Seconds(), stage)
 	}
 }
