@@ -293,7 +293,7 @@ func (sc *scratch) stride() (n int) {
 // wider it is, the fewer bits tell what is near, and the more the caller wants rescored (ADR 0020).
 func (sc *scratch) filteredOptions() hnsw.SearchOptions {
 	ef := sc.r.Ef + sc.r.Ef/2 // part of the width goes to nodes that are refused
-	more := sc.r.Ef / 4
+	more := sc.r.Ef / 3
 	for _, b := range sc.v.s.codebooks {
 		if b.kind.bits() <= 2 && b.kind != codesNone {
 			more = sc.r.Ef / 2
