@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/isobath/isobath/engine/slots"
 	"github.com/isobath/isobath/engine/vectorindex"
 	"github.com/isobath/isobath/filter"
 )
@@ -103,6 +104,8 @@ type search struct {
 	req     SearchRequest
 	res     *SearchResult
 	vectors *roaring.Bitmap // slots of points that have the vector
+	table   *slots.Table    // of v
+	seq     uint64          // of v
 
 	// kept
 	query   []float32 // as it is compared
@@ -119,13 +122,13 @@ type search struct {
 // reusable holds searches that have ended.
 var reusable = sync.Pool{New: func() any {
 	s := &search{}
-	s.visible = func(slot uint32) bool { return s.v.c.slots.Visible(slot, s.v.seq) }
-	s.hasVector = func(slot uint32) bool { return s.visible(slot) && s.vectors.Contains(slot) }
-	s.allVisible = func() bool { return s.v.c.slots.LastBirth() <= s.v.seq }
-	s.approach = func(slot uint32) { s.v.c.slots.Approach(slot) }
+	s.visible = func(slot uint32) bool { return s.table.Visible(slot, s.seq) }
+	s.hasVector = func(slot uint32) bool { return s.table.Visible(slot, s.seq) && s.vectors.Contains(slot) }
+	s.allVisible = func() bool { return s.table.LastBirth() <= s.seq }
+	s.approach = func(slot uint32) { s.table.Approach(slot) }
 	s.before = func(a, b uint32) bool {
-		x, _ := s.v.c.slots.Get(a)
-		y, _ := s.v.c.slots.Get(b)
+		x, _ := s.table.Get(a)
+		y, _ := s.table.Get(b)
 		return x.ID.Compare(y.ID) < 0
 	}
 	return s
@@ -133,7 +136,7 @@ var reusable = sync.Pool{New: func() any {
 
 func (s *search) begin(v *view, r *pointReader, req SearchRequest) {
 	s.v, s.r, s.req, s.res = v, r, req, &SearchResult{}
-	s.vectors = v.filter.Has(req.Vector)
+	s.vectors, s.table, s.seq = v.filter.Has(req.Vector), v.c.slots, v.seq
 	s.query = v.schema.Vectors[req.Vector].stored(append(s.query[:0], req.Query...))
 }
 
@@ -142,7 +145,7 @@ const keptHits = 4096
 
 // end drops what must not be kept alive.
 func (s *search) end() {
-	s.v, s.r, s.req, s.res, s.vectors = nil, nil, SearchRequest{}, nil, nil
+	s.v, s.r, s.req, s.res, s.vectors, s.table = nil, nil, SearchRequest{}, nil, nil, nil
 	if cap(s.results) > keptHits {
 		s.results = nil
 	}
@@ -250,13 +253,12 @@ func (s *search) index(ctx context.Context, matches *vectorindex.Matches, k int)
 	if err != nil {
 		return nil, fmt.Errorf("engine: search: %w", err)
 	}
-	table := s.v.c.slots
 	for _, r := range results {
-		table.ApproachRow(r.Slot)
+		s.table.ApproachRow(r.Slot)
 	}
 	s.hits = s.hits[:0]
 	for _, r := range results {
-		row, ok := table.Get(r.Slot)
+		row, ok := s.table.Get(r.Slot)
 		if !ok {
 			return nil, errors.Join(fmt.Errorf("engine: search: slot %d has no point", r.Slot), s.v.sound())
 		}

@@ -148,12 +148,11 @@ func (w *filtered) run() []Candidate {
 				}
 			}
 		}
-		if hi >= w.limit || w.hopeless(hi) {
-			s.Stats.Exhausted = true
-			hi = end
+		s.Stats.Exhausted = hi >= w.limit || w.hopeless(hi)
+		lo, hi = hi, end
+		if s.Stats.Exhausted { // what was gathered is not scored any more
 			break
 		}
-		lo, hi = hi, end
 	}
 	s.Stats.Hops += w.hops - hops
 	s.Stats.Distances += lo - first

@@ -49,8 +49,9 @@ type Prefetcher interface{ Prefetch(ids []uint32) }
 
 // Sifter is a Scorer that can tell by a part of a node's data that it is hardly nearer than a bound.
 type Sifter interface {
-	// Sift writes to kept those of ids that may be nearer than bound, in their order, and returns how many they are. The
-	// walk does something else before it asks for their distances, with a bound of +Inf: time to load the rest of the data.
+	// Sift writes to kept those of ids that may be nearer than bound, in their order, and returns how many they are. Their
+	// distances are asked for next, if any are kept, with a bound of +Inf; on level 0 the walk does something else before: time to
+	// load the rest of the data.
 	Sift(ids, kept []uint32, bound float32) int
 }
 

@@ -94,6 +94,9 @@ func (g *links) descend(q Scorer, entry uint32, top, bottom int, s *Scratch) uin
 				ids, bound = s.kept[:sifter.Sift(ids, s.kept, bound)], anyDistance
 				s.Stats.Sifted += n - len(ids)
 			}
+			if len(ids) == 0 {
+				break
+			}
 			q.Distances(ids, s.out[:len(ids)], bound)
 			for i, v := range ids {
 				best = min(best, key(s.out[i], v))

@@ -92,11 +92,13 @@ type sifted struct {
 	last    []uint32 // kept by the last Sift
 	calls   int
 	dropped int
+	asked   [][]uint32 // of every Sift
 	out     []float32
 }
 
 func (s *sifted) Sift(ids, kept []uint32, bound float32) (n int) {
 	s.calls++
+	s.asked = append(s.asked, slices.Clone(ids))
 	require.Less(s.t, bound, anyDistance)
 	require.NotEmpty(s.t, ids)
 	s.out = slices.Grow(s.out[:0], len(ids))[:len(ids)]
@@ -107,7 +109,9 @@ func (s *sifted) Sift(ids, kept []uint32, bound float32) (n int) {
 			n++
 		}
 	}
-	s.last = slices.Clone(kept[:n])
+	if s.last = nil; n > 0 { // nothing is asked of none
+		s.last = slices.Clone(kept[:n])
+	}
 	s.dropped += len(ids) - n
 	return n
 }
@@ -126,8 +130,8 @@ func TestSiftedWalks(t *testing.T) {
 	base, queries := clustered(9, 5020, 16, 100, 0.5).split(20)
 	g := build(t, base, Params{EfConstruction: 60, Seed: 5}, 1)
 	s := NewScratch()
-	for _, o := range []SearchOptions{{Ef: 30}, {Ef: 30, Pause: 10}, {Ef: 30, Want: 20, Bits: some(1, base.len(), 0.3)}} {
-		calls := 0
+	for _, o := range []SearchOptions{{Ef: 30}, {Ef: 30, Pause: 10}, {Ef: 30, Want: 20, Bits: some(1, base.len(), 0.3)}, {Ef: 30, Want: 20, Bits: some(1, base.len(), 0.3), MaxVisits: 300}} {
+		calls, upper := 0, 0
 		for i := range queries.len() {
 			q := base.query(queries.row(uint32(i)))
 			want := slices.Clone(g.Search(q, o, s))
@@ -142,7 +146,13 @@ func TestSiftedWalks(t *testing.T) {
 				require.Equal(t, want, g.Resume(q, o, left, s))
 			}
 			calls += sq.calls
+			for _, ids := range sq.asked {
+				if !slices.ContainsFunc(ids, func(id uint32) bool { return g.level(id) == 0 }) {
+					upper++
+				}
+			}
 		}
 		require.Greater(t, calls, queries.len())
+		require.GreaterOrEqual(t, upper, queries.len(), "upper levels")
 	}
 }

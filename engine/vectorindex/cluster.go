@@ -2,18 +2,15 @@ package vectorindex
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/isobath/isobath/internal/mmap"
 	"github.com/isobath/isobath/internal/nice"
 	"github.com/isobath/isobath/mmapvec"
 	"github.com/isobath/isobath/mmapvec/distance"
-	"github.com/isobath/isobath/mmapvec/quant"
 )
 
 const (
@@ -198,83 +195,6 @@ func (cl *clustering) load(ords []uint32) ([]float32, error) {
 	return rows, err
 }
 
-// lloyd returns k centres of rows, one at least, and which of them each row is nearest to.
-func (cl *clustering) lloyd(rows []float32, k int) (centres []float32, own []uint32) {
-	dim, n := cl.dim, len(rows)/cl.dim
-	k = min(max(k, 1), n)
-	length := cl.length(rows)
-	centres = make([]float32, 0, k*dim)
-	ids := upTo(k)
-	for i := range k {
-		at := i * n / k
-		centres = append(centres, rows[at*dim:(at+1)*dim]...)
-		stretch(centres[i*dim:], length)
-	}
-	own = make([]uint32, n)
-	out, counts := make([]float32, k), make([]int, k)
-	for round := 0; ; round++ {
-		for i := range n {
-			distance.RowsF32(cl.ix.o.Metric, rows[i*dim:(i+1)*dim], bytesOf(centres), 4*dim, ids, out)
-			own[i] = uint32(argmin(out))
-		}
-		if round == lloydRounds {
-			return centres, own
-		}
-		clear(counts)
-		sums := make([]float32, k*dim)
-		for i, c := range own {
-			counts[c]++
-			for j, x := range rows[i*dim : (i+1)*dim] {
-				sums[int(c)*dim+j] += x
-			}
-		}
-		for c, count := range counts {
-			if mean := sums[c*dim : (c+1)*dim]; count > 0 {
-				for j := range mean {
-					mean[j] /= float32(count)
-				}
-				stretch(mean, length)
-				copy(centres[c*dim:], mean)
-			}
-		}
-	}
-}
-
-// length is that of the centres of rows, 0 for any: where the metric goes by products all have the mean length of the rows, or
-// long ones would attract every row.
-func (cl *clustering) length(rows []float32) float64 {
-	if cl.ix.o.Metric != distance.Dot {
-		return 0
-	}
-	sum, n := 0.0, len(rows)/cl.dim
-	for i := range n {
-		row := rows[i*cl.dim : (i+1)*cl.dim]
-		sum += math.Sqrt(float64(distance.DotF32(row, row)))
-	}
-	return sum / float64(n)
-}
-
-// stretch gives a vector that length, unless it has none or one of the two is infinite.
-func stretch(v []float32, length float64) {
-	by := length / math.Sqrt(float64(distance.DotF32(v, v)))
-	if !(by > 0 && by <= math.MaxFloat32) {
-		return
-	}
-	for i := range v {
-		v[i] = float32(float64(v[i]) * by)
-	}
-}
-
-// argmin returns the index of the least value.
-func argmin(values []float32) (at int) {
-	for i, v := range values {
-		if v < values[at] {
-			at = i
-		}
-	}
-	return at
-}
-
 // encode appends the codes of centres.
 func (cl *clustering) encode(codes []byte, centres []float32) []byte {
 	stride := cl.in.book.stride
@@ -354,86 +274,6 @@ func finite32(x float64) float32 {
 		return 0
 	}
 	return float32(min(max(x, -math.MaxFloat32), math.MaxFloat32))
-}
-
-// assign finds the cells of the next ords.
-func (cl *clustering) assign() error {
-	if cl.own == nil {
-		cl.own = make([]uint32, cl.in.rows)
-	}
-	end := min(cl.owned+assignedRows, cl.in.rows)
-	var next atomic.Int64
-	next.Store(int64(cl.owned))
-	var wg sync.WaitGroup
-	errs := make([]error, cl.ix.o.Parallelism)
-	for i := range errs {
-		nice.Go(&wg, func() {
-			errs[i] = mmap.Guard("cells", func() error { // codes of a merge may be a file
-				a := cl.newAssigner(max(cl.cells.len(), len(cl.members)))
-				for {
-					to := int(next.Add(assignedOnce))
-					if to-assignedOnce >= end {
-						return nil
-					}
-					for ord := to - assignedOnce; ord < min(to, end); ord++ {
-						cl.own[ord] = a.cell(uint32(ord))
-					}
-				}
-			})
-		})
-	}
-	wg.Wait()
-	cl.owned = end
-	return errors.Join(errs...)
-}
-
-// assigner finds the cells of rows by their codes.
-type assigner struct {
-	*clustering
-	query quant.Query
-	ids   []uint32
-	out   []float32
-}
-
-// newAssigner makes an assigner that compares with n centres at a time.
-func (cl *clustering) newAssigner(n int) *assigner {
-	return &assigner{clustering: cl, query: cl.in.book.quantizer.NewQuery(), ids: upTo(n), out: make([]float32, n)}
-}
-
-// nearest makes the row of ord the query and returns the groups whose centres are nearest to it.
-func (a *assigner) nearest(ord uint32) (groups [nearGroups]int) {
-	stride := a.in.book.stride
-	at := int(ord) * stride
-	a.query.ResetCode(a.in.codes[at : at+stride])
-	out := a.distances(a.groups, 0, len(a.groups)/stride)
-	for i := range groups {
-		groups[i] = argmin(out)
-		out[groups[i]] = farthest
-	}
-	return groups
-}
-
-// distances returns the distances of the query to the centres from to to-1 of codes. Valid until the next call.
-func (a *assigner) distances(codes []byte, from, to int) []float32 {
-	out := a.out[:to-from]
-	a.query.Distances(codes, a.ids[from:to], out, farthest)
-	return out
-}
-
-// cell returns the cell of the row of ord.
-func (a *assigner) cell(ord uint32) (cell uint32) {
-	nearest := farthest
-	for _, g := range a.nearest(ord) {
-		from, to := int(a.first[g]), int(a.first[g+1])
-		if from == to {
-			continue
-		}
-		out := a.distances(a.cells.codes, from, to)
-		if c := argmin(out); out[c] < nearest {
-			cell, nearest = uint32(from+c), out[c]
-		}
-	}
-	return cell
 }
 
 // learnTails learns the tails of the zones from rows, as if they were queries, in the way searches go: by codes.

@@ -44,17 +44,18 @@ func (k codeKind) bits() int {
 func (k codeKind) rotated() bool { return k == codesRotated8 || k >= codesRotated4 }
 
 // From fourBitDim dimensions on 4 bits a component and a rescoring of the few best find as much as 8 bits in fewer cache
-// lines; below, they are for when memory is short. From fewBitsDim on two bits or one do then, too. Up to nibbleDim dimensions
-// 4 bits are one cache line if two of them lie in a byte, and two lines as planes.
+// lines; below, they are for when memory is short. From fewBitsDim on two bits or one do then, too. Above planeDim
+// dimensions 4 bits are two cache lines as planes, and one up to nibbleDim if two of them lie in a byte.
 const (
 	fourBitDim = 192
 	fewBitsDim = 192
+	planeDim   = 64
 	nibbleDim  = 108
 )
 
 // fourBits returns the kind of codes of 4 bits.
 func (c *Config) fourBits() codeKind {
-	if c.Dim <= nibbleDim {
+	if c.Dim > planeDim && c.Dim <= nibbleDim {
 		return codesNibbles4
 	}
 	return codesRotated4

@@ -29,6 +29,7 @@ func TestWhatASearchTakes(t *testing.T) {
 		recall                    float64
 		distances, hops, rowsRead float64 // of a query
 	}{
+		// recall 0.973, 754 distances, 35.6 hops, 13.7 rows; 0.978, 850, 43.2, 27.6; 0.967, 839, 42.8, 40.0
 		{4, 32, 0.965, 790, 38, 15},
 		{2, 40, 0.97, 890, 45, 30},
 		{1, 40, 0.96, 880, 45, 44},
@@ -36,7 +37,7 @@ func TestWhatASearchTakes(t *testing.T) {
 		t.Run(fmt.Sprint(c.bits, " bits"), func(t *testing.T) {
 			w := newWorld(t, func(o *Options) {
 				o.Dim, o.Metric, o.M, o.EfConstruct, o.SealRows = dim, set.Metric.Kernel(), 16, 100, rows
-				o.Codes = CodeConfig{Kind: CodesTurbo, Bits: c.bits}
+				o.Codes, o.Parallelism = CodeConfig{Kind: CodesTurbo, Bits: c.bits}, 1
 			})
 			for i := range rows {
 				w.rows[uint32(i)] = all.Row(i)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/stretchr/testify/require"
+
+	"github.com/isobath/isobath/mmapvec/distance"
 )
 
 // writeHead puts a changed first page, with its checksum, into a segment file.
@@ -33,6 +35,7 @@ func TestSegmentsWithOtherCodesAreRebuilt(t *testing.T) {
 		"negative quantile":         func(h *segmentHead) { h.quantile = -1 },
 		"quantile that is none":     func(h *segmentHead) { h.quantile = float32(math.NaN()) },
 		"codes of another metric":   func(h *segmentHead) { h.codes = codesPlain8 },
+		"codes of no kind":          func(h *segmentHead) { h.codes = lastKind + 1 },
 		"another seed":              func(h *segmentHead) { h.seed++ },
 		"huge stride":               func(h *segmentHead) { h.stride = 1<<32 - 64 },
 	} {
@@ -45,6 +48,22 @@ func TestSegmentsWithOtherCodesAreRebuilt(t *testing.T) {
 			w.wantComplete()
 			w.wantRecall("rebuilt", 0.95, Request{})
 		})
+	}
+}
+
+// A rotation does not preserve L1: a segment that says so has other codes than it says.
+func TestRotatedCodesForL1AreRefused(t *testing.T) {
+	for _, kind := range []codeKind{codesRotated8, codesRotated4, codesNibbles4} {
+		w := newWorld(t, func(o *Options) { o.Metric = distance.L1 })
+		w.add(1000)
+		w.rest()
+		w.saved = w.ix.Saved()
+		require.NoError(t, w.ix.Close())
+		w.writeHead(w.saved.Segments[0].File, func(h *segmentHead) { h.codes = kind })
+		require.NotEmpty(t, w.open())
+		w.rest()
+		w.wantComplete()
+		w.wantRecall("rebuilt", 0.95, Request{})
 	}
 }
 

@@ -267,15 +267,19 @@ func TestSearchesAllocateNothing(t *testing.T) {
 		t.Skip("race builds allocate")
 	}
 	smallCells(t, 500)
-	for _, bits := range []int{1, 2, 4, 8} {
-		w := newWorld(t, func(o *Options) {
-			if bits < 8 {
-				o.Codes = CodeConfig{Kind: CodesTurbo, Bits: bits}
-			}
-		})
+	for _, c := range []struct {
+		dim   int
+		codes CodeConfig
+		kind  codeKind
+	}{
+		{24, CodeConfig{}, codesRotated8}, {24, CodeConfig{Kind: CodesTurbo, Bits: 1}, codesRotated1}, {24, CodeConfig{Kind: CodesTurbo, Bits: 2}, codesRotated2},
+		{24, CodeConfig{Kind: CodesScalar}, codesScalar8}, {100, CodeConfig{Kind: CodesTurbo}, codesNibbles4}, {256, CodeConfig{}, codesRotated4}, // which sift
+	} {
+		w := newWorld(t, func(o *Options) { o.Dim, o.Codes = c.dim, c.codes })
 		w.add(1000)
 		w.rest()
 		require.NotNil(t, w.ix.current.segments[0].cells)
+		require.Equal(t, []codeKind{c.kind}, w.kindsOfCodes())
 		w.add(500)
 		w.work() // a segment and a head: two walks
 		require.Equal(t, 500, w.ix.Pending().Head)
@@ -300,7 +304,7 @@ func TestSearchesAllocateNothing(t *testing.T) {
 				var s Stats
 				var err error
 				require.Zero(t, testing.AllocsPerRun(100, func() { dst, s, err = v.Search(context.Background(), r, dst[:0]) }),
-					"%d bits, %s, rows %v", bits, want, r.Rows)
+					"codes %d, %s, rows %v, oversampling %v", c.kind, want, r.Rows, r.Oversampling)
 				require.NoError(t, err)
 				require.Len(t, dst, 10)
 				require.Equal(t, want, s.Plan)

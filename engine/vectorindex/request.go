@@ -74,7 +74,7 @@ type Stats struct {
 	Scanned   int   // of these in scans
 	Rescored  int   // exact distances of candidates
 	RowsRead  int   // rows read, exact scans included
-	Coded     int64 // bytes of codes read: of walks what they read, of scans whole codes, though they may leave some at the first plane
+	Coded     int64 // bytes of codes read: of walks what they read, but of two-hop walks and scans whole codes, though they may leave some at the first plane
 	RowsCold  int   // of the candidates' rows, those not in memory, read from files
 	BytesRead int64 // bytes of these
 	// Walk is the time of walks and scans, Rescore that of the exact distances of candidates.

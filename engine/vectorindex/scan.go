@@ -47,10 +47,12 @@ func (sc *scratch) scanPart(p *part, n int) error {
 
 func (sc *scratch) scanSegment(sg *segment) error {
 	switch {
-	case sc.r.Rows && sc.r.Filter != nil:
-		return sc.scanRowsOf(sc.r.Filter.Bitmap, sg)
-	case sc.r.Rows:
+	case sc.r.Rows && sc.r.Filter == nil:
 		return sc.scanRowsOf(sg.set, nil)
+	case sc.r.Rows && sc.matches < sg.rows:
+		return sc.scanRowsOf(sc.r.Filter.Bitmap, sg.set)
+	case sc.r.Rows:
+		return sc.scanRowsOf(sg.set, sc.r.Filter.Bitmap)
 	}
 	if sc.scansAll(sg.rows) {
 		return sc.scanRange(sg.coded(), 0, sg.rows)
@@ -143,7 +145,9 @@ func (sc *scratch) scanRows() error {
 	for i, p := range sc.v.s.parts {
 		n := sc.v.counts[i]
 		for from := 0; from < n; from += scanBatch {
-			if err := sc.scanRowBatch(p.slots[from:min(n, from+scanBatch)]); err != nil {
+			batch := p.slots[from:min(n, from+scanBatch)]
+			sc.scanRowBatch(batch)
+			if err := sc.proceed(len(batch)); err != nil {
 				return err
 			}
 		}
@@ -151,17 +155,19 @@ func (sc *scratch) scanRows() error {
 	return nil
 }
 
-// scanRowsOf compares with the rows of set that are in sg, or all of them where that is nil.
-func (sc *scratch) scanRowsOf(set *roaring.Bitmap, sg *segment) error {
+// scanRowsOf compares with the rows of set that are in other, too, or all of them where that is nil.
+func (sc *scratch) scanRowsOf(set, other *roaring.Bitmap) error {
 	for sc.members.Initialize(set); ; {
 		n := sc.members.NextMany(sc.slots[:scanBatch])
 		if n == 0 {
 			return nil
 		}
-		if sg != nil {
-			n = len(slices.DeleteFunc(sc.slots[:n], func(slot uint32) bool { return !sg.set.Contains(slot) }))
+		slots := sc.slots[:n]
+		if other != nil {
+			slots = slices.DeleteFunc(slots, func(slot uint32) bool { return !other.Contains(slot) })
 		}
-		if err := sc.scanRowBatch(sc.slots[:n]); err != nil {
+		sc.scanRowBatch(slots)
+		if err := sc.proceed(n); err != nil {
 			return err
 		}
 	}
@@ -170,15 +176,16 @@ func (sc *scratch) scanRowsOf(set *roaring.Bitmap, sg *segment) error {
 // scanRowsAt compares with the rows of slots that match the filter.
 func (sc *scratch) scanRowsAt(slots []uint32) error {
 	for len(slots) > 0 {
-		n := 0
-		for _, slot := range slots[:min(len(slots), scanBatch)] {
+		n, batch := 0, min(len(slots), scanBatch)
+		for _, slot := range slots[:batch] {
 			if sc.r.Filter == nil || sc.r.Filter.Contains(slot) {
 				sc.slots[n] = slot
 				n++
 			}
 		}
-		slots = slots[min(len(slots), scanBatch):]
-		if err := sc.scanRowBatch(sc.slots[:n]); err != nil {
+		slots = slots[batch:]
+		sc.scanRowBatch(sc.slots[:n])
+		if err := sc.proceed(batch); err != nil {
 			return err
 		}
 	}
@@ -186,8 +193,7 @@ func (sc *scratch) scanRowsAt(slots []uint32) error {
 }
 
 // scanRowBatch compares with the rows of at most scanBatch slots, a run of neighbours at a time.
-func (sc *scratch) scanRowBatch(slots []uint32) error {
-	batch := len(slots)
+func (sc *scratch) scanRowBatch(slots []uint32) {
 	for len(slots) > 0 {
 		span := sc.v.rows.Span(slots[0])
 		n := 0
@@ -208,5 +214,4 @@ func (sc *scratch) scanRowBatch(slots []uint32) error {
 		sc.stats.RowsRead += n
 		slots = slots[n:]
 	}
-	return sc.proceed(batch)
 }

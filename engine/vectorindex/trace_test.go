@@ -8,7 +8,15 @@ import (
 
 // A trace holds what the search scored, codes and rows, and replaying it computes the same distances.
 func TestTraceHoldsWhatASearchScored(t *testing.T) {
-	w := newWorld(t, func(*Options) {})
+	for _, dim := range []int{24, 256} { // codes that are scored at once, and that are sifted
+		testTrace(t, dim)
+	}
+}
+
+func testTrace(t *testing.T, dim int) {
+	t.Helper()
+	rounding := 1e-5 * float64(dim) / 24
+	w := newWorld(t, func(o *Options) { o.Dim = dim })
 	w.add(2500)
 	w.rest()
 	v := w.ix.View()
@@ -32,12 +40,12 @@ func TestTraceHoldsWhatASearchScored(t *testing.T) {
 	}
 	require.Len(t, distances, stats.RowsRead)
 	for _, hit := range want {
-		require.InDelta(t, hit.Distance, distances[hit.Slot], 1e-5)
+		require.InDelta(t, hit.Distance, distances[hit.Slot], rounding)
 	}
 	trace.Replay(r.Query)
 	require.NoError(t, trace.ReplayRows(r.Query))
 	last := trace.rows[len(trace.rows)-1]
 	for i, at := range last.at {
-		require.InDelta(t, distances[last.span.First+at], trace.out[i], 1e-5)
+		require.InDelta(t, distances[last.span.First+at], trace.out[i], rounding)
 	}
 }

@@ -63,6 +63,7 @@ func (r *Run) Filtered(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
+	m.note("isobath: %s", l.shape())
 	l.prepare(1)
 	if err := r.warm(ctx, l, r.Ef); err != nil {
 		return err

@@ -98,14 +98,15 @@ func conditions() Conditions {
 }
 
 // foreignSince returns what part of the processor time since o others used: neither this process nor children that it waited for.
-func (c *Conditions) foreignSince(o *Conditions, took time.Duration) float64 {
-	all := float64(c.cpu.all - o.cpu.all)
-	if all <= 0 || took <= 0 {
+// A server that it did not start is one of them.
+func (c *Conditions) foreignSince(o *Conditions) float64 {
+	const jiffy = 10 * time.Millisecond // USER_HZ is 100 on all that we build for
+	all := c.cpu.all - o.cpu.all
+	if all <= 0 {
 		return 0
 	}
-	busy := (all - float64(c.cpu.idle-o.cpu.idle) - float64(c.cpu.steal-o.cpu.steal)) / all
-	own := float64(c.own.processor-o.own.processor) / float64(took) / float64(runtime.NumCPU())
-	return max(0, busy-own)
+	busy := all - (c.cpu.idle - o.cpu.idle) - (c.cpu.steal - o.cpu.steal)
+	return max(0, float64(busy)-float64(c.own.processor-o.own.processor)/float64(jiffy)) / float64(all)
 }
 
 func firstLine(name string) string {

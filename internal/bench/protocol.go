@@ -31,10 +31,18 @@ func (r *Run) protocol(ctx context.Context, protocol string) (err error) {
 	if err := r.ensure(ctx, s, protocol, m); err != nil {
 		return err
 	}
+	counters, err := r.counters(ctx, s, protocol, m)
+	if err != nil {
+		return err
+	}
 	for _, clients := range r.Clients {
 		c, err := r.overProtocol(ctx, s, protocol, clients)
 		if err != nil {
 			return err
+		}
+		for i := range c {
+			c[i].CPUQPS = 0 // of the client: says nothing about the server
+			c[i].Counters = counters[c[i].Ef]
 		}
 		m.curve(fmt.Sprintf("%s, %d in flight", protocol, clients), c)
 	}
@@ -86,20 +94,30 @@ func (r *Run) overProtocol(ctx context.Context, s *server, protocol string, clie
 	if err := r.warm(ctx, d, r.Ef); err != nil {
 		return nil, err
 	}
-	c, err := r.sweep(ctx, d, clients)
+	return r.sweep(ctx, d, clients)
+}
+
+// counters asks every query once with what it took, by breadth: that takes time, so it is not measured. A server that does
+// not tell is noted.
+func (r *Run) counters(ctx context.Context, s *server, protocol string, m *Mode) (_ map[int]Counters, err error) {
+	d, err := r.open(ctx, s, protocol, 1)
 	if err != nil {
 		return nil, err
 	}
-	d.explain() // which takes time: once more, for the counters
-	counted, err := r.sweep(ctx, d, clients)
+	defer func() { err = errors.Join(err, d.close()) }()
+	d.explain()
+	c, err := r.sweep(ctx, d, 1)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
-		return nil, err
+		m.note("without counters: %v", err)
 	}
-	for i := range c {
-		c[i].CPUQPS = 0 // of the client: says nothing about the server
-		c[i].Counters = counted[i].Counters
+	counters := map[int]Counters{}
+	for _, p := range c {
+		counters[p.Ef] = p.Counters
 	}
-	return c, nil
+	return counters, nil
 }
 
 // overhead compares round trips, one in flight, with searches in process on the same files. A

@@ -74,9 +74,8 @@ func (r *Run) begin(name string) *Mode {
 
 // end closes the mode and prints the conditions.
 func (m *Mode) end() {
-	took := time.Since(m.began)
-	m.After, m.Seconds = conditions(), took.Seconds()
-	m.Steal, m.Foreign = m.After.cpu.stealSince(m.Before.cpu), m.After.foreignSince(&m.Before, took)
+	m.After, m.Seconds = conditions(), time.Since(m.began).Seconds()
+	m.Steal, m.Foreign = m.After.cpu.stealSince(m.Before.cpu), m.After.foreignSince(&m.Before)
 	m.MajorFaults = m.After.own.majorFaults - m.Before.own.majorFaults
 	fmt.Fprintf(m.out, "took %.0f s, load %s, stolen %.1f %%, used by others %.1f %%, %d pages read by faults\n\n",
 		m.Seconds, m.After.LoadAverage, 100*m.Steal, 100*m.Foreign, m.MajorFaults)

@@ -53,6 +53,12 @@ func exact(m Metric, a, b []float32) (distance, magnitude float64) {
 
 func requireClose(t *testing.T, m Metric, a, b []float32, got float32) {
 	t.Helper()
+	requireWithin(t, m, a, b, got, 1e-6)
+}
+
+// requireWithin allows an error in units of the sum of magnitudes.
+func requireWithin(t *testing.T, m Metric, a, b []float32, got float32, rounding float64) {
+	t.Helper()
 	want, magnitude := exact(m, a, b)
 	switch {
 	case math.IsNaN(want):
@@ -60,7 +66,7 @@ func requireClose(t *testing.T, m Metric, a, b []float32, got float32) {
 	case math.IsInf(want, 0):
 		require.Equal(t, want, float64(got), "%v of %d", m, len(a))
 	default:
-		require.InDelta(t, want, got, 1e-6*math.Abs(magnitude)+1e-30, "%v of %d", m, len(a))
+		require.InDelta(t, want, got, rounding*math.Abs(magnitude)+1e-30, "%v of %d", m, len(a))
 	}
 }
 
@@ -236,7 +242,7 @@ func testNibbles(t *testing.T, rng *rand.Rand, lines, pad int, fill func(*rand.R
 	for n := range 20 {
 		ids, got := randomIDs(rng, n, rows), make([]float32, n+1)
 		got[n] = 42
-		f := &CodeFactors{Bias: int32(rng.Uint32() >> 8), Mul: rng.Float32() - 0.5, Add: rng.Float32(), NormWeight: 1}
+		f := &CodeFactors{Bias: int32(rng.Uint32()) >> 8, Mul: rng.Float32() - 0.5, Add: rng.Float32(), NormWeight: []float32{0, 1, -1.5}[n%3]}
 		NibbleDistances(q, base, stride, ids, f, got)
 		require.EqualValues(t, 42, got[n], "wrote beyond the results")
 		for i, id := range ids {
@@ -246,7 +252,7 @@ func testNibbles(t *testing.T, rng *rand.Rand, lines, pad int, fill func(*rand.R
 			}
 			scale := math.Float32frombits(binary.LittleEndian.Uint32(row[stride-8:]))
 			norm := math.Float32frombits(binary.LittleEndian.Uint32(row[stride-4:]))
-			want := float32(f.Add+norm) + float32(float32(2*sum-f.Bias)*float32(scale*f.Mul))
+			want := float32(f.Add+float32(f.NormWeight*norm)) + float32(float32(2*sum-f.Bias)*float32(scale*f.Mul))
 			requireSameFloat(t, fit(want), got[i])
 		}
 	}
@@ -281,24 +287,38 @@ func TestCodeDistancesL1(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(5, 5))
 		for dim := range 131 {
-			testCodesL1(t, rng, dim, rng.IntN(3), func() byte { return byte(rng.Uint32()) }, func() float32 { return float32(rng.NormFloat64()) })
+			testCodesL1(t, rng, codesL1{
+				dim: dim, pad: rng.IntN(3), fill: func() byte { return byte(rng.Uint32()) }, value: func() float32 { return float32(rng.NormFloat64()) },
+				factors: func() []float32 { return []float32{rng.Float32(), rng.Float32() - 100} },
+				error:   func(float64) float64 { return 1e-6 * float64(dim) * 400 },
+			})
 		}
 	})
 }
 
-// testCodesL1 scores random batches of codes of dim bytes. Factors and query are drawn from value.
-func testCodesL1(t *testing.T, rng *rand.Rand, dim, pad int, fill func() byte, value func() float32) {
+// codesL1 are codes for L1 of dim bytes from fill, and a query.
+type codesL1 struct {
+	dim, pad int
+	fill     func() byte
+	value    func() float32                  // of the query
+	factors  func() []float32                // scale and offset of a row
+	error    func(magnitude float64) float64 // allowed, by the sum of magnitudes
+}
+
+// testCodesL1 scores random batches.
+func testCodesL1(t *testing.T, rng *rand.Rand, c codesL1) {
 	t.Helper()
 	const rows = 9
-	stride := (dim+15)&^15 + CodeFactorBytes + pad
+	dim := c.dim
+	stride := (dim+15)&^15 + CodeFactorBytes + c.pad
 	base := make([]byte, rows*stride)
 	for i := range base {
-		base[i] = fill()
+		base[i] = c.fill()
 	}
 	for i := range rows {
-		copy(rowF32(base[stride-CodeFactorBytes:], stride, uint32(i), 2), []float32{value(), value()})
+		copy(rowF32(base[stride-CodeFactorBytes:], stride, uint32(i), 2), c.factors())
 	}
-	q := floatsAt((dim+15)&^15, 4, value)
+	q := floatsAt((dim+15)&^15, 4, c.value)
 	for n := range 14 {
 		ids := randomIDs(rng, n, rows)
 		want, got := make([]float32, n), make([]float32, n+1)
@@ -316,8 +336,7 @@ func testCodesL1(t *testing.T, rng *rand.Rand, dim, pad int, fill func() byte, v
 				require.False(t, got[i] != got[i], "dim %d", dim)
 				continue
 			}
-			rounding := max(1e-6, float64(dim)/(1<<24)) // the definition adds one after the other
-			require.InDelta(t, want[i], got[i], rounding*magnitude+1e-30, "dim %d", dim)
+			require.InDelta(t, want[i], got[i], c.error(magnitude), "dim %d", dim)
 		}
 	}
 }
@@ -434,13 +453,11 @@ func FuzzFloatKernels(f *testing.F) {
 		}
 		rng := rand.New(rand.NewPCG(uint64(len(data)), uint64(data[0])))
 		for _, name := range Levels() {
-			restore, err := Force(name)
-			require.NoError(t, err)
+			force(t, name)
 			testFloats(t, rng, int(dim), int(n)%16, func() float32 {
 				at := rng.IntN(len(data) / 4)
 				return math.Float32frombits(binary.LittleEndian.Uint32(data[4*at:]))
 			})
-			restore()
 		}
 	})
 }
@@ -475,11 +492,15 @@ func testFloats(t *testing.T, rng *rand.Rand, dim, n int, value func() float32) 
 			if finiteMagnitude(m, q, row) > math.MaxFloat32/2 { // the order of the sum decides where it overflows
 				continue
 			}
-			requireClose(t, m, q, row, out[i])
-			requireClose(t, m, q, row, m.Distance(q, row))
+			rounding := worstRounding(dim)
+			requireWithin(t, m, q, row, out[i], rounding)
+			requireWithin(t, m, q, row, m.Distance(q, row), rounding)
 		}
 	}
 }
+
+// worstRounding is the error, in units of the sum of magnitudes, that a sum of n terms one after the other may have.
+func worstRounding(n int) float64 { return max(1e-6, float64(n)/(1<<24)) }
 
 func FuzzCodeKernels(f *testing.F) {
 	f.Add([]byte("codes"), uint8(1), uint8(7))
@@ -489,22 +510,25 @@ func FuzzCodeKernels(f *testing.F) {
 		}
 		rng := rand.New(rand.NewPCG(uint64(len(data)), uint64(data[0])))
 		for _, name := range Levels() {
-			restore, err := Force(name)
-			require.NoError(t, err)
+			force(t, name)
 			testCodes(t, rng, int(lines%8)*64, int(n)%9, func(rng *rand.Rand) (byte, int8) {
 				return data[rng.IntN(len(data))], int8(data[rng.IntN(len(data))])
 			})
 			testNibbles(t, rng, 1+int(lines%4), int(n)%9, func(rng *rand.Rand) (byte, int8) {
 				return data[rng.IntN(len(data))], int8(data[rng.IntN(len(data))])
 			})
-			testCodesL1(t, rng, int(lines), int(n)%3, func() byte { return data[rng.IntN(len(data))] }, func() float32 {
+			value := func() float32 {
 				var word [4]byte
 				for i := range word {
 					word[i] = data[rng.IntN(len(data))]
 				}
 				return math.Float32frombits(binary.LittleEndian.Uint32(word[:]))
+			}
+			testCodesL1(t, rng, codesL1{
+				dim: int(lines), pad: int(n) % 3, fill: func() byte { return data[rng.IntN(len(data))] }, value: value,
+				factors: func() []float32 { return []float32{value(), value()} },
+				error:   func(magnitude float64) float64 { return worstRounding(int(lines))*magnitude + 1e-30 },
 			})
-			restore()
 		}
 	})
 }

@@ -176,11 +176,9 @@ func FuzzPlaneKernels(f *testing.F) {
 		}
 		rng := rand.New(rand.NewPCG(uint64(len(data)), uint64(data[0])))
 		for _, name := range Levels() {
-			restore, err := Force(name)
-			require.NoError(t, err)
+			force(t, name)
 			c := newPlaneCase(rng, 1<<(bits%3), int(words%20)+1, int(n)%3, func() byte { return data[rng.IntN(len(data))] })
 			c.check(t, rng, int(n)%9)
-			restore()
 		}
 	})
 }

@@ -251,11 +251,9 @@ func FuzzTypedKernels(f *testing.F) {
 		draw := func() byte { return data[rng.IntN(len(data))] }
 		value := func() float32 { return float32(int8(draw())) / 16 }
 		for _, name := range Levels() {
-			restore, err := Force(name)
-			require.NoError(t, err)
+			force(t, name)
 			testHalves(t, rng, int(dim), func() uint16 { return toF16(value()) }, value)
 			testBytes(t, rng, int(dim), func() uint16 { return uint16(draw()) })
-			restore()
 		}
 	})
 }

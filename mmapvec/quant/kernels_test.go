@@ -172,12 +172,12 @@ func FuzzKernels(f *testing.F) {
 		for _, name := range distance.Levels() {
 			restore, err := distance.Force(name)
 			require.NoError(t, err)
+			t.Cleanup(restore)
 			n := int(groups)
 			testHadamard(t, floats(8<<(n%6)))
 			testButterfly(t, floats(n), floats(n))
 			testGroups(t, floats(8*n), floats(8*n))
 			testPlanes(t, rng, 32*(n%9), func() byte { return data[rng.IntN(len(data))] })
-			restore()
 		}
 	})
 }

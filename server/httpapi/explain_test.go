@@ -130,7 +130,7 @@ func TestMetricsOfSearches(t *testing.T) {
 	for _, want := range []string{
 		`isobath_searches_total{plan="exact scan"} 3`, "isobath_search_failures_total 0", "isobath_search_fallbacks_total 0", "isobath_search_nodes_visited_total 0",
 		"isobath_search_filter_matches_total 0", "isobath_search_segments_total 3", "isobath_search_rows_from_files_total 0",
-		`isobath_search_stage_seconds_total{stage="index"} `, "isobath_search_hops_total 0", `isobath_search_distances_total{stage="walk"} 0`, `isobath_search_distances_total{stage="scan"} 0`,
+		"isobath_search_index_seconds_total ", "isobath_search_hops_total 0", `isobath_search_distances_total{stage="walk"} 0`, `isobath_search_distances_total{stage="scan"} 0`,
 		`isobath_search_bytes_read_total{kind="codes"} `,
 		`isobath_search_bytes_read_total{kind="rows"} `, "isobath_search_payloads_evaluated_total 0",
 		"# TYPE isobath_search_stage_seconds_total counter", `isobath_search_stage_seconds_total{stage="filter"} `, `isobath_search_stage_seconds_total{stage="walk"} `,

@@ -13,7 +13,7 @@ var (
 	descSearchFailures  = describe("isobath_search_failures_total", "searches by vector that ended with an error")
 	descSearchFallbacks = describe("isobath_search_fallbacks_total", "walks that found too few and were followed by a scan")
 	descSearchMatches   = describe("isobath_search_filter_matches_total", "matches of filters, as far as payload indexes tell")
-	descSearchSources   = describe("isobath_search_segments_total", "graphs and parts searched")
+	descSearchSources   = describe("isobath_search_segments_total", "segments and parts of the indexes searched")
 	descSearchVisited   = describe("isobath_search_nodes_visited_total", "nodes seen by walks")
 	descSearchHops      = describe("isobath_search_hops_total", "nodes expanded by walks")
 	descSearchDistances = describe("isobath_search_distances_total", "distances computed on codes, by stage, and on rows", "stage")
@@ -21,6 +21,7 @@ var (
 	descSearchRowsCold  = describe("isobath_search_rows_from_files_total", "candidates whose rows were not in memory")
 	descSearchBytes     = describe("isobath_search_bytes_read_total", "bytes of codes read, and of rows read from files", "kind")
 	descSearchPayloads  = describe("isobath_search_payloads_evaluated_total", "payloads read for conditions without an index")
+	descSearchIndex     = describe("isobath_search_index_seconds_total", "time of searches in the index, walks, rescoring and conditions without an index included")
 	descSearchSeconds   = describe("isobath_search_stage_seconds_total", "time of searches by stage", "stage")
 )
 
@@ -46,7 +47,8 @@ func collectSearches(out chan<- prometheus.Metric, t *engine.SearchTotals) {
 	counter(descSearchBytes, float64(t.Coded), "codes")
 	counter(descSearchBytes, float64(t.BytesRead), "rows")
 	counter(descSearchPayloads, float64(t.Evaluated))
-	for stage, took := range map[string]time.Duration{"filter": t.Filter, "index": t.Index, "walk": t.Walk, "rescore": t.Rescore, "fetch": t.Fetch} {
+	counter(descSearchIndex, t.Index.Seconds())
+	for stage, took := range map[string]time.Duration{"filter": t.Filter, "walk": t.Walk, "rescore": t.Rescore, "fetch": t.Fetch} {
 		counter(descSearchSeconds, took.Seconds(), stage)
 	}
 }
