@@ -116,6 +116,7 @@ type search struct {
 	hasVector  func(slot uint32) bool // and is visible
 	allVisible func() bool
 	approach   func(slot uint32)
+	expect     func(slot uint32)
 	before     func(a, b uint32) bool
 }
 
@@ -126,6 +127,7 @@ var reusable = sync.Pool{New: func() any {
 	s.hasVector = func(slot uint32) bool { return s.table.Visible(slot, s.seq) && s.vectors.Contains(slot) }
 	s.allVisible = func() bool { return s.table.LastBirth() <= s.seq }
 	s.approach = func(slot uint32) { s.table.Approach(slot) }
+	s.expect = func(slot uint32) { s.table.ApproachRow(slot) }
 	s.before = func(a, b uint32) bool {
 		x, _ := s.table.Get(a)
 		y, _ := s.table.Get(b)
@@ -244,6 +246,7 @@ func (s *search) index(ctx context.Context, matches *vectorindex.Matches, k int)
 		Visible:      visible,
 		AllVisible:   all,
 		Approach:     s.approach,
+		Expect:       s.expect,
 		Before:       s.before,
 		Plan:         s.req.Plan,
 	}
@@ -252,9 +255,6 @@ func (s *search) index(ctx context.Context, matches *vectorindex.Matches, k int)
 	s.res.Stats.add(stats)
 	if err != nil {
 		return nil, fmt.Errorf("engine: search: %w", err)
-	}
-	for _, r := range results {
-		s.table.ApproachRow(r.Slot)
 	}
 	s.hits = s.hits[:0]
 	for _, r := range results {

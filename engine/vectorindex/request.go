@@ -24,6 +24,8 @@ type Request struct {
 	AllVisible func() bool
 	// Approach, if set, has the processor load what Visible will read of a slot.
 	Approach func(slot uint32)
+	// Expect, if set, has the processor load what the caller will read of a slot that is probably a result, while rows are compared.
+	Expect func(slot uint32)
 	// Before orders the results at one distance; nil means by slot. A scan keeps the first of them.
 	Before func(a, b uint32) bool
 	// Oversampling above 1 sets the number of candidates that are rescored to Oversampling*K, rounded down, at most

@@ -26,6 +26,11 @@ func depthOf(k codeKind) depth {
 // finish rescores the candidates on their rows and keeps the K best.
 func (sc *scratch) finish() error {
 	sc.results = append(sc.results[:0], sc.near.sorted()...)
+	if sc.r.Expect != nil {
+		for _, r := range sc.results[:min(len(sc.results), sc.r.K)] {
+			sc.r.Expect(r.Slot)
+		}
+	}
 	if sc.r.Approximate && !sc.r.Rows && sc.stats.Plan != PlanExact && !sc.mixed() {
 		sc.results = sc.results[:min(len(sc.results), sc.r.K)]
 		return nil
