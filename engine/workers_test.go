@@ -54,3 +54,35 @@ func TestWarmRowsOfManyCollections(t *testing.T) {
 		require.Equal(t, 2, warm)
 	}
 }
+
+// Vectors on disk are not warmed; a collection that is told to have them in memory is, without a start.
+func TestRowsOnDiskAreNotWarmed(t *testing.T) {
+	ctx := context.Background()
+	d := newDisk()
+	db, err := d.open()
+	require.NoError(t, err)
+	c := testCollection(t, db, "a")
+	upsertOne(t, c, 1, 0, "", UpsertOptions{})
+	place := func(onDisk bool) {
+		require.NoError(t, db.UpdateCollection(ctx, "a", func(s Schema) (Schema, error) {
+			p := s.Vectors[""]
+			p.OnDisk = onDisk
+			s.Vectors = map[string]VectorParams{"": p}
+			return s, nil
+		}))
+	}
+	place(true)
+	require.NoError(t, db.Close())
+
+	db, err = d.open()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	c, err = db.Collection("a")
+	require.NoError(t, err)
+	require.True(t, c.Schema().Vectors[""].OnDisk)
+	db.work(ctx)
+	require.Zero(t, c.vectors[""].warm)
+	place(false)
+	db.work(ctx)
+	require.Negative(t, c.vectors[""].warm)
+}
