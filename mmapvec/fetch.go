@@ -122,6 +122,26 @@ func (v *View) Prefetch(slots []uint32) {
 	ask.flush()
 }
 
+// PrefetchCold has the disk begin to read those of some rows that are not in memory: for scans, which read through the map and would
+// wait for one row after the other. Where all have been in memory for long it looks at one of them only.
+func (v *View) PrefetchCold(slots []uint32) {
+	res := &v.s.residency
+	resident := func(slot uint32) bool {
+		c, row := v.raw(slot)
+		return c == nil || res.resident(row)
+	}
+	if len(slots) == 0 || res.calm() && resident(slots[res.sample(len(slots))]) {
+		return
+	}
+	ask := asker{v: v}
+	for _, slot := range slots {
+		if !resident(slot) {
+			ask.add(slot)
+		}
+	}
+	ask.flush()
+}
+
 // sampleCold looks at some of the rows, where all have been in memory for long.
 func (f *fetch) sampleCold() bool {
 	res := &f.v.s.residency

@@ -88,6 +88,37 @@ func TestCalm(t *testing.T) {
 	require.Equal(t, len(slots), asked)
 }
 
+// A scan of rows looks at all of them until they have been in memory for long, then at one of each batch until that is not.
+func TestPrefetchCold(t *testing.T) {
+	s := openStore(t, vfs.OS, t.TempDir(), 8)
+	slots := make([]uint32, 64)
+	for i := range slots {
+		slots[i] = uint32(i)
+	}
+	write(t, s, 1, slots...)
+	v := s.View()
+	defer v.Release()
+	asked, there := 0, true
+	s.residency.probe = func([]byte) bool { asked++; return there }
+	v.PrefetchCold(nil)
+	v.PrefetchCold([]uint32{1 << 31}) // no chunk holds it
+	require.Zero(t, asked)
+	for range calmAfter / len(slots) {
+		v.PrefetchCold(slots)
+	}
+	require.Equal(t, calmAfter, asked)
+	asked = 0
+	for range 10 {
+		v.PrefetchCold(slots)
+	}
+	require.Equal(t, 10, asked)
+	asked, there = 0, false
+	v.PrefetchCold(slots)
+	require.Equal(t, 1+len(slots), asked)
+	v.PrefetchCold(slots)
+	require.Equal(t, 1+2*len(slots), asked)
+}
+
 func TestFetchAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("a sync.Pool drops things in race builds")

@@ -14,7 +14,7 @@ const (
 	calmEvery = 16   // ... one in so many is looked at, and all of a Fetch when that one is not there
 	// After each calmStep more looked at it is half as many, calmSteps times: a look costs a short search as much as two rows.
 	calmStep  = 256
-	calmSteps = 4
+	calmSteps = 2
 )
 
 // residency decides whether a row is read through the map. Asking the kernel costs a system call a

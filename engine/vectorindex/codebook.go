@@ -44,11 +44,11 @@ func (k codeKind) bits() int {
 func (k codeKind) rotated() bool { return k == codesRotated8 || k >= codesRotated4 }
 
 // From fourBitDim dimensions on 4 bits a component and a rescoring of the few best find as much as 8 bits in fewer cache
-// lines; below, they are for when memory is short. From fewBitsDim on two bits or one do then, too. Above planeDim
+// lines; below, they are for when memory is short. From fewBitsDim on two bits or one are for then, too: up to there they are no shorter. Above planeDim
 // dimensions 4 bits are two cache lines as planes, and one up to nibbleDim if two of them lie in a byte.
 const (
 	fourBitDim = 192
-	fewBitsDim = 192
+	fewBitsDim = nibbleDim + 1
 	planeDim   = 64
 	nibbleDim  = 108
 )

@@ -170,6 +170,24 @@ func TestBudgetChoosesCodesAndPlacement(t *testing.T) {
 	}
 }
 
+// What is asked for in memory may use what is spare for others.
+func TestPinnedPlacementUsesWhatIsSpare(t *testing.T) {
+	const rows = 2000
+	const need = rows * (192 + 4 + 4*(2*16+4)) // see rowBytes
+	for place, held := range map[Placement]placed{PlaceAuto: {links: true}, PlaceMemory: {true, true}} {
+		w := wide(t, func(o *Options) {
+			o.Budget, o.SpillDir = NewBudget(need*106/100), t.TempDir() // less an eighth it is too little
+			o.Codes = CodeConfig{Kind: CodesTurbo, Bits: 4}
+			o.CodesPlacement, o.LinksPlacement = place, place
+		})
+		w.add(rows)
+		w.rest()
+		require.Len(t, w.ix.current.segments, 1)
+		require.Equal(t, held, w.ix.current.segments[0].inRAM, "placement %d", place)
+		w.wantRecall("placed", 0.95, Request{})
+	}
+}
+
 // Codes of rows too short for planes get half as long, too.
 func TestBudgetHalvesShortCodes(t *testing.T) {
 	const rows = 2000

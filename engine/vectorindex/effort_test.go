@@ -13,31 +13,38 @@ import (
 // What an ordinary search takes at a recall, in counters: a change that makes graphs worse, walks longer or rescoring
 // deeper shows here, whatever the machine's mood. Bounds are a twentieth above what was measured when they were set.
 func TestWhatASearchTakes(t *testing.T) {
-	const rows, dim, queries = 10_000, 768, 200
-	set, err := dataset.Open(dataset.Options{
-		Name: "synthetic", Dim: dim, Rows: rows, Queries: queries, Metric: dataset.Cosine,
-		Synthetic: dataset.Synthetic{Clusters: 4, Low: 32, High: 48, Spread: 0.3, Noise: 0.3},
-	})
-	require.NoError(t, err)
-	defer func() { require.NoError(t, set.Close()) }()
-	all, err := set.Read(0, rows)
-	require.NoError(t, err)
-	truth, err := set.Nearest(t.Context(), set.Queries, 10, 0, rows, nil, nil)
-	require.NoError(t, err)
+	const rows, queries = 10_000, 200
 	for _, c := range []struct {
-		bits, ef                  int
+		dim                       int
+		kind                      codeKind
+		codes                     CodeConfig
+		ef                        int
 		recall                    float64
 		distances, hops, rowsRead float64 // of a query
 	}{
-		// recall 0.973, 754 distances, 35.6 hops, 13.7 rows; 0.978, 850, 43.2, 27.6; 0.967, 839, 42.8, 40.0
-		{4, 32, 0.965, 790, 38, 15},
-		{2, 40, 0.97, 890, 45, 30},
-		{1, 40, 0.96, 880, 45, 44},
+		// recall 0.973, 754 distances, 35.6 hops, 13.7 rows; 0.978, 850, 43.2, 27.6; 0.967, 839, 42.8, 40.0;
+		// 0.977, 719, 34.7, 10.8; 0.973, 717, 34.4, 20.9; 0.977, 714, 34.4, 30.0
+		{768, codesRotated4, CodeConfig{Kind: CodesTurbo, Bits: 4}, 32, 0.965, 790, 38, 15},
+		{768, codesRotated2, CodeConfig{Kind: CodesTurbo, Bits: 2}, 40, 0.97, 890, 45, 30},
+		{768, codesRotated1, CodeConfig{Kind: CodesTurbo, Bits: 1}, 40, 0.96, 880, 45, 44},
+		{100, codesRotated8, CodeConfig{}, 32, 0.97, 755, 36.5, 11.5},
+		{100, codesNibbles4, CodeConfig{Kind: CodesTurbo, Bits: 4}, 32, 0.965, 755, 36.5, 22},
+		{100, codesScalar8, CodeConfig{Kind: CodesScalar, Quantile: 0.99}, 32, 0.97, 750, 36.5, 31},
 	} {
-		t.Run(fmt.Sprint(c.bits, " bits"), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d dimensions, codes %d", c.dim, c.kind), func(t *testing.T) {
+			set, err := dataset.Open(dataset.Options{
+				Name: "synthetic", Dim: c.dim, Rows: rows, Queries: queries, Metric: dataset.Cosine,
+				Synthetic: dataset.Synthetic{Clusters: 4, Low: 32, High: 48, Spread: 0.3, Noise: 0.3},
+			})
+			require.NoError(t, err)
+			defer func() { require.NoError(t, set.Close()) }()
+			all, err := set.Read(0, rows)
+			require.NoError(t, err)
+			truth, err := set.Nearest(t.Context(), set.Queries, 10, 0, rows, nil, nil)
+			require.NoError(t, err)
 			w := newWorld(t, func(o *Options) {
-				o.Dim, o.Metric, o.M, o.EfConstruct, o.SealRows = dim, set.Metric.Kernel(), 16, 100, rows
-				o.Codes, o.Parallelism = CodeConfig{Kind: CodesTurbo, Bits: c.bits}, 1
+				o.Dim, o.Metric, o.M, o.EfConstruct, o.SealRows = c.dim, set.Metric.Kernel(), 16, 100, rows
+				o.Codes, o.Parallelism = c.codes, 1
 			})
 			for i := range rows {
 				w.rows[uint32(i)] = all.Row(i)
@@ -48,6 +55,7 @@ func TestWhatASearchTakes(t *testing.T) {
 			w.next = rows
 			w.rest()
 			require.Equal(t, 1, w.ix.Pending().Segments)
+			require.Equal(t, []codeKind{c.kind}, w.kindsOfCodes())
 			require.Zero(t, w.ix.Pending().Tail+w.ix.Pending().Head)
 			v := w.ix.View()
 			defer v.Release()

@@ -68,7 +68,7 @@ type Placement uint8
 // Placements.
 const (
 	PlaceAuto   Placement = iota // in memory as far as the budget goes, else mapped
-	PlaceMemory                  // in memory before everything that is PlaceAuto
+	PlaceMemory                  // in memory, also in what is kept spare for rows and merges; PlaceAuto gives way first
 	PlaceMapped                  // from the mapped file
 )
 

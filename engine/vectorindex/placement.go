@@ -28,19 +28,26 @@ func (ix *Index) placeable(s *sources) (*segment, placed) {
 }
 
 // affordablePlace is what of want the budget has memory for. What is held stays held while rows and merges use what is
-// spare for them, until more is in use than there is.
+// spare for them, until more is in use than there is. What was asked for with PlaceMemory may use what is spare itself, and
+// so stays when the others give way.
 func (ix *Index) affordablePlace(sg *segment, want placed) (goal placed) {
-	left, kept := ix.o.Budget.left()-ix.o.Budget.spare(), sg.inRAM
+	c, left, kept := ix.conf(), ix.o.Budget.left(), sg.inRAM
 	if ix.o.Budget.exceeded() {
 		left, kept = left+sg.held(), placed{}
 	}
-	if n := sg.linkBytes(); want.links && sg.graph != nil && (kept.links || n <= left) {
+	spare := func(p Placement) int64 {
+		if p == PlaceMemory {
+			return 0
+		}
+		return ix.o.Budget.spare()
+	}
+	if n := sg.linkBytes(); want.links && sg.graph != nil && (kept.links || n <= left-spare(c.LinksPlacement)) {
 		goal.links = true
 		if !kept.links {
 			left -= n
 		}
 	}
-	goal.codes = want.codes && (kept.codes || int64(len(sg.codes)) <= left)
+	goal.codes = want.codes && (kept.codes || int64(len(sg.codes)) <= left-spare(c.CodesPlacement))
 	return goal
 }
 

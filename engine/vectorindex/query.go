@@ -1,6 +1,8 @@
 package vectorindex
 
 import (
+	"slices"
+
 	"github.com/isobath/isobath/hnsw"
 	"github.com/isobath/isobath/mmapvec/quant"
 )
@@ -87,6 +89,16 @@ func (sc *scratch) scorer() hnsw.Scorer {
 
 // rowScorer implements hnsw.Scorer on rows.
 type rowScorer struct{ sc *scratch }
+
+// Prefetch implements hnsw.Prefetcher: rows that are not in memory are asked for together.
+func (rs *rowScorer) Prefetch(ords []uint32) {
+	sc := rs.sc
+	sc.slots = slices.Grow(sc.slots[:0], max(len(ords), scanBatch))[:max(len(ords), scanBatch)]
+	for i, ord := range ords {
+		sc.slots[i] = sc.nodes[min(int(ord), len(sc.nodes)-1)]
+	}
+	sc.v.rows.PrefetchCold(sc.slots[:len(ords)])
+}
 
 // Distances computes with rows as they are mapped; what is returned is verified afterwards.
 func (rs *rowScorer) Distances(ords []uint32, out []float32, _ float32) {

@@ -194,6 +194,7 @@ func (sc *scratch) scanRowsAt(slots []uint32) error {
 
 // scanRowBatch compares with the rows of at most scanBatch slots, a run of neighbours at a time.
 func (sc *scratch) scanRowBatch(slots []uint32) {
+	sc.v.rows.PrefetchCold(slots)
 	for len(slots) > 0 {
 		span := sc.v.rows.Span(slots[0])
 		n := 0

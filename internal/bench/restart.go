@@ -11,8 +11,8 @@ import (
 )
 
 // Restart measures the time from the start of the process to the first correct answer over HTTP,
-// with no page of the files cached: after a clean stop, after a kill at rest, and after a kill in
-// the middle of writes.
+// with no page of the files cached: after a clean stop, after a kill at rest, and after a kill
+// right behind acknowledged writes.
 func (r *Run) Restart(ctx context.Context) (err error) {
 	m := r.begin("restart")
 	defer m.end()

@@ -71,6 +71,7 @@ func writeProfile(w *resp.Writer, res *ftResult, total, parse time.Duration) {
 	p.int("Candidates visited", int64(s.Visited))
 	p.int("Hops", int64(s.Hops))
 	p.int("Distance computations", int64(s.Distances))
+	p.int("Distances of these in scans", int64(s.Scanned))
 	p.int("Candidates rescored", int64(s.Rescored))
 	p.int("Rows read", int64(s.RowsRead))
 	p.int("Rows read from disk", int64(s.RowsCold))

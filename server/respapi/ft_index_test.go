@@ -217,12 +217,12 @@ func TestFTOtherCommands(t *testing.T) {
 		}
 		require.ElementsMatch(t, []string{"Total profile time", "Parsing time", "Filter time", "Index time", "Walk time", "Rescore time", "Fetch time",
 			"Plan", "Fallback to scan", "Filter matches", "Segments searched", "Candidates visited", "Hops", "Distance computations",
-			"Candidates rescored", "Rows read", "Rows read from disk", "Bytes of codes read", "Bytes of rows read from disk", "Documents evaluated", "Warning"},
+			"Distances of these in scans", "Candidates rescored", "Rows read", "Rows read from disk", "Bytes of codes read", "Bytes of rows read from disk", "Documents evaluated", "Warning"},
 			slices.Collect(maps.Keys(how)))
 		require.Equal(t, "exact scan", how["Plan"])
 		require.EqualValues(t, 8, how["Filter matches"])
 		work := rdb.Info(ctx, "search").Val()
-		for _, want := range []string{"search_plan_exact_scan:", "search_rows_read:", "search_segments:", "search_filter_matches:", "search_rows_from_files:0", "search_index_usec:", "search_walk_usec:", "search_disk_reads:"} {
+		for _, want := range []string{"search_plan_exact_scan:", "search_rows_read:", "search_segments:", "search_scanned:", "search_failures:0", "search_payloads_evaluated:", "search_filter_matches:", "search_rows_from_files:0", "search_index_usec:", "search_walk_usec:", "search_disk_reads:"} {
 			require.Contains(t, work, want)
 		}
 		require.Contains(t, rdb.Info(ctx, "search").Val(), "search_num_active_queries:0")

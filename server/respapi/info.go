@@ -323,6 +323,7 @@ func infoSearches(w *infoWriter, t *engine.SearchTotals) {
 		w.put("search_plan_"+strings.ReplaceAll(string(plan), " ", "_"), t.Plans[plan])
 	}
 	w.put("search_fallbacks", t.Fallbacks, "search_filter_matches", t.Matches, "search_segments", t.Sources, "search_nodes_visited", t.Visited, "search_hops", t.Hops, "search_distances", t.Distances,
+		"search_scanned", t.Scanned, "search_failures", t.Failed, "search_payloads_evaluated", t.Evaluated,
 		"search_rescored", t.Rescored, "search_rows_read", t.RowsRead, "search_code_bytes_read", t.Coded, "search_row_bytes_read", t.BytesRead,
 		"search_rows_from_files", t.RowsCold, "search_filter_usec", t.Filter.Microseconds(), "search_index_usec", t.Index.Microseconds(), "search_walk_usec", t.Walk.Microseconds(),
 		"search_rescore_usec", t.Rescore.Microseconds(), "search_fetch_usec", t.Fetch.Microseconds())
