@@ -104,3 +104,12 @@ func (s *SearchStats) add(pass vectorindex.Stats) {
 	s.Walk += old.Walk
 	s.Rescore += old.Rescore
 }
+
+// Add puts another search for the same answer on top: counters and times are sums.
+func (s *SearchStats) Add(o SearchStats) {
+	s.add(o.Stats)
+	s.Evaluated += o.Evaluated
+	s.Filter += o.Filter
+	s.Index += o.Index
+	s.Fetch += o.Fetch
+}

@@ -80,3 +80,13 @@ func TestPassesOfASearchAddUp(t *testing.T) {
 		}
 	}
 }
+
+// So is every one of several searches for one answer.
+func TestSearchesForOneAnswerAddUp(t *testing.T) {
+	one := SearchStats{Stats: vectorindex.Stats{Hops: 3, Rescored: 5, Walk: 7}, Evaluated: 11, Filter: 13, Index: 17, Fetch: 19}
+	sum := one
+	sum.Add(one)
+	require.Equal(t, SearchStats{Stats: vectorindex.Stats{Hops: 6, Rescored: 10, Walk: 14}, Evaluated: 22, Filter: 26, Index: 34, Fetch: 38}, sum)
+	fields := reflect.TypeFor[SearchStats]()
+	require.Equal(t, 5, fields.NumField(), "Add knows all of them")
+}

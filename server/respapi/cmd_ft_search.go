@@ -157,7 +157,7 @@ func (s *searchRun) nearest() error {
 		if err != nil {
 			return err
 		}
-		s.res.stats = found.Stats
+		s.res.stats.Add(found.Stats)
 		if err := s.take(found.Hits, f.Vector.Distance, k.K); err != nil {
 			return err
 		}
