@@ -1,7 +1,6 @@
 package vectorindex
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -10,7 +9,6 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/stretchr/testify/require"
 
-	"github.com/isobath/isobath/internal/invariant"
 	"github.com/isobath/isobath/internal/vfs"
 	"github.com/isobath/isobath/mmapvec/distance"
 )
@@ -258,58 +256,6 @@ func TestALiveNeighbourIsFoundBehindDeadOnes(t *testing.T) {
 			}
 		}
 		require.GreaterOrEqual(t, found, 9)
-	}
-}
-
-// A search that nothing is prepared for any more allocates nothing, whatever its plan and its codes.
-func TestSearchesAllocateNothing(t *testing.T) {
-	if invariant.Enabled {
-		t.Skip("race builds allocate")
-	}
-	smallCells(t, 500)
-	for _, c := range []struct {
-		dim   int
-		codes CodeConfig
-		kind  codeKind
-	}{
-		{24, CodeConfig{}, codesRotated8}, {24, CodeConfig{Kind: CodesTurbo, Bits: 1}, codesRotated1}, {24, CodeConfig{Kind: CodesTurbo, Bits: 2}, codesRotated2},
-		{24, CodeConfig{Kind: CodesScalar}, codesScalar8}, {100, CodeConfig{Kind: CodesTurbo}, codesNibbles4}, {256, CodeConfig{}, codesRotated4}, // which sift
-	} {
-		w := newWorld(t, func(o *Options) { o.Dim, o.Codes = c.dim, c.codes })
-		w.add(1000)
-		w.rest()
-		require.NotNil(t, w.ix.current.segments[0].cells)
-		require.Equal(t, []codeKind{c.kind}, w.kindsOfCodes())
-		w.add(500)
-		w.work() // a segment and a head: two walks
-		require.Equal(t, 500, w.ix.Pending().Head)
-		w.add(300)
-		v := w.ix.View()
-		defer v.Release()
-		set := roaring.New()
-		for slot := uint32(0); slot < 1800; slot += 3 {
-			set.Add(slot)
-		}
-		filter := NewMatches(set)
-		dst := make([]Result, 0, 100)
-		for want, r := range map[Plan]Request{
-			PlanWalk: {}, PlanExact: {Exact: true}, PlanMatches: {}, PlanFiltered: {}, PlanTwoHop: {}, PlanCells: {},
-			PlanCodes: {Ef: 2000},
-		} {
-			if want != PlanWalk && want != PlanExact && want != PlanCodes {
-				r.Filter, r.Plan = filter, want
-			}
-			for _, r := range []Request{r, {Ef: r.Ef, Exact: r.Exact, Filter: r.Filter, Plan: r.Plan, Rows: true}, {Ef: r.Ef, Exact: r.Exact, Filter: r.Filter, Plan: r.Plan, Oversampling: 3}} {
-				r.K, r.Query, r.Visible, r.Approach = 10, w.heart[2], w.visible, func(uint32) {}
-				var s Stats
-				var err error
-				require.Zero(t, testing.AllocsPerRun(100, func() { dst, s, err = v.Search(context.Background(), r, dst[:0]) }),
-					"codes %d, %s, rows %v, oversampling %v", c.kind, want, r.Rows, r.Oversampling)
-				require.NoError(t, err)
-				require.Len(t, dst, 10)
-				require.Equal(t, want, s.Plan)
-			}
-		}
 	}
 }
 
