@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/stretchr/testify/require"
 
 	"github.com/isobath/isobath/mmapvec/distance"
 )
@@ -50,6 +51,50 @@ func TestDegenerateRowsAreFound(t *testing.T) {
 				w.wantComplete()
 			})
 		}
+	}
+}
+
+// Duplicates, few kinds, axes and rows on a line do not cost recall, by distance. Codes of 1 and 2 bits tell rows on a line, whose
+// directions from their mean are two, by little but their length: there they are left out.
+func TestDegenerateRowsKeepRecall(t *testing.T) {
+	rows := map[string]func(v []float32, i int){
+		"equal":     func(v []float32, _ int) { fill(v, func(int) float32 { return 1 }) },
+		"few kinds": func(v []float32, i int) { fill(v, func(j int) float32 { return float32((i%20*7 + j*3) % 11) }) },
+		"axes":      func(v []float32, i int) { v[i%len(v)] = 1 },
+		"line":      func(v []float32, i int) { fill(v, func(int) float32 { return float32(i) }) },
+	}
+	for name, row := range rows {
+		for _, c := range codesOfPlans {
+			if name == "line" && (c.kind == codesRotated1 || c.kind == codesRotated2) {
+				continue
+			}
+			w := newWorld(t, func(o *Options) { o.Dim, o.Codes, o.SealRows = c.dim, c.codes, 3000 })
+			for i := range 2000 {
+				v := make([]float32, c.dim)
+				row(v, i)
+				w.addRow(v)
+			}
+			w.rest()
+			found, wanted := 0, 0
+			for slot := uint32(0); slot < 2000; slot += 97 {
+				q := w.rows[slot]
+				got, _ := w.search(Request{Query: q, K: 10})
+				limit := w.nearest(q, 10, nil)[9].Distance
+				for _, g := range got {
+					if g.Distance <= limit*1.0001+1e-4 {
+						found++
+					}
+				}
+				wanted += 10
+			}
+			require.GreaterOrEqual(t, float64(found), 0.93*float64(wanted), "%s, codes %d", name, c.kind)
+		}
+	}
+}
+
+func fill(v []float32, of func(j int) float32) {
+	for j := range v {
+		v[j] = of(j)
 	}
 }
 
