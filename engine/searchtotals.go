@@ -15,6 +15,7 @@ type Plan = vectorindex.Plan
 const (
 	PlanMatches  = vectorindex.PlanMatches  // a scan of the codes of all matches
 	PlanFiltered = vectorindex.PlanFiltered // a walk that admits matches
+	PlanTwoHop   = vectorindex.PlanTwoHop   // a walk over matches only, through what does not match
 	PlanCells    = vectorindex.PlanCells    // a scan of the matches in cells near the query
 )
 

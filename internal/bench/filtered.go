@@ -72,7 +72,7 @@ func (r *Run) Filtered(ctx context.Context) (err error) {
 		"filter", "passes_share", "recall", "too_short", "p50_ms", "p99_ms", "mean_ms", "to_unfiltered", "exact_mean_ms", "to_exact",
 		"distances", "hops", "rows_read", "plans")
 	compared := m.table(fmt.Sprintf("plans by turns, %d queries each: mean time and recall", comparedQueries), "filter", "passes_share",
-		"own_ms", "own_recall", "scan_ms", "scan_recall", "walk_ms", "walk_recall", "cells_ms", "cells_recall", "own_to_better")
+		"own_ms", "own_recall", "scan_ms", "scan_recall", "walk_ms", "walk_recall", "cells_ms", "cells_recall", "two_hop_ms", "two_hop_recall", "own_to_better")
 	for _, f := range families {
 		truth, err := r.set.Nearest(ctx, f.queries, r.K, 0, r.set.Rows, nil, nil)
 		if err != nil {
@@ -149,7 +149,7 @@ const (
 )
 
 // comparedPlans are, after the engine's own choice, what it is compared with.
-var comparedPlans = []engine.Plan{"", engine.PlanMatches, engine.PlanFiltered, engine.PlanCells}
+var comparedPlans = []engine.Plan{"", engine.PlanMatches, engine.PlanFiltered, engine.PlanCells, engine.PlanTwoHop}
 
 // comparePlans asks each query once by every plan, in turns, and returns the cells of the table.
 func (r *Run) comparePlans(ctx context.Context, l *local, f family, expr filter.Expr, truth *dataset.Truth) ([]any, error) {
