@@ -123,15 +123,17 @@ func (v *View) Prefetch(slots []uint32) {
 }
 
 // PrefetchCold has the disk begin to read those of some rows that are not in memory: for scans, which read through the map and would
-// wait for one row after the other. Where all have been in memory for long it looks at one of them only.
+// wait for one row after the other. Where all have been in memory for long it looks at one of them at most, and at none of most short lists.
 func (v *View) PrefetchCold(slots []uint32) {
 	res := &v.s.residency
 	resident := func(slot uint32) bool {
 		c, row := v.raw(slot)
 		return c == nil || res.resident(row)
 	}
-	if len(slots) == 0 || res.calm() && resident(slots[res.sample(len(slots))]) {
-		return
+	if res.calm() {
+		if i := res.sample(res.every()); i >= len(slots) || resident(slots[i]) {
+			return
+		}
 	}
 	ask := asker{v: v}
 	for _, slot := range slots {

@@ -44,16 +44,23 @@ func TestFetchCountsWhatItReads(t *testing.T) {
 	require.Zero(t, r)
 }
 
-// TestCalm: where all rows were in memory for long, few are looked at, until one is not.
-func TestCalm(t *testing.T) {
+// filled returns a store of n rows, pinned, and their slots.
+func filled(t *testing.T, n int) (*Store, *View, []uint32) {
+	t.Helper()
 	s := openStore(t, vfs.OS, t.TempDir(), 8)
-	slots := make([]uint32, 20)
+	slots := make([]uint32, n)
 	for i := range slots {
 		slots[i] = uint32(i)
 	}
 	write(t, s, 1, slots...)
 	v := s.View()
-	defer v.Release()
+	t.Cleanup(v.Release)
+	return s, v, slots
+}
+
+// TestCalm: where all rows were in memory for long, few are looked at, until one is not.
+func TestCalm(t *testing.T) {
+	s, v, slots := filled(t, 20)
 	asked, there := 0, true
 	s.residency.probe = func([]byte) bool { asked++; return there }
 	for range calmAfter/len(slots) + 1 {
@@ -90,14 +97,7 @@ func TestCalm(t *testing.T) {
 
 // A scan of rows looks at all of them until they have been in memory for long, then at one of each batch until that is not.
 func TestPrefetchCold(t *testing.T) {
-	s := openStore(t, vfs.OS, t.TempDir(), 8)
-	slots := make([]uint32, 64)
-	for i := range slots {
-		slots[i] = uint32(i)
-	}
-	write(t, s, 1, slots...)
-	v := s.View()
-	defer v.Release()
+	s, v, slots := filled(t, 64)
 	asked, there := 0, true
 	s.residency.probe = func([]byte) bool { asked++; return there }
 	v.PrefetchCold(nil)
@@ -112,6 +112,11 @@ func TestPrefetchCold(t *testing.T) {
 		v.PrefetchCold(slots)
 	}
 	require.Equal(t, 10, asked)
+	asked = 0
+	for range 10 * calmEvery {
+		v.PrefetchCold(slots[:1])
+	}
+	require.InDelta(t, 10, asked, 3, "one in so many rows, however few there are at once")
 	asked, there = 0, false
 	v.PrefetchCold(slots)
 	require.Equal(t, 1+len(slots), asked)
