@@ -97,6 +97,15 @@ func (z *gridCodes) deviations(length, tan2 float64, bits int) float64 {
 	return -float64(z.frame.factor()) * length * math.Sqrt(1+tan2*(1+1/rowTan2))
 }
 
+// lengthOf is the length of a row by its code and the scale of that, at an angle of tan2 from it.
+func lengthOf(code []int8, scale float32, tan2 float64) float64 {
+	var sum float64
+	for _, v := range code {
+		sum += float64(v) * float64(v)
+	}
+	return math.Abs(float64(scale)) * math.Sqrt(sum/(1+tan2))
+}
+
 // bfloat reads a bfloat16.
 func bfloat(b []byte) float32 {
 	return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)

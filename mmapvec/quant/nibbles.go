@@ -150,11 +150,7 @@ func (q *nibbleQuery) measure() {
 	if q.length >= 0 {
 		return
 	}
-	var sum float64
-	for _, v := range q.code {
-		sum += float64(v) * float64(v)
-	}
-	q.length = math.Abs(float64(q.scale)) * math.Sqrt(sum/(1+q.tan2))
+	q.length = lengthOf(q.code, q.scale, q.tan2)
 	q.perRow = q.z.deviations(q.length, q.tan2, q.z.bits)
 }
 

@@ -67,21 +67,8 @@ func nibbleRows(s nibbleISA) {
 	MOVQ(b.params["dim"], whole)
 	SHRQ(U8(1), whole)
 	b.prefetchFirst(whole)
-	acc := newAccumulators(s)
-
-	b.blocks(func() {
-		for _, a := range acc {
-			s.zero(a)
-		}
-		Label("line")
-		b.prefetchLine(0)
-		s.nibbleLine(b.q, b.off, b.rows, acc, consts)
-		ADDQ(U8(lineBytes), b.off)
-		CMPQ(b.off, whole)
-		JL(LabelRef("line"))
-		sums := s.sum4Int(acc).AsX()
+	b.codeBlocks(s, whole, func(acc [4]VecVirtual) { s.nibbleLine(b.q, b.off, b.rows, acc, consts) }, func(sums Register) {
 		VPADDD(sums, sums, sums)
 		f.finish(b, sums)
-		b.store(sums.(VecVirtual))
 	})
 }

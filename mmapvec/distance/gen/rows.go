@@ -221,22 +221,28 @@ func codeRows(s isa, fused bool) {
 	whole := GP64()
 	MOVQ(b.params["dim"], whole)
 	b.prefetchFirst(whole)
-	acc := newAccumulators(s)
+	b.codeBlocks(s, whole, func(acc [4]VecVirtual) { s.codeLine(b.q, b.off, b.rows, acc) }, func(sums Register) {
+		if fused {
+			f.finish(b, sums)
+		}
+	})
+}
 
+// codeBlocks scores blocks of rows of whole bytes: line adds a line of all four to the accumulators, end takes the sums.
+func (b *batch) codeBlocks(s isa, whole Register, line func(acc [4]VecVirtual), end func(sums Register)) {
+	acc := newAccumulators(s)
 	b.blocks(func() {
 		for _, a := range acc {
 			s.zero(a)
 		}
 		Label("line")
 		b.prefetchLine(0)
-		s.codeLine(b.q, b.off, b.rows, acc)
+		line(acc)
 		ADDQ(U8(lineBytes), b.off)
 		CMPQ(b.off, whole)
 		JL(LabelRef("line"))
 		sums := s.sum4Int(acc).AsX()
-		if fused {
-			f.finish(b, sums)
-		}
+		end(sums)
 		b.store(sums.(VecVirtual))
 	})
 }
