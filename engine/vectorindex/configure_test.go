@@ -192,9 +192,15 @@ func TestPinnedPlacementUsesWhatIsSpare(t *testing.T) {
 func TestBudgetHalvesShortCodes(t *testing.T) {
 	const rows = 2000
 	const rest = 4 + 4*(2*16+4) // of a row beside its code, see rowBytes
-	for kind, room := range map[codeKind]int64{codesRotated8: 1 << 30, codesNibbles4: rows * (64 + rest) * 105 / 100} {
+	for kind, c := range map[codeKind]struct {
+		dim  int
+		room int64
+	}{
+		codesRotated8: {100, 1 << 30}, codesNibbles4: {100, rows * (64 + rest) * 105 / 100},
+		codesRotated4: {128, rows * (128 + rest) * 105 / 100}, codesRotated2: {128, rows * (64 + rest) * 105 / 100},
+	} {
 		w := wide(t, func(o *Options) {
-			o.Dim, o.Budget, o.SpillDir = 100, budgetWithRoom(room), t.TempDir()
+			o.Dim, o.Budget, o.SpillDir = c.dim, budgetWithRoom(c.room), t.TempDir()
 		})
 		w.add(rows)
 		w.rest()
