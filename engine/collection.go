@@ -149,6 +149,7 @@ func (c *Collection) indexOptions(i int, schema Schema) vectorindex.Options {
 			Seed:           codeSeed,
 			Flat:           p.Flat,
 			NoGraph:        p.NoGraph,
+			NoBackground:   schema.NoBackground,
 			M:              p.links(),
 			EfConstruct:    p.EfConstruct,
 			FullScanBytes:  p.FullScanBytes,

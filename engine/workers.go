@@ -134,13 +134,10 @@ func (c *Collection) workSlice(ctx context.Context) bool {
 		step(c.nextFieldStep)
 	}
 	step(c.configure)
-	if c.published().schema.NoBackground {
-		return did
-	}
 	for _, name := range c.names {
 		step(c.vectors[name].index.Work)
 	}
-	if !did { // first what searches need more
+	if !did && !c.published().schema.NoBackground { // first what searches need more
 		for _, name := range c.names {
 			did = c.warmRows(name) || did
 		}
@@ -183,7 +180,7 @@ func (c *Collection) due() bool {
 			return true
 		}
 	}
-	return !st.schema.NoBackground && (st.filter.Len() > 0 || st.operation > 0)
+	return st.filter.Len() > 0 || st.operation > 0
 }
 
 // sealAll seals the heads that are worth it, within ctx.

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/isobath/isobath/internal/mmap"
+	"github.com/isobath/isobath/mmapvec"
 )
 
 // conf returns the configuration in force.
@@ -182,13 +184,21 @@ func (ix *Index) recodable(s *sources) *part {
 	return nil
 }
 
-// recode replaces a part by one with codes of the codebook wanted. Appends wait meanwhile if it is the one that takes
-// rows.
+// recode replaces a part by one with codes of the codebook wanted, or that will have them where p has none yet.
 func (ix *Index) recode(p *part) error {
+	if from, to := p.uncoded(p.len()); from == 0 && to > 0 {
+		return ix.refill(p, func(fresh, p *part, _ *mmapvec.View) error {
+			fresh.adopt(p.slots[:p.len()])
+			return nil
+		})
+	}
+	return ix.refill(p, ix.recodeRows)
+}
+
+// refill replaces a part by one that fill puts the rows of p into. Appends wait meanwhile.
+func (ix *Index) refill(p *part, fill func(fresh, p *part, view *mmapvec.View) error) error {
 	ix.writeMu.Lock()
 	defer ix.writeMu.Unlock()
-	s := ix.pin()
-	defer s.release()
 	view := ix.o.Rows.View()
 	if view == nil {
 		return ErrClosed
@@ -198,13 +208,9 @@ func (ix *Index) recode(p *part) error {
 	if err != nil {
 		return err
 	}
-	err = mmap.Guard("rows", func() error {
-		ix.recodeRows(fresh, p, view.Row)
-		return nil
-	})
-	if err != nil {
+	if err := fill(fresh, p, view); err != nil {
 		fresh.free()
-		return fmt.Errorf("vectorindex: new codes: %w", err)
+		return err
 	}
 	fresh.frozen.Store(p.frozen.Load())
 	ix.deadMu.Lock()
@@ -217,24 +223,34 @@ func (ix *Index) recode(p *part) error {
 	return nil
 }
 
-func (ix *Index) recodeRows(fresh, p *part, row func(slot uint32) ([]float32, error)) {
-	batch := min(max((4<<20)/(4*ix.o.Dim), 16), 1024)
-	flat := make([]float32, batch*ix.o.Dim) // read here, in the guard of this goroutine; encoded by several
-	rows := make([][]float32, 0, batch)
-	slots := make([]uint32, 0, batch)
-	n := p.len()
-	for ord, slot := range p.slots[:n] {
-		r, err := row(slot)
+// recodeRows encodes the rows of p for fresh. A damaged row is left out: it is a problem of its own.
+func (ix *Index) recodeRows(fresh, p *part, view *mmapvec.View) error {
+	reader := ix.newRowReader(p.len())
+	for slots := range slices.Chunk(slices.Clone(p.slots[:p.len()]), reader.size) {
+		rows, err := reader.read(view, slots)
+		if err != nil {
+			slots, rows = ix.readIntact(view, slots, reader.rows)
+		}
+		fresh.append(slots, rows, ix.o.Parallelism)
+	}
+	return nil
+}
+
+// readIntact copies the rows that can be read, one after the other to find those that cannot, which it reports.
+func (ix *Index) readIntact(view *mmapvec.View, slots []uint32, rows [][]float32) ([]uint32, [][]float32) {
+	kept := 0
+	for _, slot := range slots {
+		err := mmap.Guard("rows", func() error {
+			row, err := view.Row(slot)
+			copy(rows[kept], row)
+			return err
+		})
 		if err != nil {
 			ix.report(fmt.Errorf("vectorindex: row of slot %d is not indexed: %w", slot, err))
-		} else {
-			to := flat[len(rows)*ix.o.Dim:][:ix.o.Dim]
-			copy(to, r)
-			rows, slots = append(rows, to), append(slots, slot)
+			continue
 		}
-		if len(rows) == batch || ord == n-1 {
-			fresh.append(slots, rows, ix.o.Parallelism)
-			rows, slots = rows[:0], slots[:0]
-		}
+		slots[kept] = slot
+		kept++
 	}
+	return slots[:kept], rows[:kept]
 }

@@ -12,11 +12,10 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/isobath/isobath/internal/vfs"
-	"github.com/isobath/isobath/mmapvec"
 )
 
-// Open maps the segments of saved and puts the slots of live that no segment holds into memory, from their rows. live
-// are the slots that have this vector and are alive. A segment that is absent, damaged or of another kind does not
+// Open maps the segments of saved and takes up the slots of live that no segment holds: their rows are encoded by Work.
+// live are the slots that have this vector and are alive. A segment that is absent, damaged or of another kind does not
 // prevent opening: it is among problems, its slots are indexed again.
 func Open(o Options, saved Saved, live *roaring.Bitmap) (ix *Index, problems []error, err error) {
 	o = o.withDefaults()
@@ -46,10 +45,9 @@ func Open(o Options, saved Saved, live *roaring.Bitmap) (ix *Index, problems []e
 		sg.dead.Store(int64(sg.set.GetCardinality() - sg.set.AndCardinality(live)))
 	}
 	ix.dead = roaring.AndNot(covered, live)
-	if err := ix.appendRows(roaring.AndNot(live, covered)); err != nil {
+	if err := ix.adopt(roaring.AndNot(live, covered)); err != nil {
 		return nil, nil, errors.Join(err, ix.Close())
 	}
-	ix.lastAppend.Store(0)
 	ix.lastKill.Store(time.Now().UnixNano()) // a start has better things to do
 	if err := ix.removeUnnamed(); err != nil {
 		return nil, nil, errors.Join(err, ix.Close())
@@ -108,63 +106,32 @@ func (ix *Index) removeUnnamed() error {
 	return nil
 }
 
-// appendRows appends the slots of set from their rows. A damaged row is left out: it is a problem of its own.
-func (ix *Index) appendRows(set *roaring.Bitmap) error {
-	if set.IsEmpty() {
-		return nil
+// adopt makes slots that no segment holds those of parts.
+func (ix *Index) adopt(set *roaring.Bitmap) error {
+	parts, err := ix.partsOf(set, ix.partRows(ix.target.Load()))
+	if err != nil || len(parts) == 0 {
+		return err
 	}
-	const chunk = 2048
-	view := ix.o.Rows.View()
-	if view == nil {
-		return ErrClosed
+	for _, p := range parts[:len(parts)-1] {
+		p.frozen.Store(true)
 	}
-	defer view.Release()
-	slots, ahead := make([]uint32, chunk), make([]uint32, chunk)
-	flat := make([]float32, chunk*ix.o.Dim)
-	rows := make([][]float32, chunk)
-	it := set.ManyIterator()
-	for next := it.NextMany(ahead); next > 0; {
-		n := next
-		slots, ahead = ahead, slots
-		next = it.NextMany(ahead)
-		view.Prefetch(ahead[:next])
-		for i := range rows[:n] {
-			rows[i] = flat[i*ix.o.Dim : (i+1)*ix.o.Dim]
-		}
-		kept := ix.readRows(view, slots[:n], rows)
-		if err := ix.Append(slots[:kept], rows[:kept]); err != nil {
-			return err
-		}
+	if ix.o.Flat {
+		ix.named.Or(set)
 	}
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	ix.swapLocked(ix.current.segments, parts)
 	return nil
 }
 
-// readRows copies the rows of slots to rows and returns how many there are; of a damaged one it drops the slot.
-func (ix *Index) readRows(view *mmapvec.View, slots []uint32, rows [][]float32) (kept int) {
-	_, err := view.Fetch(slots, func(i int, row []float32) error {
-		copy(rows[i], row)
-		return nil
-	})
-	if err == nil {
-		return len(slots)
-	}
-	for _, slot := range slots { // one after the other, to find the damage
-		row, err := view.Row(slot)
-		if err != nil {
-			ix.report(fmt.Errorf("vectorindex: row of slot %d is not indexed: %w", slot, err))
-			continue
-		}
-		copy(rows[kept], row)
-		slots[kept] = slot
-		kept++
-	}
-	return kept
-}
-
+// report notes damage once, however often it is met.
 func (ix *Index) report(err error) {
-	ix.o.Log.Error("vector index damaged", "err", err)
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
+	if slices.ContainsFunc(ix.problems, func(known error) bool { return known.Error() == err.Error() }) {
+		return
+	}
+	ix.o.Log.Error("vector index damaged", "err", err)
 	if len(ix.problems) < 100 {
 		ix.problems = append(ix.problems, err)
 	}

@@ -24,6 +24,8 @@ type Config struct {
 
 	Flat    bool // no codes and no graph: every search is exact
 	NoGraph bool // codes without a graph
+	// NoBackground has Work do only what reading and memory need: rows of a start are encoded, full parts written.
+	NoBackground bool
 
 	M           int // links per node and level, twice that on level 0; default 16
 	EfConstruct int // breadth of the search for neighbours when a node is inserted; default 128

@@ -23,6 +23,8 @@ type part struct {
 	codes    []byte   // by ord
 	bySlot   slotTable
 	count    atomic.Uint32              // ords that are complete
+	encoded  atomic.Uint32              // ords from here up to adopted have no code yet
+	adopted  int                        // see uncoded
 	walked   atomic.Uint32              // ords in the graph; the graph may hold some more that are under way
 	graph    atomic.Pointer[hnsw.Graph] // nil until the first ord is inserted
 	dead     atomic.Int64

@@ -31,7 +31,7 @@ func (sc *scratch) finish() error {
 			sc.r.Expect(r.Slot)
 		}
 	}
-	if sc.r.Approximate && !sc.r.Rows && sc.stats.Plan != PlanExact && !sc.mixed() {
+	if sc.r.Approximate && !sc.r.Rows && sc.stats.Plan != PlanExact && !sc.mixed() && !sc.compared {
 		sc.results = sc.results[:min(len(sc.results), sc.r.K)]
 		return nil
 	}

@@ -1,7 +1,6 @@
 package vectorindex
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -15,46 +14,15 @@ func (ix *Index) dissolve(sg *segment) error {
 	ix.deadMu.Lock()
 	live := roaring.AndNot(sg.set, ix.dead)
 	ix.deadMu.Unlock()
-	parts, err := ix.partsOf(live)
+	capacity := min(ix.partRows(ix.target.Load()), max(1, int(live.GetCardinality())))
+	parts, err := ix.partsOf(live, capacity)
 	if err != nil {
 		return err
 	}
+	for _, p := range parts {
+		p.frozen.Store(true)
+	}
 	return ix.commit(change{dropSegments: []*segment{sg}, addParts: parts})
-}
-
-// partsOf makes frozen parts of the rows of set.
-func (ix *Index) partsOf(set *roaring.Bitmap) (parts []*part, err error) {
-	view := ix.o.Rows.View()
-	if view == nil {
-		return nil, ErrClosed
-	}
-	defer view.Release()
-	defer func() {
-		if err != nil {
-			for _, p := range parts {
-				p.free()
-			}
-			parts = nil
-		}
-	}()
-	var p *part
-	for it := set.Iterator(); it.HasNext(); {
-		slot := it.Next()
-		row, rowErr := view.Row(slot)
-		if rowErr != nil {
-			ix.report(fmt.Errorf("vectorindex: row of slot %d is not indexed: %w", slot, rowErr))
-			continue
-		}
-		if p == nil || p.room() == 0 {
-			if p, err = newPart(min(ix.conf().SealRows, int(set.GetCardinality())), ix.target.Load(), ix.o.Budget); err != nil {
-				return parts, err
-			}
-			p.frozen.Store(true)
-			parts = append(parts, p)
-		}
-		p.append([]uint32{slot}, [][]float32{row}, 1)
-	}
-	return parts, nil
 }
 
 // wasteful returns a part without graph that is mostly dead rows.
@@ -67,6 +35,9 @@ func (ix *Index) wasteful(s *sources) *part {
 		return nil
 	}
 	for _, p := range s.parts {
+		if from, to := p.uncoded(p.len()); from < to {
+			continue
+		}
 		if dead := int(p.dead.Load()); !ix.merge.holds(p) && dead > rewriteMinDead && 2*dead > p.len() && p.graph.Load() == nil {
 			return p
 		}

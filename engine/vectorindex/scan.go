@@ -34,15 +34,28 @@ func (sc *scratch) scanCodes() error {
 	return nil
 }
 
-// scanPart scans the first n ords of a part.
+// scanPart scans the first n ords of a part: their codes, or the rows where there are none yet.
 func (sc *scratch) scanPart(p *part, n int) error {
 	if sc.r.Rows {
 		return sc.scanRowsAt(p.slots[:n])
 	}
-	if sc.scansAll(n) {
+	from, to := p.uncoded(n)
+	if from < to {
+		sc.compared = true
+		if err := sc.scanRowsAt(p.slots[from:to]); err != nil {
+			return err
+		}
+	}
+	if !sc.scansAll(n) {
+		return sc.scanMatches(p.coded(), ordFinder{part: p, rows: n, from: from, to: to})
+	}
+	if from == to {
 		return sc.scanRange(p.coded(), 0, n)
 	}
-	return sc.scanMatches(p.coded(), ordFinder{part: p, rows: n})
+	if err := sc.scanRange(p.coded(), 0, from); err != nil {
+		return err
+	}
+	return sc.scanRange(p.coded(), to, n)
 }
 
 func (sc *scratch) scanSegment(sg *segment) error {
@@ -66,6 +79,8 @@ type ordFinder struct {
 	hint    int      // where in the segment the last slot was, they are asked for in ascending order
 	part    *part
 	rows    int // of the part that are read
+	from    int // of its ords those from here up to to are not: they have no code
+	to      int
 }
 
 func (f *ordFinder) find(slot uint32) (ord uint32, ok bool) {
@@ -73,7 +88,7 @@ func (f *ordFinder) find(slot uint32) (ord uint32, ok bool) {
 		return f.segment.bySlot.find(slot, &f.hint)
 	}
 	ord, ok = f.part.bySlot.get(slot)
-	return ord, ok && int(ord) < f.rows
+	return ord, ok && int(ord) < f.rows && (int(ord) < f.from || int(ord) >= f.to)
 }
 
 // scansAll tells whether a source of n rows is better scanned from end to end than by looking up the matches.

@@ -15,14 +15,14 @@ func (ix *Index) sealable(s *sources) *part {
 	idle := ix.idle()
 	for _, p := range s.parts {
 		n := p.len()
+		if ix.full(s, p) {
+			return p
+		}
 		if n == 0 || ix.inserts(s, p) || ix.merge.holds(p) {
 			continue
 		}
-		if p.frozen.Load() || n == p.capacity {
-			return p
-		}
 		worth := max(largest(s.segments)/idleTier, 1)
-		if idle && n >= worth && (len(s.segments) > 0 || ix.conf().rawBytes(n) >= ix.conf().IndexFromBytes) {
+		if idle && n >= worth && (len(s.segments) > 0 || ix.worthFile(n)) {
 			return p
 		}
 		if p.graph.Load() != nil && p.dead.Load() > rewriteMinDead && 2*int(p.dead.Load()) > n {
@@ -30,6 +30,17 @@ func (ix *Index) sealable(s *sources) *part {
 		}
 	}
 	return nil
+}
+
+// full tells whether a part takes no more rows and may become a segment.
+func (ix *Index) full(s *sources, p *part) bool {
+	n := p.len()
+	return n > 0 && (p.frozen.Load() || n == p.capacity) && !ix.inserts(s, p) && !ix.merge.holds(p)
+}
+
+// worthFile tells whether so many rows take longer to encode at the next start than a file of them takes to read.
+func (ix *Index) worthFile(rows int) bool {
+	return ix.conf().rawBytes(rows) >= min(ix.conf().IndexFromBytes, defaultThresholdBytes)
 }
 
 func largest(segments []*segment) (n int) {
@@ -141,12 +152,15 @@ func (ix *Index) SealAll(ctx context.Context) error {
 				return err
 			}
 		}
+		if from, to := p.uncoded(p.len()); from < to {
+			continue // ctx ended before
+		}
 		ix.freeze(p)
 		n := p.len()
 		if p.graph.Load() != nil || builds {
 			n = int(p.walked.Load())
 		}
-		if n == 0 || n == p.snapshotRows() || ix.conf().rawBytes(n) < ix.conf().IndexFromBytes {
+		if n == 0 || n == p.snapshotRows() || !ix.worthFile(n) {
 			continue
 		}
 		if err := ix.sealPrefix(ctx, p, n); err != nil {
@@ -156,17 +170,19 @@ func (ix *Index) SealAll(ctx context.Context) error {
 	return nil
 }
 
-// settleCodes does what comes before the first graph.
+// settleCodes does what comes before graphs and files.
 func (ix *Index) settleCodes(ctx context.Context) error {
 	for ctx.Err() == nil {
 		s := ix.pin()
 		var err error
-		p := ix.recodable(s)
+		p, bare := ix.recodable(s), encodable(s)
 		switch {
 		case ix.centres(s):
 			err = ix.fixCentre(s)
 		case p != nil:
 			err = ix.recode(p)
+		case bare != nil:
+			err = ix.encodeSome(bare)
 		default:
 			s.release()
 			return nil

@@ -34,6 +34,7 @@ type scratch struct {
 	walks    []walk   // one of every source
 	graphs   int      // of these, those that go through a graph
 	deadline int      // rows until ctx is looked at again
+	compared bool     // with rows, some of what has no code yet
 
 	// kept
 	trace    *Trace // nil: nothing is recorded
@@ -93,7 +94,7 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 	sc.ctx, sc.v, sc.r = ctx, v, r
 	sc.query.Reset(v.ix.o.Metric, v.ix.o.Datatype, r.Query)
 	sc.forgetQueries()
-	sc.stats, sc.results, sc.deadline = Stats{}, sc.results[:0], 0
+	sc.stats, sc.results, sc.deadline, sc.compared = Stats{}, sc.results[:0], 0, false
 	sc.dense = sc.dense[:0]
 	sc.near.before = r.Before
 }

@@ -43,7 +43,12 @@ func readAll(w *world, base string) ([]byte, error) {
 // damage changes one byte of a segment file.
 func (w *world) damage(base string, off int64) {
 	w.t.Helper()
-	f, err := w.o.FS.Open(path.Join(w.o.Dir, base))
+	w.flip(path.Join(w.o.Dir, base), off)
+}
+
+func (w *world) flip(name string, off int64) {
+	w.t.Helper()
+	f, err := w.o.FS.Open(name)
 	require.NoError(w.t, err)
 	defer f.Close()
 	b := make([]byte, 1)

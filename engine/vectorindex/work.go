@@ -40,6 +40,9 @@ func (ix *Index) Work(ctx context.Context) (did bool, err error) {
 		ix.retarget(s)
 	}
 	steps := ix.steps(s)
+	if ix.conf().NoBackground {
+		steps = ix.upkeep(s)
+	}
 	if len(steps) == 0 {
 		return false, nil
 	}
@@ -101,6 +104,9 @@ func (ix *Index) steps(s *sources) []func(context.Context) error {
 	if p := ix.recodable(s); p != nil {
 		return append(steps, func(context.Context) error { return ix.recode(p) })
 	}
+	if p := encodable(s); p != nil {
+		return append(steps, func(context.Context) error { return ix.encodeSome(p) })
+	}
 	if p := ix.sealable(s); p != nil {
 		// Before the next part gets a graph: it may be better off merged with this segment.
 		return append(steps, func(ctx context.Context) error { return ix.seal(ctx, p) })
@@ -125,6 +131,21 @@ func (ix *Index) steps(s *sources) []func(context.Context) error {
 		add(func(context.Context) error { return ix.placeSegment(sg, where) })
 	}
 	return steps
+}
+
+// upkeep lists what is due where background work is switched off: without it searches would read rows for ever, and
+// memory would grow with the rows.
+func (ix *Index) upkeep(s *sources) []func(context.Context) error {
+	if ix.o.Flat {
+		return nil
+	}
+	if p := encodable(s); p != nil {
+		return []func(context.Context) error{func(context.Context) error { return ix.encodeSome(p) }}
+	}
+	if i := slices.IndexFunc(s.parts, func(p *part) bool { return ix.full(s, p) }); i >= 0 && ix.may() {
+		return []func(context.Context) error{func(ctx context.Context) error { return ix.seal(ctx, s.parts[i]) }}
+	}
+	return nil
 }
 
 // inserts tells whether rows of p wait for a graph.
