@@ -287,7 +287,7 @@ func (db *DB) DropIndex(ctx context.Context, database int, name string, deleteKe
 // deleteKeys deletes every key that the index covers, in records of bounded size.
 func (c *Collection) deleteKeys(ctx context.Context, database int) error {
 	var keys [][]byte
-	err := c.Each(ctx, nil, Fetch{}, func(h *Hit) error {
+	err := c.Each(ctx, ScrollRequest{}, func(h *Hit) error {
 		keys = append(keys, slices.Clone(h.Key))
 		return nil
 	})

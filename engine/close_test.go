@@ -56,7 +56,7 @@ func TestCloseWhileBusy(t *testing.T) {
 		_, err := c.Search(ctx, SearchRequest{Query: stressVector(1, 1), K: 3, Fetch: Fetch{Vectors: true, Payload: true}})
 		return err
 	})
-	busy(func(uint64) error { _, err := c.Count(ctx, nil); return err })
+	busy(func(uint64) error { _, err := c.Count(ctx, nil, nil); return err })
 	busy(func(i uint64) error {
 		return updateAndWait(ctx, db, func(tx *KeyTx) error {
 			return tx.Put(0, fmt.Appendf(nil, "doc:%d", i%50), Document{Kind: KindHash, Body: AppendHashField(nil, []byte("g"), []byte("x"))})

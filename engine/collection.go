@@ -301,6 +301,7 @@ type view struct {
 	databases *[maxDatabases]database // as of seq
 	index     *vectorindex.View       // of the vector that pinWith named
 	settled   bool                    // index knows of every death that this view knows of
+	stats     *SearchStats            // of what is read at it; nil: nobody counts
 }
 
 // pin returns a view of the published state; release it.

@@ -101,7 +101,7 @@ func (w *crashWriter) mine(t *testing.T, db *DB) string {
 	t.Helper()
 	m := newCrashWriter(w.num).acked
 	if c, err := db.Collection("a"); err == nil {
-		require.NoError(t, c.Each(context.Background(), nil, Fetch{Payload: true, Vectors: true}, func(h *Hit) error {
+		require.NoError(t, c.Each(context.Background(), ScrollRequest{Fetch: Fetch{Payload: true, Vectors: true}}, func(h *Hit) error {
 			if h.ID.Num()/100 == w.num {
 				m.collections["a"][h.ID.Num()] = modelPoint{h.Vectors[""], string(h.Payload)}
 			}

@@ -155,7 +155,7 @@ func (c *Collection) selectByFilter(ctx context.Context, f filter.Expr) (*select
 		s.close()
 		return nil, err
 	}
-	err = c.Each(ctx, f, Fetch{}, func(h *Hit) error {
+	err = c.Each(ctx, ScrollRequest{Filter: f}, func(h *Hit) error {
 		s.found[h.ID] = struct{}{}
 		return nil
 	})

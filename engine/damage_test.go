@@ -66,7 +66,7 @@ func requireContained(t *testing.T, dir, file string) {
 	defer func() { _ = db.Close() }() // damage may be met again while closing
 	good, err := db.Collection("good")
 	require.NoError(t, err)
-	n, err := good.Count(ctx, nil)
+	n, err := good.Count(ctx, nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, 500, n)
 	bad, err := db.Collection("bad")
@@ -143,7 +143,7 @@ func TestAbsentRowsAreDamage(t *testing.T) {
 		require.NoError(t, err)
 		c, err := db.Collection("a")
 		require.NoError(t, err)
-		_, err = c.Count(t.Context(), nil)
+		_, err = c.Count(t.Context(), nil, nil)
 		require.ErrorContains(t, err, name)
 		require.ErrorIs(t, db.Failed(), ErrReadOnly)
 		_ = db.Close()

@@ -61,7 +61,7 @@ func TestDamagedValueDoesNotPreventOpening(t *testing.T) {
 			hits, err := c.Get(ctx, []PointID{NumID(1), NumID(7)}, Fetch{Vectors: true, Payload: true})
 			require.NoError(t, err)
 			require.Len(t, hits, 2)
-			n, err := c.Count(ctx, nil)
+			n, err := c.Count(ctx, nil, nil)
 			require.NoError(t, err)
 			require.GreaterOrEqual(t, n, 10)
 			res, err := c.Search(ctx, SearchRequest{Query: testVector(7, 0), K: 1})

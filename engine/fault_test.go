@@ -84,7 +84,7 @@ func TestFailedSyncRefusesWrites(t *testing.T) {
 	c, err = db.Collection("a")
 	require.NoError(t, err)
 	require.NoError(t, put(3))
-	n, err := c.Count(ctx, nil)
+	n, err := c.Count(ctx, nil, nil)
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, n, 2)
 	require.NoError(t, db.Close())

@@ -39,7 +39,7 @@ func TestFieldStepOfDroppedIndex(t *testing.T) {
 	require.NoError(t, ticket.Wait(ctx))
 	db.work(ctx)
 	require.True(t, c.published().fields["tag"].ready)
-	n, err := c.Count(ctx, filter.Match{Field: "tag", Value: filter.StringValue("x")})
+	n, err := c.Count(ctx, filter.Match{Field: "tag", Value: filter.StringValue("x")}, nil)
 	require.NoError(t, err)
 	require.Equal(t, len(points), n)
 	require.NoError(t, db.Close())

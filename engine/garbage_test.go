@@ -45,7 +45,7 @@ func TestSlotsAreFreedOnce(t *testing.T) {
 	put(WriteOptions{}, 20, 21)
 	require.NoError(t, db.Barrier().Wait(ctx))
 	requireSound(t, db)
-	n, err := c.Count(ctx, nil)
+	n, err := c.Count(ctx, nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, 5, n)
 	require.NoError(t, db.Close())

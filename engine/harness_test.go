@@ -151,7 +151,7 @@ func dumpDB(t testing.TB, db *DB) string {
 		if c.IsIndex() {
 			continue
 		}
-		require.NoError(t, c.Each(ctx, nil, Fetch{Payload: true, Vectors: true}, func(h *Hit) error {
+		require.NoError(t, c.Each(ctx, ScrollRequest{Fetch: Fetch{Payload: true, Vectors: true}}, func(h *Hit) error {
 			fmt.Fprintf(&b, "  %d %v %s\n", h.ID.Num(), h.Vectors[""], h.Payload)
 			return nil
 		}))
@@ -168,7 +168,7 @@ func dumpDB(t testing.TB, db *DB) string {
 	}))
 	if ft, err := db.Index(0, "ft"); err == nil {
 		var lines []string
-		require.NoError(t, ft.Each(ctx, nil, Fetch{Vectors: true}, func(h *Hit) error {
+		require.NoError(t, ft.Each(ctx, ScrollRequest{Fetch: Fetch{Vectors: true}}, func(h *Hit) error {
 			lines = append(lines, fmt.Sprintf("indexed %q %v\n", h.Key, h.Vectors["v"]))
 			return nil
 		}))
@@ -185,7 +185,7 @@ func requireNoStrays(t testing.TB, db *DB) {
 		c, err := db.Collection(name)
 		require.NoError(t, err)
 		points := 0
-		require.NoError(t, c.Each(context.Background(), nil, Fetch{}, func(*Hit) error { points++; return nil }))
+		require.NoError(t, c.Each(context.Background(), ScrollRequest{}, func(*Hit) error { points++; return nil }))
 		require.Equal(t, points, c.Info().Points, "points of %q", name)
 	}
 }
@@ -208,7 +208,7 @@ func requireSound(t testing.TB, db *DB) {
 		require.NoError(t, err)
 		for vector := range c.Schema().Vectors {
 			searched, missed := 0, 0
-			require.NoError(t, c.Each(ctx, nil, Fetch{Vectors: true}, func(h *Hit) error {
+			require.NoError(t, c.Each(ctx, ScrollRequest{Fetch: Fetch{Vectors: true}}, func(h *Hit) error {
 				q, ok := h.Vectors[vector]
 				if !ok {
 					return nil

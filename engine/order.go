@@ -15,6 +15,7 @@ type OrderedRequest struct {
 	Limit  int
 	Offset int // left out at the beginning
 	Fetch  Fetch
+	Stats  *SearchStats // if set, what the read did is added to it
 }
 
 // OrderedHit is a point at its place in an order: a point with several values has several.
@@ -31,6 +32,7 @@ func (c *Collection) ScrollOrdered(ctx context.Context, req OrderedRequest) (hit
 		return nil, err
 	}
 	defer v.release()
+	defer v.account(PlanOrder, req.Stats, &err)()
 	r, err := v.reader(req.Fetch)
 	if err != nil {
 		return nil, err
@@ -52,6 +54,7 @@ func (c *Collection) ScrollOrdered(ctx context.Context, req OrderedRequest) (hit
 			if len(hits) >= req.Limit {
 				return false, nil
 			}
+			v.stats.Visited++
 			if ok, err := admit(e.id, e.slot); err != nil || !ok {
 				return true, err
 			}
@@ -59,7 +62,7 @@ func (c *Collection) ScrollOrdered(ctx context.Context, req OrderedRequest) (hit
 				skip--
 				return true, nil
 			}
-			h, err := r.hit(e.id, e.slot)
+			h, err := r.timedHit(e.id, e.slot)
 			if err != nil {
 				return false, err
 			}

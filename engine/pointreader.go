@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/isobath/isobath/filter"
 	"github.com/isobath/isobath/mmapvec"
@@ -100,8 +101,19 @@ func (r *pointReader) payload(h *Hit) error {
 	return nil
 }
 
+// timedHit is hit for a view that counts.
+func (r *pointReader) timedHit(id PointID, slot uint32) (Hit, error) {
+	began := time.Now()
+	h, err := r.hit(id, slot)
+	r.v.stats.Fetch += time.Since(began)
+	return h, err
+}
+
 // evaluate reads a point's payload and evaluates a filter on it.
 func (r *pointReader) evaluate(match *filter.Predicate, id PointID, slot uint32) (bool, error) {
+	if s := r.v.stats; s != nil {
+		s.Evaluated++
+	}
 	doc, _, err := readPayload(r.v.c.db.kv, r.v.seq, r.v.c.num, id)
 	if err != nil {
 		return false, err

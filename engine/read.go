@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/isobath/isobath/filter"
@@ -62,27 +63,28 @@ type ScrollRequest struct {
 	From   *PointID    // first id, inclusive; it need not exist
 	Limit  int
 	Fetch  Fetch
+	Stats  *SearchStats // if set, what the read did is added to it
 }
 
 // Scroll returns a page and the first id of the next one, nil at the end.
 func (c *Collection) Scroll(ctx context.Context, req ScrollRequest) (hits []Hit, next *PointID, err error) {
-	err = c.walk(ctx, req.Filter, req.From, req.Fetch, func(r *pointReader, id PointID, slot uint32) error {
+	err = c.walk(ctx, req, func(r *pointReader, id PointID, slot uint32) error {
 		if len(hits) >= req.Limit {
 			next = &id
 			return ErrStop
 		}
-		h, err := r.hit(id, slot)
+		h, err := r.timedHit(id, slot)
 		hits = append(hits, h)
 		return err
 	})
 	return hits, next, err
 }
 
-// Each calls fn with every point that matches f (nil: every point), by ascending id, all as of
+// Each calls fn with every point of a request, whatever its limit, by ascending id, all as of
 // one moment. fn may keep the hit.
-func (c *Collection) Each(ctx context.Context, f filter.Expr, fetch Fetch, fn func(*Hit) error) error {
-	return c.walk(ctx, f, nil, fetch, func(r *pointReader, id PointID, slot uint32) error {
-		h, err := r.hit(id, slot)
+func (c *Collection) Each(ctx context.Context, req ScrollRequest, fn func(*Hit) error) error {
+	return c.walk(ctx, req, func(r *pointReader, id PointID, slot uint32) error {
+		h, err := r.timedHit(id, slot)
 		if err != nil {
 			return err
 		}
@@ -90,13 +92,14 @@ func (c *Collection) Each(ctx context.Context, f filter.Expr, fetch Fetch, fn fu
 	})
 }
 
-// Count returns the number of points that match f (nil: every point).
-func (c *Collection) Count(ctx context.Context, f filter.Expr) (int, error) {
+// Count returns the number of points that match f (nil: every point). What it did is added to stats, unless that is nil.
+func (c *Collection) Count(ctx context.Context, f filter.Expr, stats *SearchStats) (n int, err error) {
 	v, err := c.pin()
 	if err != nil {
 		return 0, err
 	}
 	defer v.release()
+	defer v.account(PlanCount, stats, &err)()
 	if f == nil {
 		return v.filter.Len(), nil
 	}
@@ -107,19 +110,20 @@ func (c *Collection) Count(ctx context.Context, f filter.Expr) (int, error) {
 	return int(set.GetCardinality()), nil
 }
 
-// walk visits the points that match f from an id on, by ascending id.
-func (c *Collection) walk(ctx context.Context, f filter.Expr, from *PointID, fetch Fetch, visit func(r *pointReader, id PointID, slot uint32) error) error {
+// walk visits the points of a request, whatever its limit, by ascending id.
+func (c *Collection) walk(ctx context.Context, req ScrollRequest, visit func(r *pointReader, id PointID, slot uint32) error) (err error) {
 	v, err := c.pin()
 	if err != nil {
 		return err
 	}
 	defer v.release()
-	r, err := v.reader(fetch)
+	defer v.account(PlanScroll, req.Stats, &err)()
+	r, err := v.reader(req.Fetch)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	set, admit, err := v.admission(ctx, r, f)
+	set, admit, err := v.admission(ctx, r, req.Filter)
 	if err != nil {
 		return err
 	}
@@ -130,9 +134,9 @@ func (c *Collection) walk(ctx context.Context, f filter.Expr, from *PointID, fet
 		return visit(r, id, slot)
 	}
 	if set != nil && set.GetCardinality() <= uint64(max(sortedWalk, v.filter.Len()/walkShare)) {
-		err = v.walkSorted(set, from, each)
+		err = v.walkSorted(set, req.From, each)
 	} else {
-		err = v.walkStore(set, from, each)
+		err = v.walkStore(set, req.From, each)
 	}
 	if err != nil && !errors.Is(err, ErrStop) {
 		return err
@@ -152,6 +156,7 @@ func (v *view) walkSorted(set *roaring.Bitmap, from *PointID, each func(PointID,
 		if from != nil && e.id.Compare(*from) < 0 {
 			continue
 		}
+		v.stats.Visited++
 		if err := each(e.id, e.slot); err != nil {
 			return err
 		}
@@ -187,6 +192,7 @@ func (v *view) walkStore(set *roaring.Bitmap, from *PointID, each func(PointID, 
 			return false, fmt.Errorf("engine: slot entry of collection %q is damaged: %w", v.c.name, err)
 		}
 		slot := binary.BigEndian.Uint32(value)
+		v.stats.Visited++
 		if set != nil && !set.Contains(slot) {
 			return true, nil
 		}
@@ -229,9 +235,16 @@ func (v *view) resolve(f filter.Expr) (*roaring.Bitmap, filter.Expr, error) {
 			return nil, nil, &InputError{fmt.Sprintf("filter: %v", err)}
 		}
 	}
+	began := time.Now()
 	r, err := v.filter.Resolve(f, v.slotOf)
 	if err != nil {
 		return nil, nil, fmt.Errorf("engine: filter: %w", err)
+	}
+	if v.stats != nil {
+		v.stats.Filter += time.Since(began)
+		if r.Set != nil {
+			v.stats.Matches = int(r.Set.GetCardinality())
+		}
 	}
 	return r.Set, r.Residual, nil
 }

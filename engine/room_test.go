@@ -38,7 +38,7 @@ func TestWritesStopBeforeTheDiskIsFull(t *testing.T) {
 	_, err = db.Update(put)
 	require.ErrorIs(t, err, syscall.ENOSPC)
 	require.ErrorIs(t, db.CreateCollection(ctx, "d", Schema{}), syscall.ENOSPC)
-	n, err := c.Count(ctx, nil)
+	n, err := c.Count(ctx, nil, nil)
 	require.NoError(t, err, "reads go on")
 	require.Equal(t, 2, n)
 	_, err = c.Delete(ctx, Selector{IDs: []PointID{NumID(1)}}, WriteOptions{})

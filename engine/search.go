@@ -39,7 +39,7 @@ type SearchResult struct {
 	Stats SearchStats
 }
 
-// SearchStats explain a search: plan, counters and stage times. Where several passes were needed the counters are sums.
+// SearchStats explain a search, a scroll or a count: plan, counters and stage times. Where several passes were needed the counters are sums.
 type SearchStats struct {
 	vectorindex.Stats
 	Evaluated int // payloads read for conditions without an index
@@ -138,6 +138,7 @@ var reusable = sync.Pool{New: func() any {
 
 func (s *search) begin(v *view, r *pointReader, req SearchRequest) {
 	s.v, s.r, s.req, s.res = v, r, req, &SearchResult{}
+	v.stats = &s.res.Stats
 	s.vectors, s.table, s.seq = v.filter.Has(req.Vector), v.c.slots, v.seq
 	s.query = v.schema.Vectors[req.Vector].stored(append(s.query[:0], req.Query...))
 }
@@ -291,7 +292,6 @@ func (s *search) evaluated(ctx context.Context, near *vectorindex.Matches, resid
 		}
 		hits = hits[:0]
 		for _, f := range candidates {
-			s.res.Stats.Evaluated++
 			ok, err := s.r.evaluate(match, f.id, f.slot)
 			if err != nil {
 				return nil, err
@@ -313,7 +313,6 @@ func (s *search) evaluated(ctx context.Context, near *vectorindex.Matches, resid
 	if near != nil {
 		set = near.Bitmap
 	}
-	s.res.Stats.Evaluated += int(set.GetCardinality())
 	exact, err := s.v.evaluateAll(ctx, set, residual)
 	if err != nil {
 		return nil, err

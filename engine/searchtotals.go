@@ -19,14 +19,36 @@ const (
 	PlanCells    = vectorindex.PlanCells    // a scan of the matches in cells near the query
 )
 
-// SearchTotals are sums over all searches by vector since the start.
+// Plans of reads without a vector. Visited are then the points looked at, one after the other.
+const (
+	PlanScroll Plan = "scroll"           // by id
+	PlanOrder  Plan = "order of a field" // by its values
+	PlanCount  Plan = "count"
+)
+
+// account has v count a read. The function returned ends it: what was done is among the totals, and added to stats unless
+// that is nil.
+func (v *view) account(plan Plan, stats *SearchStats, err *error) (end func()) {
+	v.stats = &SearchStats{}
+	v.stats.Plan = plan
+	began := time.Now()
+	return func() {
+		v.stats.Index = time.Since(began) - v.stats.Filter - v.stats.Fetch
+		v.c.db.searches.add(v.stats, *err)
+		if stats != nil {
+			stats.Add(*v.stats)
+		}
+	}
+}
+
+// SearchTotals are sums over all searches, scrolls and counts since the start.
 type SearchTotals struct {
-	Plans     map[Plan]uint64 // searches by plan
+	Plans     map[Plan]uint64 // reads by plan
 	Failed    uint64          // searches that returned an error after they began
 	Fallbacks uint64          // walks that found too few and were followed by a scan
 	Matches   uint64          // of filters
 	Sources   uint64          // segments and parts searched
-	Visited   uint64          // nodes seen by walks
+	Visited   uint64          // nodes seen by walks, points looked at by scrolls
 	Hops      uint64          // nodes expanded by walks
 	Distances uint64          // computed on codes
 	Scanned   uint64          // of these in scans

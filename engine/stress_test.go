@@ -224,7 +224,7 @@ func (s *stress) filterWriter() {
 				if _, err := c.Delete(ctx, Selector{Filter: off}, WriteOptions{}); err != nil {
 					return err
 				}
-				n, err := c.Count(ctx, off)
+				n, err := c.Count(ctx, off, nil)
 				if err != nil || n > 0 {
 					return fmt.Errorf("%d points are off after their deletion: %w", n, err)
 				}
@@ -273,7 +273,7 @@ func (s *stress) keyWriter(w int) {
 		if err := updateAndWait(ctx, s.db, func(tx *KeyTx) error { return putHash(tx, key, set) }); err != nil {
 			return err
 		}
-		n, err := ft.Count(ctx, filter.Match{Field: "g", Value: filter.StringValue(tag)})
+		n, err := ft.Count(ctx, filter.Match{Field: "g", Value: filter.StringValue(tag)}, nil)
 		if err == nil && n != 1 {
 			err = fmt.Errorf("tag of key %q found %d times", key, n)
 		}

@@ -60,7 +60,7 @@ func (s *stress) definer() {
 			return err
 		}
 		time.Sleep(time.Duration(rng.IntN(10)) * time.Millisecond)
-		if n, err := c.Count(ctx, nil); err != nil || n != len(points) {
+		if n, err := c.Count(ctx, nil, nil); err != nil || n != len(points) {
 			return fmt.Errorf("%d points of %d: %w", n, len(points), err)
 		}
 		_, err = s.db.DropCollection(ctx, name)
@@ -100,7 +100,7 @@ func (s *stress) readers() {
 	s.run("scroll", func(*rand.Rand, int) error {
 		time.Sleep(time.Millisecond) // leave the writers some time
 		seen := map[uint64]string{}
-		err := c.Each(ctx, nil, Fetch{Payload: true, Vectors: true}, func(h *Hit) error {
+		err := c.Each(ctx, ScrollRequest{Fetch: Fetch{Payload: true, Vectors: true}}, func(h *Hit) error {
 			seen[h.ID.Num()] = fmt.Sprint(string(h.Payload), len(h.Vectors))
 			return nil
 		})
@@ -163,7 +163,7 @@ func (s *stress) visitors() {
 		case 1:
 			_, _, err = c.Scroll(ctx, ScrollRequest{Limit: 10, Fetch: Fetch{Payload: true, Document: true}})
 		case 2:
-			_, err = c.Count(ctx, filter.Match{Field: "g", Value: filter.StringValue("x")})
+			_, err = c.Count(ctx, filter.Match{Field: "g", Value: filter.StringValue("x")}, nil)
 		case 3:
 			c.Info()
 		case 4:

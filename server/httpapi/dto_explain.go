@@ -9,7 +9,7 @@ type explained struct {
 	Matches      int         `json:"filter_matches"` // of the filter, as far as indexes tell
 	Evaluated    int         `json:"payloads_evaluated"`
 	Sources      int         `json:"segments_searched"`
-	Visited      int         `json:"nodes_visited"`
+	Visited      int         `json:"nodes_visited"` // of graphs; without a vector: points looked at
 	Hops         int         `json:"hops"`
 	Distances    int         `json:"distances"`
 	Scanned      int         `json:"scanned"`
@@ -27,6 +27,13 @@ type stageTimes struct {
 	Walk    float64 `json:"walk"`
 	Rescore float64 `json:"rescore"`
 	Fetch   float64 `json:"fetch"`
+}
+
+// explainBy makes what a read did the explanation of the request, if it asks for one.
+func (r *request) explainBy(s *engine.SearchStats) {
+	if r.explain {
+		r.explanation = explanation(s)
+	}
 }
 
 func explanation(s *engine.SearchStats) explained {

@@ -74,8 +74,33 @@ func TestExplain(t *testing.T) {
 	e = f.explain("POST /collections/c/points/search", `{"vector":`+v[0]+`,"limit":3,"filter":{"must":[{"key":"n","match":{"value":3}}]}}`)
 	require.Equal(t, 300, e.Matches)
 	require.Zero(t, e.Evaluated)
-	require.Equal(t, "scroll", string(f.explain(query, `{}`).Plan))
-	require.Equal(t, "order of a field", string(f.explain(query, `{"query":{"order_by":"n"}}`).Plan))
+	e = f.explain(query, `{}`)
+	require.Equal(t, "scroll", string(e.Plan))
+	require.Equal(t, 11, e.Visited, "the page and the first of the next")
+	require.Positive(t, e.Seconds.Fetch)
+	e = f.explain(query, `{"query":{"order_by":"n"}}`)
+	require.Equal(t, "order of a field", string(e.Plan))
+	require.Equal(t, 10, e.Visited)
+	three := `"filter":{"must":[{"key":"n","match":{"value":3}}]}`
+	for target, more := range map[string]string{"scroll": "", "count": "", "scroll?order_by": `,"order_by":"n"`} {
+		target, _, ordered := strings.Cut(target, "?")
+		e = f.explain("POST /collections/c/points/"+target, `{`+three+more+`}`)
+		require.Equal(t, 300, e.Matches, target)
+		require.Zero(t, e.Evaluated, target)
+		require.Positive(t, e.Seconds.Filter, target)
+		want := target
+		if ordered {
+			want = "order of a field"
+		}
+		require.Equal(t, want, string(e.Plan))
+		require.NotContains(t, f.do("POST /collections/c/points/"+target, `{`+three+more+`}`).text, "explain")
+	}
+	f.ok("DELETE /collections/c/index/n?wait=true", ``)
+	require.Equal(t, 3000, f.explain("POST /collections/c/points/count", `{`+three+`}`).Evaluated, "no index answers the condition")
+	e = f.explain("POST /collections/c/points/scroll", `{"limit":2,`+three+`}`)
+	require.Equal(t, e.Visited, e.Evaluated)
+	require.Less(t, e.Visited, 3000)
+	f.ok("PUT /collections/c/index?wait=true", `{"field_name":"n","field_schema":"integer"}`)
 	require.Equal(t, "empty", string(f.explain(query, `{"query":`+v[0]+`,"filter":{"must":[{"key":"n","match":{"value":77}}]}}`).Plan))
 
 	for target, one := range map[string]string{"query/batch": `{"query":` + v[1] + `}`, "search/batch": `{"vector":` + v[1] + `,"limit":2}`} {

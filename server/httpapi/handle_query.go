@@ -44,12 +44,15 @@ func (h *Handler) scroll(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	var stats engine.SearchStats
+	req.Stats = &stats
+	defer r.explainBy(&stats)
 	if body.OrderBy != nil {
 		order := body.OrderBy.order
 		if err := kept(c, &order); err != nil {
 			return nil, err
 		}
-		hits, err := c.ScrollOrdered(r.ctx, engine.OrderedRequest{Order: order, Filter: req.Filter, Limit: req.Limit, Fetch: req.Fetch})
+		hits, err := c.ScrollOrdered(r.ctx, engine.OrderedRequest{Order: order, Filter: req.Filter, Limit: req.Limit, Fetch: req.Fetch, Stats: &stats})
 		return page{orderedRecords(shapeOf(c, req.Fetch), hits), nil}, err
 	}
 	hits, next, err := c.Scroll(r.ctx, req)
@@ -76,7 +79,9 @@ func (h *Handler) count(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := c.Count(r.ctx, f)
+	var stats engine.SearchStats
+	n, err := c.Count(r.ctx, f, &stats)
+	r.explainBy(&stats)
 	return map[string]int{"count": n}, err
 }
 
@@ -114,9 +119,7 @@ func (h *Handler) run(r *request, q service.Query) (scoredList, error) {
 		return scoredList{}, err
 	}
 	a, err := c.Query(r.ctx, q)
-	if r.explain {
-		r.explanation = explanation(&a.Stats)
-	}
+	r.explainBy(&a.Stats)
 	return scoredList{shapeOf(c, q.Fetch), a.Hits}, err
 }
 

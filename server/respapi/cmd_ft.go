@@ -318,7 +318,7 @@ func (c *call) dropKeys(x *ftIndex) error {
 		keys = nil
 		return t.Wait(c.ctx)
 	}
-	err := x.Each(c.ctx, nil, engine.Fetch{}, func(h *engine.Hit) error {
+	err := x.Each(c.ctx, engine.ScrollRequest{}, func(h *engine.Hit) error {
 		if keys = append(keys, append([]byte(nil), h.Key...)); len(keys) < dropBatch {
 			return nil
 		}
@@ -351,7 +351,7 @@ func ftTagVals(c *call) error {
 	}
 	seen := map[string]bool{}
 	var values []string
-	err = x.Each(c.ctx, nil, engine.Fetch{Document: true}, func(h *engine.Hit) error {
+	err = x.Each(c.ctx, engine.ScrollRequest{Fetch: engine.Fetch{Document: true}}, func(h *engine.Hit) error {
 		for source, value := range engine.HashFields(h.Document.Body) {
 			if string(source) != f.Source || f.NoIndex {
 				continue

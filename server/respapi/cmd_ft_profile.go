@@ -60,11 +60,7 @@ func writeProfile(w *resp.Writer, res *ftResult, total, parse time.Duration) {
 	p.num("Walk time", millis(s.Walk))
 	p.num("Rescore time", millis(s.Rescore))
 	p.num("Fetch time", millis(s.Fetch))
-	plan := string(s.Plan)
-	if plan == "" {
-		plan = "filter"
-	}
-	p.text("Plan", plan)
+	p.text("Plan", string(s.Plan))
 	p.int("Fallback to scan", int64(boolInt(s.Fallback)))
 	p.int("Filter matches", int64(s.Matches))
 	p.int("Segments searched", int64(s.Sources))

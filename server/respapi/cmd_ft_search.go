@@ -29,7 +29,7 @@ type ftResult struct {
 	rows    []ftRow
 	total   int
 	warning string
-	stats   engine.SearchStats // vector clause
+	stats   engine.SearchStats
 }
 
 func ftSearch(c *call) error {
@@ -97,7 +97,7 @@ func (c *call) searchInTime(req *searchRequest) (*ftResult, error) {
 	case req.query.KNN != nil:
 		err = run.nearest()
 	case req.num == 0:
-		run.res.total, err = req.index.Count(ctx, expr)
+		run.res.total, err = req.index.Count(ctx, expr, &run.res.stats)
 	default:
 		err = run.matches()
 	}
@@ -204,7 +204,7 @@ func (s *searchRun) matches() error {
 	wanted := s.req.offset + s.req.num
 	stopped := false
 	dropped := 0
-	err := s.req.index.Each(s.ctx, s.expr, s.fetch, func(h *engine.Hit) error {
+	err := s.req.index.Each(s.ctx, engine.ScrollRequest{Filter: s.expr, Fetch: s.fetch, Stats: &s.res.stats}, func(h *engine.Hit) error {
 		if s.req.sortBy == "" && len(s.res.rows) >= wanted {
 			stopped = true
 			return engine.ErrStop
@@ -227,7 +227,7 @@ func (s *searchRun) matches() error {
 	}
 	switch {
 	case stopped:
-		if s.res.total, err = s.req.index.Count(s.ctx, s.expr); err != nil {
+		if s.res.total, err = s.req.index.Count(s.ctx, s.expr, &s.res.stats); err != nil {
 			return err
 		}
 		s.res.total = max(s.res.total-dropped, len(s.res.rows))

@@ -221,6 +221,16 @@ func TestFTOtherCommands(t *testing.T) {
 			slices.Collect(maps.Keys(how)))
 		require.Equal(t, "exact scan", how["Plan"])
 		require.EqualValues(t, 8, how["Filter matches"])
+		for limit, plan := range map[string]string{"10": "scroll", "0": "count"} {
+			profile := run(t, rdb, "FT.PROFILE", "idx", "SEARCH", "QUERY", "@genre:{drama}", "LIMIT", "0", limit)
+			m, ok := profile.(map[any]any)
+			if !ok {
+				m = map[any]any{"Profile": profile.([]any)[1]}
+			}
+			how = asMap(t, m["Profile"])
+			require.Equal(t, plan, how["Plan"])
+			require.EqualValues(t, 8, how["Filter matches"], plan)
+		}
 		work := rdb.Info(ctx, "search").Val()
 		for _, want := range []string{"search_plan_exact_scan:", "search_rows_read:", "search_segments:", "search_scanned:", "search_failures:0", "search_payloads_evaluated:", "search_filter_matches:", "search_rows_from_files:0", "search_index_usec:", "search_walk_usec:", "search_disk_reads:"} {
 			require.Contains(t, work, want)

@@ -128,9 +128,9 @@ func (c *Collection) ScrollOrdered(ctx context.Context, req engine.OrderedReques
 	return hits, finish(c, hits, fetch, func(h *engine.OrderedHit) *engine.Hit { return &h.Hit })
 }
 
-// Count returns the number of points that match f (nil: every point).
-func (c *Collection) Count(ctx context.Context, f filter.Expr) (int, error) {
-	return c.c.Count(ctx, f)
+// Count returns the number of points that match f (nil: every point). What it did is added to stats, unless that is nil.
+func (c *Collection) Count(ctx context.Context, f filter.Expr, stats *engine.SearchStats) (int, error) {
+	return c.c.Count(ctx, f, stats)
 }
 
 // fetch asks for the document of an FT collection, from which the payload is made.

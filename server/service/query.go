@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/isobath/isobath/engine"
 	"github.com/isobath/isobath/filter"
@@ -47,12 +48,6 @@ type Scored struct {
 	Value *filter.Value // its place in Query.Order
 }
 
-// The plans of queries that have no vector.
-const (
-	PlanOrder  engine.Plan = "order of a field"
-	PlanScroll engine.Plan = "scroll"
-)
-
 // Query runs q. Without vector and id, points come in the order or by ascending id, with score 1 and version 0.
 func (c *Collection) Query(ctx context.Context, q Query) (Answer, error) {
 	q.Limit, q.Offset = min(q.Limit, maxRows), min(q.Offset, maxRows)
@@ -62,12 +57,10 @@ func (c *Collection) Query(ctx context.Context, q Query) (Answer, error) {
 		}
 	}
 	if q.Order != nil {
-		hits, err := c.ordered(ctx, q)
-		return answered(PlanOrder, hits), err
+		return c.ordered(ctx, q)
 	}
 	if q.Vector == nil && q.ID == nil {
-		hits, err := c.list(ctx, q)
-		return answered(PlanScroll, hits), err
+		return c.list(ctx, q)
 	}
 	var exclude []engine.PointID
 	if q.ID != nil {
@@ -77,12 +70,6 @@ func (c *Collection) Query(ctx context.Context, q Query) (Answer, error) {
 		}
 	}
 	return c.nearest(ctx, q, exclude)
-}
-
-func answered(p engine.Plan, hits []Scored) Answer {
-	a := Answer{Hits: hits}
-	a.Stats.Plan = p
-	return a
 }
 
 // resolve replaces the id of a query by the point's vector and returns the ids to leave out.
@@ -146,40 +133,42 @@ func (c *Collection) nearest(ctx context.Context, q Query, exclude []engine.Poin
 }
 
 // list returns points by ascending id; only those of the page are read.
-func (c *Collection) list(ctx context.Context, q Query) ([]Scored, error) {
-	page, _, err := c.c.Scroll(ctx, engine.ScrollRequest{Filter: q.Filter, Limit: int(q.Limit + q.Offset)})
+func (c *Collection) list(ctx context.Context, q Query) (a Answer, err error) {
+	page, _, err := c.c.Scroll(ctx, engine.ScrollRequest{Filter: q.Filter, Limit: int(q.Limit + q.Offset), Stats: &a.Stats})
 	if err != nil {
-		return nil, err
+		return a, err
 	}
+	began := time.Now()
 	var ids []engine.PointID
 	for _, h := range page[min(q.Offset, uint64(len(page))):] {
 		ids = append(ids, h.ID)
 	}
 	found, err := c.Get(ctx, ids, q.Fetch)
 	if err != nil {
-		return nil, err
+		return a, err
 	}
-	hits := make([]Scored, len(found))
+	a.Stats.Fetch += time.Since(began)
+	a.Hits = make([]Scored, len(found))
 	for i, h := range found {
 		h.Version = 0
-		hits[i] = Scored{Hit: h, Score: 1}
+		a.Hits[i] = Scored{Hit: h, Score: 1}
 	}
-	return hits, nil
+	return a, nil
 }
 
-func (c *Collection) ordered(ctx context.Context, q Query) ([]Scored, error) {
+func (c *Collection) ordered(ctx context.Context, q Query) (a Answer, err error) {
 	found, err := c.ScrollOrdered(ctx, engine.OrderedRequest{
-		Order: *q.Order, Filter: q.Filter, Limit: int(q.Limit), Offset: int(q.Offset), Fetch: q.Fetch})
+		Order: *q.Order, Filter: q.Filter, Limit: int(q.Limit), Offset: int(q.Offset), Fetch: q.Fetch, Stats: &a.Stats})
 	if err != nil {
-		return nil, err
+		return a, err
 	}
-	hits := make([]Scored, len(found))
+	a.Hits = make([]Scored, len(found))
 	for i := range found {
 		h := &found[i]
 		h.Version = 0
-		hits[i] = Scored{Hit: h.Hit, Score: 1, Value: &h.Value}
+		a.Hits[i] = Scored{Hit: h.Hit, Score: 1, Value: &h.Value}
 	}
-	return hits, nil
+	return a, nil
 }
 
 // score turns an engine distance into what clients see. A distance may be beyond the largest

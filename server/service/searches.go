@@ -9,12 +9,12 @@ import (
 )
 
 var (
-	descSearches        = describe("isobath_searches_total", "searches by vector by the plan that was chosen", "plan")
-	descSearchFailures  = describe("isobath_search_failures_total", "searches by vector that ended with an error")
+	descSearches        = describe("isobath_searches_total", "searches by vector, scrolls and counts, by the plan that was chosen", "plan")
+	descSearchFailures  = describe("isobath_search_failures_total", "searches, scrolls and counts that ended with an error")
 	descSearchFallbacks = describe("isobath_search_fallbacks_total", "walks that found too few and were followed by a scan")
 	descSearchMatches   = describe("isobath_search_filter_matches_total", "matches of filters, as far as payload indexes tell")
 	descSearchSources   = describe("isobath_search_segments_total", "segments and parts of the indexes searched")
-	descSearchVisited   = describe("isobath_search_nodes_visited_total", "nodes seen by walks")
+	descSearchVisited   = describe("isobath_search_nodes_visited_total", "nodes seen by walks, points looked at by scrolls")
 	descSearchHops      = describe("isobath_search_hops_total", "nodes expanded by walks")
 	descSearchDistances = describe("isobath_search_distances_total", "distances computed on codes, by stage, and on rows", "stage")
 	descSearchRows      = describe("isobath_search_rows_read_total", "rows read")
