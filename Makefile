@@ -1,13 +1,13 @@
 # The steps are in .ci/run, so that a machine without make runs the same ones.
 
-.PHONY: all build test race fuzz bench lint cross generated generic demo crash clients peer
+.PHONY: all build test race fuzz bench lint cross generated generic demo crash memory clients peer
 
 all: lint build test
 
 build:
 	CGO_ENABLED=0 go build -o isobath ./cmd/isobath
 
-test race lint cross generated generic demo crash clients peer:
+test race lint cross generated generic demo crash memory clients peer:
 	.ci/run $@
 
 # One fuzz target after the other, FUZZTIME each.

@@ -37,33 +37,58 @@ func (db *DB) applyUpTo(seq uint64) {
 		}
 		db.check.replay.Add(int64(time.Since(began)))
 		db.seq.applied(group)
-		db.slowForTails()
+		for _, q := range group {
+			db.unlooked += q.bytes
+		}
+		db.boundTails()
 	}
 }
 
-// tailPause is how long the applier waits for background work while tails are too large, and
-// the least time between looks at them.
-const tailPause = 5 * time.Millisecond
+// tailShare is the part of the memory limit that tails may have. tailPause is the time between looks at tails that are too
+// large; tailPatience how long the applier waits for background work that makes nothing of it.
+const (
+	tailShare    = 8
+	tailPause    = 5 * time.Millisecond
+	tailPatience = 2 * time.Second
+)
 
-// slowForTails keeps the vectors that wait for a graph within an eighth of the memory limit,
-// whoever writes. Collections that build no graphs do not count.
-func (db *DB) slowForTails() {
-	if db.opts.MemoryLimit <= 0 || db.opts.Workers < 0 || time.Since(db.tailsLooked) < tailPause {
+// boundTails keeps the vectors that wait for a graph within their share of the memory limit, whoever writes: nothing more is
+// applied until there is room. Collections that build no graphs do not count.
+func (db *DB) boundTails() {
+	most := db.opts.MemoryLimit / tailShare
+	if most <= 0 || db.opts.Workers < 0 || db.unlooked < most/64 {
 		return
 	}
-	db.tailsLooked = time.Now()
-	var tails int64
+	db.unlooked = 0
+	tails, _ := db.waitingTails()
+	least, since := tails, time.Now()
+	for tails > most && time.Since(since) < db.patience && !db.seq.isClosed() {
+		db.wakeWorkers()
+		select {
+		case call := <-db.calls:
+			call()
+		case <-time.After(tailPause):
+		}
+		var working bool
+		if tails, working = db.waitingTails(); tails < least || working {
+			least, since = tails, time.Now()
+		}
+	}
+}
+
+// waitingTails is the size of all rows that wait for a graph, but for those that a merge will have, and whether one of
+// the indexes is being worked on.
+func (db *DB) waitingTails() (bytes int64, working bool) {
 	for _, c := range db.ap.collections {
 		for _, name := range c.names {
 			if ix := c.vectors[name].index; !c.applied.schema.noGraph(name) {
-				tails += ix.TailBytes()
+				all, merged := ix.TailBytes()
+				bytes += all - merged
+				working = working || all > merged && ix.Working()
 			}
 		}
 	}
-	if tails > db.opts.MemoryLimit/8 {
-		db.wakeWorkers()
-		time.Sleep(tailPause)
-	}
+	return bytes, working
 }
 
 // onApplier runs fn between two commit groups and waits for it.

@@ -164,6 +164,7 @@ func (c *Collection) indexOptions(i int, schema Schema) vectorindex.Options {
 		Commit:   func(s vectorindex.Saved) error { return c.db.commitSegments(c, name, s) },
 		Room:     c.db.roomFor,
 		Budget:   c.db.budget,
+		Built:    &c.db.built,
 		SpillDir: c.db.spillDir,
 		Log:      c.db.log.With("collection", c.name, "vector", name),
 	}

@@ -75,11 +75,13 @@ type DB struct {
 	published    progress
 	defineMu     sync.Mutex // one definition (collection, alias, index) at a time
 	ap           *applier
-	tailsLooked  time.Time // the applier's own
+	unlooked     int64         // bytes of log applied since boundTails looked; the applier's own
+	patience     time.Duration // tailPatience, or a test's
 	recovering   bool
 	damage       error               // what recovery found; the database is read-only then
 	admitted     chan struct{}       // searches that run, at most one a processor
 	budget       *vectorindex.Budget // of codes and links; nil: no bound
+	built        vectorindex.Built   // of all graphs
 	spillDir     string
 	warmed       atomic.Int64 // bytes of rows that workers ask for, see Collection.warmRows
 
@@ -176,12 +178,17 @@ func openStores(dir string, o Options, s stores) (*DB, error) {
 	db.spillDir = s.spill
 	db.room.ask, db.askNeed = s.room, s.need
 	db.sizeLog()
+	db.seq.maxBytes = maxQueuedBytes
+	if o.MemoryLimit > 0 {
+		db.seq.maxBytes = min(db.seq.maxBytes, o.MemoryLimit/queueMemory)
+	}
 	db.seq.wake = make(chan struct{}, 1)
 	db.seq.overlay = newOverlay()
 	db.workers.wake = make(chan struct{}, 1)
 	db.effort.report = o.Busy
 	db.admitted = make(chan struct{}, max(1, runtime.NumCPU()))
 	db.calls, db.applyDone = make(chan func()), make(chan struct{})
+	db.patience = tailPatience
 	if err := db.recover(s); err != nil {
 		db.running.Wait() // what replay dropped is being removed: nobody else may have the directory yet
 		return nil, errors.Join(err, db.closeStores())

@@ -13,9 +13,10 @@ const (
 	othersShare  = 8
 	indexesShare = 4
 	runtimeBytes = 16 << 20 // stacks and tables of the Go runtime
+	othersLeast  = 96 << 20 // what a load takes whatever the limit is; half of a small limit
 
 	budgetTick   = time.Second
-	budgetSmooth = 8   // ticks over which a change of the others is spread
+	budgetSmooth = 8   // ticks over which is spread what the others give back
 	lastingTicks = 120 // within which the most that the indexes had is what they have most of the time
 )
 
@@ -31,7 +32,8 @@ func (db *DB) budgetLoop(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		others += (db.otherMemory() - others) / budgetSmooth
+		now := db.otherMemory()
+		others = max(now, others+(now-others)/budgetSmooth)
 		total := indexMemory(db.opts.MemoryLimit, others)
 		recent = append(recent[max(0, len(recent)-lastingTicks+1):], total)
 		db.budget.Resize(total, slices.Max(recent))
@@ -40,14 +42,17 @@ func (db *DB) budgetLoop(ctx context.Context) {
 
 // indexMemory is what the indexes have of a limit when others take so much.
 func indexMemory(limit, others int64) int64 {
-	return max(limit-max(others, limit/othersShare), limit/indexesShare)
+	others = max(others, limit/othersShare, min(othersLeast, limit/2))
+	return max(limit-others, limit/indexesShare)
 }
 
-// otherMemory is the anonymous memory of all but the indexes.
+// otherMemory is the anonymous memory of all but the indexes: what the Go runtime has, or will when its heap has grown to
+// where it is collected, and the slots.
 func (db *DB) otherMemory() int64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}}
+	sample := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(sample)
-	n := int64(sample[0].Value.Uint64()) + runtimeBytes
+	goal, total, released := sample[0].Value.Uint64(), sample[1].Value.Uint64(), sample[2].Value.Uint64()
+	n := max(int64(goal)+runtimeBytes, int64(total-released))
 	for _, c := range db.allCollections() {
 		n += c.slots.Bytes()
 	}

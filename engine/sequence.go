@@ -14,8 +14,9 @@ import (
 
 // Bounds of what may wait between the sequencer and publication.
 const (
-	maxQueuedBytes = 128 << 20 // the sequencer waits above this
-	maxGroupBytes  = 16 << 20  // one commit group
+	maxQueuedBytes = 128 << 20 // the sequencer waits above this, or above 1/queueMemory of a memory limit
+	queueMemory    = 16
+	maxGroupBytes  = 16 << 20 // one commit group
 	maxRecordBytes = 1 << 30
 	maxKeptBuffer  = 4 << 20 // a larger one is not kept for the next record or group
 	leastBuffer    = 1 << 16
@@ -28,19 +29,20 @@ const (
 // sequencer puts operations into log order. Requests are resolved one at a time, under mu,
 // against the applied state plus the overlay of what is logged but not yet applied.
 type sequencer struct {
-	mu      sync.Mutex
-	space   sync.Cond // signalled when the queue shrinks
-	log     *wal.Log
-	last    uint64 // newest sequence number given out
-	queue   []queued
-	bytes   int64 // in queue
-	overlay overlay
-	nums    uint32 // last collection number or database generation given out
-	keyNum  uint64 // last key number given out
-	buf     binfmt.Writer
-	failed  error
-	closed  bool
-	wake    chan struct{} // one pending wake-up of the syncer
+	mu       sync.Mutex
+	space    sync.Cond // signalled when the queue shrinks
+	log      *wal.Log
+	last     uint64 // newest sequence number given out
+	queue    []queued
+	bytes    int64 // in queue
+	maxBytes int64 // of the queue
+	overlay  overlay
+	nums     uint32 // last collection number or database generation given out
+	keyNum   uint64 // last key number given out
+	buf      binfmt.Writer
+	failed   error
+	closed   bool
+	wake     chan struct{} // one pending wake-up of the syncer
 }
 
 // queued is an operation that is logged and not yet applied.
@@ -81,7 +83,7 @@ func (t *Ticket) wait(ctx context.Context, p *progress) error {
 
 // enterLocked waits until the sequencer may take another operation. mu is held.
 func (s *sequencer) enterLocked() error {
-	for (s.bytes > maxQueuedBytes || len(s.queue) > maxQueuedRecords) && s.failed == nil && !s.closed {
+	for (s.bytes > s.maxBytes || len(s.queue) > maxQueuedRecords) && s.failed == nil && !s.closed {
 		s.space.Wait()
 	}
 	switch {
@@ -170,6 +172,12 @@ func (s *sequencer) queueLen() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.queue)
+}
+
+func (s *sequencer) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }
 
 // sequence appends the operation of build, which runs under the sequencer's lock.

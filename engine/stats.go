@@ -31,6 +31,8 @@ type Stats struct {
 	// what it has not taken yet.
 	Paced    int
 	Searches SearchTotals
+	// Rows that graphs took since the start, each merge anew, and the distances on codes that this took.
+	GraphRows, GraphDistances uint64
 	// Rows that were read, of the collections of now: from resident pages, and from files.
 	RowsResident, RowsFromFiles uint64
 	// Disk by component in bytes: "log", "store", "rows", "graphs".
@@ -42,6 +44,7 @@ func (db *DB) Stats() Stats {
 	s := Stats{
 		Durable: db.durable.load(), Published: db.published.load(), LogBytes: db.wal.Bytes(), Checkpoint: db.check.seq.Load(),
 		CheckpointTook: time.Duration(db.check.took.Load()), Views: db.views.count(), Open: db.opened,
+		GraphRows: uint64(db.built.Rows.Load()), GraphDistances: uint64(db.built.Distances.Load()),
 		Searches: db.searches.get(), Paced: len(db.paced()), Memory: map[string]int64{}, Disk: map[string]int64{},
 	}
 	if t := db.check.last.Load(); t != 0 {

@@ -75,17 +75,21 @@ func (db *DB) yield(ctx context.Context, worked time.Duration) {
 
 // yields says whether writers come before graphs.
 func (db *DB) yields() bool {
-	return db.seq.queueLen() > 0 && len(db.paced()) == 0 && db.tailBytes() <= yieldTail
-}
-
-// tailBytes is the size of all rows that wait for a graph.
-func (db *DB) tailBytes() (n int64) {
+	if db.seq.queueLen() == 0 || len(db.paced()) > 0 {
+		return false
+	}
+	most := int64(yieldTail)
+	if limit := db.opts.MemoryLimit; limit > 0 {
+		most = min(most, limit/tailShare/2)
+	}
+	var tails int64
 	db.eachWorked(func(c *Collection) {
 		for _, name := range c.names {
-			n += c.vectors[name].index.TailBytes()
+			all, _ := c.vectors[name].index.TailBytes()
+			tails += all
 		}
 	})
-	return n
+	return tails <= most
 }
 
 // eachWorked calls fn with every collection whose vectors workers look after.

@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"math"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -85,4 +87,52 @@ func TestRowsOnDiskAreNotWarmed(t *testing.T) {
 	place(false)
 	db.work(ctx)
 	require.Negative(t, c.vectors[""].warm)
+}
+
+// Nothing more is applied while tails hold more than their share of the memory limit and graphs take their rows, whatever
+// the reason why these are slow; what else waits for the applier goes on.
+func TestTailsAreBoundedByTheMemoryLimit(t *testing.T) {
+	const rows, limit = 50, 160 << 10 // a tail of 20 KiB: about 240 rows
+	ctx := context.Background()
+	d := newDisk()
+	db, err := d.openWith(Options{Workers: 1, MemoryLimit: limit})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	db.patience = time.Hour
+	c := testCollection(t, db, "a")
+	require.Eventually(t, func() bool { return c.working.CompareAndSwap(false, true) }, time.Minute, time.Millisecond, "held, and no graph takes rows")
+
+	var written atomic.Int64
+	done := make(chan error, 1)
+	go func() {
+		for written.Load() < 20*rows {
+			points := make([]Point, rows)
+			for i := range points {
+				n := uint64(int(written.Load()) + i)
+				points[i] = Point{ID: NumID(n), Vectors: Vectors{"": stressVector(n, 0)}}
+			}
+			if _, err := c.Upsert(ctx, points, UpsertOptions{}); err != nil {
+				done <- err
+				return
+			}
+			written.Add(rows)
+		}
+		done <- nil
+	}()
+	tail := func() int64 {
+		all, merged := c.vectors[""].index.TailBytes()
+		return all - merged
+	}
+	require.Eventually(t, func() bool { return tail() > limit/tailShare }, time.Minute, time.Millisecond)
+	group := tail() / int64(c.Info().Points) * rows
+	for range 20 { // the applier looks and waits
+		time.Sleep(tailPause)
+		require.NoError(t, db.onApplier(func() {}), "what must stand between groups is served")
+	}
+	require.LessOrEqual(t, tail(), int64(limit/tailShare)+group, "at most the group that went beyond")
+	require.Less(t, written.Load(), int64(20*rows))
+
+	c.working.Store(false)
+	require.NoError(t, <-done)
+	require.Equal(t, 20*rows, c.Info().Points)
 }

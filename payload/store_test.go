@@ -89,6 +89,8 @@ func TestOptionsAreWrittenOut(t *testing.T) {
 	require.Equal(t, 8, o.NumLevelZeroTables)
 	require.Equal(t, 12, o.NumLevelZeroTablesStall)
 	require.EqualValues(t, 2<<20, o.BaseTableSize)
+	require.EqualValues(t, 64<<20, o.BaseLevelSize)
+	require.Equal(t, 1, o.TableSizeMultiplier)
 	require.Equal(t, 2, o.NumCompactors)
 	require.EqualValues(t, 600<<10, o.ValueThreshold)
 	require.EqualValues(t, 1<<20, o.ValueLogFileSize)

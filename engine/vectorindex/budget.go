@@ -1,6 +1,9 @@
 package vectorindex
 
-import "sync"
+import (
+	"math"
+	"sync"
+)
 
 // Budget is the anonymous memory that all indexes of a process share: for codes and links held in memory, for parts and
 // for merges. A nil *Budget has no bound. Safe for concurrent use.
@@ -123,4 +126,12 @@ func (b *Budget) room(own int64) (lasting, now int64) {
 	defer b.mu.Unlock()
 	others := max(0, b.used-b.passing-own)
 	return b.lasting - b.lasting/spareShare - others, b.total - b.total/spareShare - others
+}
+
+// sparedTail is how many bytes of a tail may wait for a merge.
+func (b *Budget) sparedTail() int64 {
+	if b == nil {
+		return math.MaxInt64
+	}
+	return b.Total() / 32
 }

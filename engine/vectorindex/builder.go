@@ -17,6 +17,7 @@ type builder struct {
 	space   codeSpace
 	workers []buildWorker
 	batch   int // ords of the next batch
+	built   *Built
 }
 
 type buildWorker struct {
@@ -37,7 +38,7 @@ func (b *builder) aim(ix *Index, book *codebook, codes []byte) {
 	b.space = codeSpace{book: book, codes: codes}
 	if b.workers == nil {
 		b.workers = make([]buildWorker, ix.o.Parallelism)
-		b.batch = firstBatch
+		b.batch, b.built = firstBatch, ix.o.Built
 	}
 	for i := range b.workers {
 		w := &b.workers[i]
@@ -68,6 +69,8 @@ func (b *builder) insert(g *hnsw.Graph, from, to int) (int, error) {
 	var wg sync.WaitGroup
 	for i := range workers {
 		nice.Go(&wg, func() {
+			distances := 0
+			defer func() { b.built.Distances.Add(int64(distances)) }()
 			errs[i] = mmap.Guard("merge", func() error { // its memory may be a file
 				for {
 					ord := int(next.Add(1)) - 1
@@ -77,6 +80,7 @@ func (b *builder) insert(g *hnsw.Graph, from, to int) (int, error) {
 					if err := g.Insert(uint32(ord), workers[i].probe, workers[i].scratch); err != nil {
 						return err
 					}
+					distances += workers[i].scratch.Stats.Distances
 				}
 			})
 		})
@@ -85,6 +89,7 @@ func (b *builder) insert(g *hnsw.Graph, from, to int) (int, error) {
 	if err := errors.Join(errs...); err != nil {
 		return from, err
 	}
+	b.built.Rows.Add(int64(to - from))
 	switch took := time.Since(begun); {
 	case took < sliceTime/2 && to-from == b.batch:
 		b.batch = min(2*b.batch, maxBatch)

@@ -55,7 +55,7 @@ func TestSearchesBesideAppendsKillsConfigureAndWork(t *testing.T) {
 				_ = w.ix.Pending()
 				_ = w.ix.Saved()
 				_ = w.ix.Memory()
-				_ = w.ix.TailBytes()
+				_, _ = w.ix.TailBytes()
 			}
 		})
 	}

@@ -10,10 +10,70 @@ import (
 	"github.com/isobath/isobath/internal/dataset"
 )
 
+const measuredQueries = 200
+
+// measured is a world of synthetic rows whose neighbours are known.
+type measured struct {
+	*world
+	set   *dataset.Set
+	all   *dataset.Rows
+	truth *dataset.Truth
+}
+
+func newMeasured(t *testing.T, rows, dim int, codes CodeConfig) *measured {
+	set, err := dataset.Open(dataset.Options{
+		Name: "synthetic", Dim: dim, Rows: rows, Queries: measuredQueries, Metric: dataset.Cosine,
+		Synthetic: dataset.Synthetic{Clusters: 4, Low: 32, High: 48, Spread: 0.3, Noise: 0.3},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, set.Close()) })
+	m := &measured{set: set}
+	m.all, err = set.Read(0, rows)
+	require.NoError(t, err)
+	m.truth, err = set.Nearest(t.Context(), set.Queries, 10, 0, rows, nil, nil)
+	require.NoError(t, err)
+	m.world = newWorld(t, func(o *Options) {
+		o.Dim, o.Metric, o.M, o.EfConstruct, o.SealRows = dim, set.Metric.Kernel(), 16, 100, rows
+		o.Codes, o.Parallelism = codes, 1
+	})
+	return m
+}
+
+// load appends the next n rows.
+func (m *measured) load(n int) {
+	m.t.Helper()
+	for range n {
+		m.addRow(m.all.Row(int(m.next)))
+	}
+}
+
+// recall asks all queries.
+func (m *measured) recall(v *View, ef int) (recall float64, sum Stats) {
+	m.t.Helper()
+	found := 0
+	for i := range measuredQueries {
+		got, s, err := v.Search(context.Background(), Request{Query: m.set.Queries.Row(i), K: 10, Ef: ef}, nil)
+		require.NoError(m.t, err)
+		require.Equal(m.t, PlanWalk, s.Plan)
+		sum.Distances += s.Distances
+		sum.Hops += s.Hops
+		sum.RowsRead += s.RowsRead
+		sum.Coded += s.Coded
+		for _, g := range got {
+			for _, id := range m.truth.Of(i) {
+				if uint32(id) == g.Slot {
+					found++
+				}
+			}
+		}
+	}
+	return float64(found) / (10 * measuredQueries), sum
+}
+
 // What an ordinary search takes at a recall, in counters: a change that makes graphs worse, walks longer or rescoring
 // deeper shows here, whatever the machine's mood. Bounds are a twentieth above what was measured when they were set.
 func TestWhatASearchTakes(t *testing.T) {
-	const rows, queries = 10_000, 200
+	const rows = 10_000
 	for _, c := range []struct {
 		dim                       int
 		kind                      codeKind
@@ -32,53 +92,17 @@ func TestWhatASearchTakes(t *testing.T) {
 		{100, codesScalar8, CodeConfig{Kind: CodesScalar, Quantile: 0.99}, 32, 0.97, 750, 36.5, 31},
 	} {
 		t.Run(fmt.Sprintf("%d dimensions, codes %d", c.dim, c.kind), func(t *testing.T) {
-			set, err := dataset.Open(dataset.Options{
-				Name: "synthetic", Dim: c.dim, Rows: rows, Queries: queries, Metric: dataset.Cosine,
-				Synthetic: dataset.Synthetic{Clusters: 4, Low: 32, High: 48, Spread: 0.3, Noise: 0.3},
-			})
-			require.NoError(t, err)
-			defer func() { require.NoError(t, set.Close()) }()
-			all, err := set.Read(0, rows)
-			require.NoError(t, err)
-			truth, err := set.Nearest(t.Context(), set.Queries, 10, 0, rows, nil, nil)
-			require.NoError(t, err)
-			w := newWorld(t, func(o *Options) {
-				o.Dim, o.Metric, o.M, o.EfConstruct, o.SealRows = c.dim, set.Metric.Kernel(), 16, 100, rows
-				o.Codes, o.Parallelism = c.codes, 1
-			})
-			for i := range rows {
-				w.rows[uint32(i)] = all.Row(i)
-				w.live.Add(uint32(i))
-				require.NoError(t, w.o.Rows.Write([]uint32{uint32(i)}, [][]float32{all.Row(i)}))
-				require.NoError(t, w.ix.Append([]uint32{uint32(i)}, [][]float32{all.Row(i)}))
-			}
-			w.next = rows
+			m := newMeasured(t, rows, c.dim, c.codes)
+			m.load(rows)
+			w := m.world
 			w.rest()
 			require.Equal(t, 1, w.ix.Pending().Segments)
 			require.Equal(t, []codeKind{c.kind}, w.kindsOfCodes())
 			require.Zero(t, w.ix.Pending().Tail+w.ix.Pending().Head)
 			v := w.ix.View()
 			defer v.Release()
-			var sum Stats
-			found := 0
-			for i := range queries {
-				got, s, err := v.Search(context.Background(), Request{Query: set.Queries.Row(i), K: 10, Ef: c.ef}, nil)
-				require.NoError(t, err)
-				require.Equal(t, PlanWalk, s.Plan)
-				sum.Distances += s.Distances
-				sum.Hops += s.Hops
-				sum.RowsRead += s.RowsRead
-				sum.Coded += s.Coded
-				for _, g := range got {
-					for _, id := range truth.Of(i) {
-						if uint32(id) == g.Slot {
-							found++
-						}
-					}
-				}
-			}
-			recall := float64(found) / (10 * queries)
-			mean := func(n int) float64 { return float64(n) / queries }
+			recall, sum := m.recall(v, c.ef)
+			mean := func(n int) float64 { return float64(n) / measuredQueries }
 			t.Logf("recall %.3f, %.0f distances, %.1f hops, %.1f rows read", recall, mean(sum.Distances), mean(sum.Hops), mean(sum.RowsRead))
 			require.GreaterOrEqual(t, recall, c.recall)
 			require.LessOrEqual(t, mean(sum.Distances), c.distances)
@@ -90,6 +114,49 @@ func TestWhatASearchTakes(t *testing.T) {
 			if book.first < book.stride {
 				require.Less(t, perCode, 0.9*float64(book.stride), "most codes are given up at their first plane")
 			}
+		})
+	}
+}
+
+// What graphs take to be built and merged, in distances: a merge inserts the rows of the smaller graphs only.
+func TestWhatABuildTakes(t *testing.T) {
+	const first, second, ef = 7000, 3000, 32
+	for _, c := range []struct {
+		dim          int
+		codes        CodeConfig
+		build, merge float64 // distances of a row
+		recall       float64
+	}{
+		// 2816 distances, 3319, recall 0.972; 2730, 3202, 0.978
+		{768, CodeConfig{Kind: CodesTurbo, Bits: 4}, 2960, 3490, 0.965},
+		{100, CodeConfig{}, 2870, 3365, 0.97},
+	} {
+		t.Run(fmt.Sprintf("%d dimensions", c.dim), func(t *testing.T) {
+			m := newMeasured(t, first+second, c.dim, c.codes)
+			built := func() (rows, distances int64) {
+				rows, distances = m.ix.o.Built.Rows.Load(), m.ix.o.Built.Distances.Load()
+				m.ix.o.Built.Rows.Store(0)
+				m.ix.o.Built.Distances.Store(0)
+				return rows, distances
+			}
+			m.load(first)
+			m.rest()
+			rows, distances := built()
+			require.EqualValues(t, first, rows)
+			perBuilt := float64(distances) / first
+			m.load(second)
+			m.rest()
+			require.Equal(t, 1, m.ix.Pending().Segments)
+			rows, distances = built()
+			perMerged := float64(distances) / float64(rows)
+			v := m.ix.View()
+			defer v.Release()
+			recall, _ := m.recall(v, ef)
+			t.Logf("%.0f distances a row, %d rows of a merge %.0f, recall %.3f", perBuilt, rows, perMerged, recall)
+			require.EqualValues(t, second, rows, "those of the larger graph stay in it")
+			require.LessOrEqual(t, perBuilt, c.build)
+			require.LessOrEqual(t, perMerged, c.merge)
+			require.GreaterOrEqual(t, recall, c.recall)
 		})
 	}
 }

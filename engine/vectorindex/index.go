@@ -315,19 +315,25 @@ func (ix *Index) wantsGraph(s *sources) bool {
 	return !ix.o.Flat && !ix.conf().NoGraph && ix.conf().rawBytes(s.rows()-s.deadRows()) >= ix.conf().IndexFromBytes
 }
 
-// TailBytes is the memory of rows that wait for a graph which is to be built: what slows writers down where it grows
-// without bound. It is cheap.
-func (ix *Index) TailBytes() (n int64) {
+// TailBytes is the memory of rows that wait for a graph which is to be built, and of these what the running merge puts
+// into its own. It is cheap.
+func (ix *Index) TailBytes() (all, merged int64) {
 	s := ix.pin()
 	defer s.release()
 	if !ix.wantsGraph(s) {
-		return 0
+		return 0, 0
 	}
 	for _, p := range s.parts {
-		n += int64(p.len()-int(p.walked.Load())) * int64(p.stride+partRowBytes)
+		n := p.tailBytes()
+		if all += n; p.merged.Load() {
+			merged += n
+		}
 	}
-	return n
+	return all, merged
 }
+
+// Working tells whether a slice of work is being done.
+func (ix *Index) Working() bool { return ix.working.Load() }
 
 // Close frees everything. Work that runs is waited for; views that are still held keep what they need.
 func (ix *Index) Close() error {

@@ -180,6 +180,7 @@ func (ix *Index) beginMerge(segments []*segment, parts []*part) error {
 	}
 	for _, p := range parts {
 		p.retain()
+		p.merged.Store(true)
 	}
 	ix.merge = m
 	ix.o.Budget.pass(m.taken)
@@ -243,6 +244,9 @@ func (m *merge) free() {
 
 // endMerge drops the merge. workMu is held.
 func (ix *Index) endMerge() {
+	for _, p := range ix.merge.parts {
+		p.merged.Store(false)
+	}
 	ix.merge.free()
 	ix.o.Budget.givePassed(ix.merge.taken)
 	ix.merge = nil

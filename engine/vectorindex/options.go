@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/isobath/isobath/internal/vfs"
@@ -88,6 +89,8 @@ type Options struct {
 	Commit func(Saved) error
 	// Budget is the memory that this index shares with others. Default: no bound.
 	Budget *Budget
+	// Built counts what graphs take. Indexes may share it. Default: one of its own.
+	Built *Built
 	// SpillDir is where merges that find no memory build their graph, in files without a name. Default: they take the
 	// memory all the same.
 	SpillDir string
@@ -100,6 +103,9 @@ type Options struct {
 	SealIdle time.Duration
 	Log      *slog.Logger
 }
+
+// Built counts what was inserted into graphs in memory, of tails and by merges, and the distances on codes that this took.
+type Built struct{ Rows, Distances atomic.Int64 }
 
 // Saved is what the engine's manifest keeps of an index.
 type Saved struct {
@@ -143,6 +149,9 @@ func (o Options) withDefaults() Options {
 		o.Codes.Quantile = cmp.Or(o.Codes.Quantile, 1)
 	}
 	o.SealIdle = cmp.Or(o.SealIdle, 3*time.Second)
+	if o.Built == nil {
+		o.Built = new(Built)
+	}
 	if o.Commit == nil {
 		o.Commit = func(Saved) error { return nil }
 	}

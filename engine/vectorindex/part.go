@@ -29,6 +29,7 @@ type part struct {
 	graph    atomic.Pointer[hnsw.Graph] // nil until the first ord is inserted
 	dead     atomic.Int64
 	frozen   atomic.Bool // takes no more rows
+	merged   atomic.Bool // is an input of the running merge
 
 	saved *SegmentRef // snapshot of the part, see snapshot; changed under Index.workMu and Index.mu
 
@@ -101,6 +102,11 @@ func (p *part) charge(n int64) {
 }
 
 func (p *part) len() int { return int(p.count.Load()) }
+
+// tailBytes is the memory of the rows that no graph holds.
+func (p *part) tailBytes() int64 {
+	return int64(p.len()-int(p.walked.Load())) * int64(p.stride+partRowBytes)
+}
 
 func (p *part) room() int { return p.capacity - p.len() }
 

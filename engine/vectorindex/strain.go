@@ -82,7 +82,7 @@ func (st *strain) read(seconds float64) {
 // asked now and then.
 func (ix *Index) WriteRate() float64 {
 	rate := ix.strain.writeRate(time.Now())
-	if ix.TailBytes() == 0 { // or no graph is wanted: all scans are what they should be
+	if tail, _ := ix.TailBytes(); tail == 0 { // or no graph is wanted: all scans are what they should be
 		return math.Inf(1)
 	}
 	return rate

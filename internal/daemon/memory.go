@@ -19,19 +19,7 @@ type Memory struct {
 
 // Memory reads /proc of the process.
 func (p *Process) Memory() (Memory, error) {
-	m := Memory{Parts: map[string]int64{}}
-	err := eachLine(fmt.Sprintf("/proc/%d/status", p.PID()), func(line string) {
-		name, rest, _ := strings.Cut(line, ":")
-		bytes, _ := kilobytes(rest)
-		switch name {
-		case "RssAnon":
-			m.Anon = bytes
-		case "VmRSS":
-			m.RSS = bytes
-		case "VmHWM":
-			m.Peak = bytes
-		}
-	})
+	m, err := p.status()
 	if err != nil {
 		return Memory{}, err
 	}
@@ -43,6 +31,30 @@ func (p *Process) Memory() (Memory, error) {
 			m.Parts[part] += bytes
 		} else if fields := strings.Fields(line); len(fields) >= 5 && strings.Contains(fields[0], "-") {
 			part = component(line, fields)
+		}
+	})
+	return m, err
+}
+
+// anon returns RssAnon.
+func (p *Process) anon() (int64, error) {
+	m, err := p.status()
+	return m.Anon, err
+}
+
+// status reads all of Memory but Parts, which is empty.
+func (p *Process) status() (Memory, error) {
+	m := Memory{Parts: map[string]int64{}}
+	err := eachLine(fmt.Sprintf("/proc/%d/status", p.PID()), func(line string) {
+		name, rest, _ := strings.Cut(line, ":")
+		bytes, _ := kilobytes(rest)
+		switch name {
+		case "RssAnon":
+			m.Anon = bytes
+		case "VmRSS":
+			m.RSS = bytes
+		case "VmHWM":
+			m.Peak = bytes
 		}
 	})
 	return m, err

@@ -157,7 +157,7 @@ func TestMetricsOfSearches(t *testing.T) {
 		"isobath_search_filter_matches_total 0", "isobath_search_segments_total 3", "isobath_search_rows_from_files_total 0",
 		"isobath_search_index_seconds_total ", "isobath_search_hops_total 0", `isobath_search_distances_total{stage="walk"} 0`, `isobath_search_distances_total{stage="scan"} 0`,
 		`isobath_search_bytes_read_total{kind="codes"} `,
-		`isobath_search_bytes_read_total{kind="rows"} `, "isobath_search_payloads_evaluated_total 0",
+		`isobath_search_bytes_read_total{kind="rows"} `, "isobath_search_payloads_evaluated_total 0", "isobath_graph_inserts_total 0", "isobath_graph_insert_distances_total 0",
 		"# TYPE isobath_search_stage_seconds_total counter", `isobath_search_stage_seconds_total{stage="filter"} `, `isobath_search_stage_seconds_total{stage="walk"} `,
 		`isobath_search_stage_seconds_total{stage="rescore"} `, `isobath_search_stage_seconds_total{stage="fetch"} `,
 		"isobath_segments_degraded 0", `isobath_memory_bytes{component="codes"} `, `isobath_memory_bytes{component="links"} `,

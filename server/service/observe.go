@@ -144,7 +144,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(descPaced, float64(st.Paced))
 	gauge(descDegraded, float64(st.Degraded))
-	collectSearches(out, &st.Searches)
+	collectCounters(out, &st)
 	healthy := 1.0
 	if db.Failed() != nil {
 		healthy = 0

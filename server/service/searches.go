@@ -22,14 +22,19 @@ var (
 	descSearchBytes     = describe("isobath_search_bytes_read_total", "bytes of codes read, and of rows read from files", "kind")
 	descSearchPayloads  = describe("isobath_search_payloads_evaluated_total", "payloads read for conditions without an index")
 	descSearchIndex     = describe("isobath_search_index_seconds_total", "time of searches in the index, walks, rescoring and conditions without an index included")
+	descGraphRows       = describe("isobath_graph_inserts_total", "rows that graphs took, of tails and in merges")
+	descGraphDistances  = describe("isobath_graph_insert_distances_total", "distances computed on codes for these")
 	descSearchSeconds   = describe("isobath_search_stage_seconds_total", "time of searches by stage", "stage")
 )
 
-// collectSearches sends what all searches did since the start.
-func collectSearches(out chan<- prometheus.Metric, t *engine.SearchTotals) {
+// collectCounters sends what all searches and the building of graphs did since the start.
+func collectCounters(out chan<- prometheus.Metric, st *engine.Stats) {
+	t := &st.Searches
 	counter := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}
+	counter(descGraphRows, float64(st.GraphRows))
+	counter(descGraphDistances, float64(st.GraphDistances))
 	for plan, n := range t.Plans {
 		counter(descSearches, float64(n), string(plan))
 	}
