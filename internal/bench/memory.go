@@ -42,6 +42,7 @@ func (r *Run) Memory(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
+	anon := s.proc.WatchAnon(20 * time.Millisecond)
 	began := time.Now()
 	if err := r.ensure(ctx, s, overHTTP, m); err != nil {
 		return errors.Join(err, errors.New(s.proc.Output()))
@@ -87,6 +88,10 @@ func (r *Run) Memory(ctx context.Context) (err error) {
 		return err
 	}
 	m.print(costs)
-	m.note("at rest after %.0f s; the group was charged %d MB at most", atRest.Seconds(), g.peak()>>20)
+	most, err := anon.Peak()
+	if err != nil {
+		return err
+	}
+	m.note("at rest after %.0f s; the group was charged %d MB at most, the server's anonymous memory was %d MB at most", atRest.Seconds(), g.peak()>>20, most>>20)
 	return s.stop()
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -28,6 +29,7 @@ type config struct {
 	verbose            bool
 	out                io.Writer
 	sabotage           func(dir string) error // tests: after every kill
+	calm               bool                   // tests: all is answered before a kill, and in the log: nobody asks for checkpoints
 }
 
 // world is everything that outlives a server process.
@@ -197,9 +199,10 @@ func (w *world) disturb(ctx context.Context, s *server, gently bool) error {
 	var mu sync.Mutex
 	var failures []error
 	broken := make(chan struct{}, 1)
+	var enough atomic.Bool // the clients begin nothing more
 	for name, step := range w.workers() {
 		wg.Go(func() {
-			if err := s.loop(ctx, step); err != nil {
+			if err := s.loop(ctx, &enough, step); err != nil {
 				mu.Lock()
 				failures = append(failures, fmt.Errorf("%s: %w", name, err))
 				mu.Unlock()
@@ -215,6 +218,10 @@ func (w *world) disturb(ctx context.Context, s *server, gently bool) error {
 	case <-broken:
 	case <-time.After(time.Duration(w.rng.Int64N(int64(w.work)))):
 	}
+	if w.calm {
+		enough.Store(true)
+		wg.Wait()
+	}
 	if gently {
 		w.report.stops++
 		err = s.Stop()
@@ -228,9 +235,9 @@ func (w *world) disturb(ctx context.Context, s *server, gently bool) error {
 	return errors.Join(append(failures, err)...)
 }
 
-// loop repeats a step until the server is asked to end. What goes wrong before is a failure.
-func (s *server) loop(ctx context.Context, step func(context.Context, *server) error) error {
-	for !s.Asked() && ctx.Err() == nil {
+// loop repeats a step until it is enough or the server is asked to end. What goes wrong before is a failure.
+func (s *server) loop(ctx context.Context, enough *atomic.Bool, step func(context.Context, *server) error) error {
+	for !enough.Load() && !s.Asked() && ctx.Err() == nil {
 		if err := step(ctx, s); err != nil {
 			var conflict *wrong
 			if s.Asked() && !errors.As(err, &conflict) {
@@ -268,6 +275,9 @@ func (w *world) workers() map[string]func(context.Context, *server) error {
 	}
 	for i := range 2 {
 		all[fmt.Sprintf("counter %d", i)] = incrementer(2+i, w.rng.Uint64(), w.hits)
+	}
+	if w.calm {
+		delete(all, "checkpoint")
 	}
 	return all
 }
