@@ -37,9 +37,6 @@ func (db *DB) applyUpTo(seq uint64) {
 		}
 		db.check.replay.Add(int64(time.Since(began)))
 		db.seq.applied(group)
-		for _, q := range group {
-			db.unlooked += q.bytes
-		}
 		db.boundTails()
 	}
 }
@@ -62,7 +59,8 @@ func (db *DB) boundTails() {
 	db.unlooked = 0
 	tails, _ := db.waitingTails()
 	least, since := tails, time.Now()
-	for tails > most && time.Since(since) < db.patience && !db.seq.isClosed() {
+	for tails > most && time.Since(since) < db.patience && db.stepping.Load() == 0 && !db.seq.isClosed() {
+		db.budget.Press(true)
 		db.wakeWorkers()
 		select {
 		case call := <-db.calls:
@@ -74,6 +72,7 @@ func (db *DB) boundTails() {
 			least, since = tails, time.Now()
 		}
 	}
+	db.budget.Press(false)
 }
 
 // waitingTails is the size of all rows that wait for a graph, but for those that a merge will have, and whether one of

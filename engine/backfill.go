@@ -70,11 +70,7 @@ func (c *Collection) nextIndexStep(ctx context.Context) (bool, error) {
 	if keys := c.db.databaseKeys(v.feed.def.Database); keys > 0 {
 		done = min(0.99, done+float64(stepRows)/float64(keys))
 	}
-	t, err := c.db.sequence(func() (op, error) { return opIndexStep{c.num, from, to, done}, nil })
-	if err != nil {
-		return false, err
-	}
-	return true, t.Wait(ctx)
+	return true, c.db.step(ctx, opIndexStep{c.num, from, to, done})
 }
 
 func (db *DB) databaseKeys(n int) int {

@@ -294,6 +294,7 @@ func (b *batch) commit() error {
 		if err := vb.store.index.Append(vb.slots, vb.rows); err != nil {
 			return fmt.Errorf("index of %q: %w", name, err)
 		}
+		b.c.db.unlooked += int64(len(vb.slots)) * int64(b.c.applied.schema.Vectors[name].Size+64) // codes have 8 bits at most
 	}
 	return nil
 }

@@ -75,7 +75,8 @@ type DB struct {
 	published    progress
 	defineMu     sync.Mutex // one definition (collection, alias, index) at a time
 	ap           *applier
-	unlooked     int64         // bytes of log applied since boundTails looked; the applier's own
+	unlooked     int64         // bytes of codes appended since boundTails looked; the applier's own
+	stepping     atomic.Int64  // workers that wait for the applier
 	patience     time.Duration // tailPatience, or a test's
 	recovering   bool
 	damage       error               // what recovery found; the database is read-only then

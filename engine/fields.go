@@ -137,11 +137,7 @@ func (c *Collection) nextFieldStep(ctx context.Context) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		t, err := c.db.sequence(func() (op, error) { return opFieldStep{c.num, name, f.cursor, to}, nil })
-		if err != nil {
-			return false, err
-		}
-		return true, t.Wait(ctx)
+		return true, c.db.step(ctx, opFieldStep{c.num, name, f.cursor, to})
 	}
 	return false, nil
 }

@@ -25,6 +25,7 @@ func (db *DB) budgetLoop(ctx context.Context) {
 	tick := time.NewTicker(budgetTick)
 	defer tick.Stop()
 	others := db.otherMemory()
+	before := others
 	var recent []int64
 	for {
 		select {
@@ -33,7 +34,9 @@ func (db *DB) budgetLoop(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := db.otherMemory()
-		others = max(now, others+(now-others)/budgetSmooth)
+		lasting := min(now, before) // what was there for a moment only moves no codes
+		before = now
+		others = max(lasting, others+(lasting-others)/budgetSmooth)
 		total := indexMemory(db.opts.MemoryLimit, others)
 		recent = append(recent[max(0, len(recent)-lastingTicks+1):], total)
 		db.budget.Resize(total, slices.Max(recent))

@@ -12,7 +12,7 @@ import (
 )
 
 // TestOpenReadsNoPoints: what Open reads does not grow with the points by more than what the sets of slots and the checksums
-// of their pages take, however the database ended after its last checkpoint. Rows that no segment holds are less than a part.
+// of their pages take, however the database ended after its last checkpoint. No row is read.
 func TestOpenReadsNoPoints(t *testing.T) {
 	const few, many, rest, part = 2000, 12000, 500, 1000
 	tests := map[string]struct {
@@ -76,6 +76,8 @@ func TestOpenReadsNoPoints(t *testing.T) {
 				db = open()
 				defer func() { require.NoError(t, db.Close()) }()
 				bytes := d.failing.BytesRead()
+				st := db.Stats()
+				require.Zero(t, st.RowsResident+st.RowsFromFiles, "rows read")
 				require.Zero(t, db.Stats().Open.Replayed)
 				c, err = db.Collection("a")
 				require.NoError(t, err)

@@ -63,7 +63,7 @@ type ScrollRequest struct {
 	From   *PointID    // first id, inclusive; it need not exist
 	Limit  int
 	Fetch  Fetch
-	Stats  *SearchStats // if set, what the read did is added to it
+	Stats  *SearchStats // if set, what the read did is added to it, and to the totals; the time of Each's function is in Fetch
 }
 
 // Scroll returns a page and the first id of the next one, nil at the end.
@@ -88,7 +88,10 @@ func (c *Collection) Each(ctx context.Context, req ScrollRequest, fn func(*Hit) 
 		if err != nil {
 			return err
 		}
-		return fn(&h)
+		began := time.Now()
+		err = fn(&h)
+		r.v.stats.Fetch += time.Since(began)
+		return err
 	})
 }
 

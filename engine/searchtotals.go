@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"errors"
 	"maps"
 	"sync"
 	"time"
 
 	"github.com/isobath/isobath/engine/vectorindex"
+	"github.com/isobath/isobath/filter"
 )
 
 // Plan names how a search went.
@@ -26,18 +28,19 @@ const (
 	PlanCount  Plan = "count"
 )
 
-// account has v count a read. The function returned ends it: what was done is among the totals, and added to stats unless
-// that is nil.
+// account has v count a read. The function returned ends it: unless stats is nil, as it is for reads that are parts of other
+// operations, what was done is added to it and is among the totals. What the request has wrong is no failure.
 func (v *view) account(plan Plan, stats *SearchStats, err *error) (end func()) {
 	v.stats = &SearchStats{}
 	v.stats.Plan = plan
 	began := time.Now()
 	return func() {
+		if input := (*InputError)(nil); stats == nil || errors.As(*err, &input) || errors.Is(*err, filter.ErrNoField) {
+			return
+		}
 		v.stats.Index = time.Since(began) - v.stats.Filter - v.stats.Fetch
 		v.c.db.searches.add(v.stats, *err)
-		if stats != nil {
-			stats.Add(*v.stats)
-		}
+		stats.Add(*v.stats)
 	}
 }
 

@@ -149,6 +149,18 @@ func (c *Collection) workSlice(ctx context.Context) bool {
 	return did
 }
 
+// step writes an operation of a worker and waits for it. Meanwhile the worker builds no graph: the applier does not wait
+// for one, see boundTails.
+func (db *DB) step(ctx context.Context, o op) error {
+	db.stepping.Add(1)
+	defer db.stepping.Add(-1)
+	t, err := db.sequence(func() (op, error) { return o, nil })
+	if err != nil {
+		return err
+	}
+	return t.Wait(ctx)
+}
+
 const warmStep = 16 << 20 // bytes
 
 // warmRows asks for the next rows of a vector that is not kept on disk only, once after the start, and says whether

@@ -136,3 +136,37 @@ func TestTailsAreBoundedByTheMemoryLimit(t *testing.T) {
 	require.NoError(t, <-done)
 	require.Equal(t, 20*rows, c.Info().Points)
 }
+
+// A worker that waits for the applier is not waited for by it.
+func TestStepsOfWorkersPassTheBoundOfTails(t *testing.T) {
+	const limit = 160 << 10
+	ctx := context.Background()
+	d := newDisk()
+	db, err := d.openWith(Options{Workers: 1, MemoryLimit: limit})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	db.patience = time.Hour
+	c := testCollection(t, db, "a")
+	require.Eventually(t, func() bool { return c.working.CompareAndSwap(false, true) }, time.Minute, time.Millisecond)
+	defer c.working.Store(false)
+	write := func(from, n int) error {
+		points := make([]Point, n)
+		for i := range points {
+			points[i] = Point{ID: NumID(uint64(from + i)), Vectors: Vectors{"": stressVector(uint64(from+i), 0)}}
+		}
+		_, err := c.Upsert(ctx, points, UpsertOptions{})
+		return err
+	}
+	require.NoError(t, write(0, 10))
+	_, err = c.CreateField(ctx, keywordField("g"), nil, WriteOptions{})
+	require.NoError(t, err)
+	require.NoError(t, write(10, 400), "the group that goes beyond the bound")
+	behind := make(chan error, 1)
+	go func() { behind <- write(410, 1) }()
+	within(t, time.Minute, func() {
+		did, err := c.nextFieldStep(ctx)
+		require.NoError(t, err)
+		require.True(t, did)
+		require.NoError(t, <-behind)
+	})
+}

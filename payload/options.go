@@ -112,7 +112,8 @@ func badgerOptions(o Options) badger.Options {
 		WithNamespaceOffset(-1).    // off: keys have no namespaces of badger's kind
 		WithExternalMagic(externalMagic).
 		WithLogger(logger{o.Log})
-	// Tables of all levels have one size: with a multiplier of 2 builders of the last level took 16 MiB each, up to 13 of them.
+	// Tables of all levels have one size: with a multiplier of 2 builders of the last level took 16 MiB each, up to 13 of them. 16 GiB of
+	// keys and values (long ones are blobs) are 8 000 tables under the smallest memory limit, 1 000 under large ones.
 	opts.TableSizeMultiplier = 1
 	return opts
 }

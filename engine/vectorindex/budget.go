@@ -1,8 +1,8 @@
 package vectorindex
 
 import (
-	"math"
 	"sync"
+	"sync/atomic"
 )
 
 // Budget is the anonymous memory that all indexes of a process share: for codes and links held in memory, for parts and
@@ -13,6 +13,8 @@ type Budget struct {
 	lasting int64 // what total is expected to be most of the time
 	used    int64
 	passing int64 // of used: goes by itself, so that it is no reason for smaller codes
+
+	pressing atomic.Bool // see Press
 }
 
 // NewBudget returns a budget of so many bytes.
@@ -128,10 +130,11 @@ func (b *Budget) room(own int64) (lasting, now int64) {
 	return b.lasting - b.lasting/spareShare - others, b.total - b.total/spareShare - others
 }
 
-// sparedTail is how many bytes of a tail may wait for a merge.
-func (b *Budget) sparedTail() int64 {
-	if b == nil {
-		return math.MaxInt64
+// Press tells whether writers wait because tails are too large: then none waits for a merge.
+func (b *Budget) Press(on bool) {
+	if b != nil {
+		b.pressing.Store(on)
 	}
-	return b.Total() / 32
 }
+
+func (b *Budget) pressed() bool { return b != nil && b.pressing.Load() }

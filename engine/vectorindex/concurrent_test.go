@@ -16,6 +16,14 @@ import (
 // little memory. A reader knows a range of slots that are visible to it throughout and asks for rows that are stored: it
 // must find them.
 func TestSearchesBesideAppendsKillsConfigureAndWork(t *testing.T) {
+	t.Run("from nothing", func(t *testing.T) { searchesBesideAll(t, 0) })
+	t.Run("after a kill", func(t *testing.T) { searchesBesideAll(t, 800) }) // rows that have no codes at first
+}
+
+func searchesBesideAll(t *testing.T, started int) {
+	old := encodeStep
+	encodeStep = 16
+	defer func() { encodeStep = old }()
 	smallCells(t, 200)
 	forcePlan(t, PlanCells) // of filtered searches
 	w := newWorld(t, func(o *Options) {
@@ -41,6 +49,17 @@ func TestSearchesBesideAppendsKillsConfigureAndWork(t *testing.T) {
 		even.Add(slot)
 	}
 	filter := NewMatches(even)
+	if started > 0 {
+		slots, live := make([]uint32, started), w.live
+		for i := range slots {
+			slots[i] = uint32(i)
+		}
+		require.NoError(t, w.o.Rows.Write(slots, all[:started]))
+		w.live = roaring.BitmapOf(slots...)
+		w.reopen()
+		require.Equal(t, started, w.uncodedRows())
+		w.live = live
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var published, oldest atomic.Uint32 // visible are slots in oldest..published-1, and the first kept ones
@@ -74,7 +93,8 @@ func TestSearchesBesideAppendsKillsConfigureAndWork(t *testing.T) {
 			}
 		})
 	}
-	for from := 0; from < total; from += step {
+	published.Store(uint32(started))
+	for from := started; from < total; from += step {
 		var slots []uint32
 		for slot := from; slot < from+step; slot++ {
 			slots = append(slots, uint32(slot))

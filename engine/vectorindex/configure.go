@@ -32,6 +32,9 @@ func (ix *Index) Configure(c Config) error {
 	if ix.isClosed() {
 		return ErrClosed
 	}
+	if c.NoBackground && ix.merge != nil {
+		ix.endMerge()
+	}
 	s := ix.pin()
 	defer s.release()
 	ix.target.Store(ix.wanted(s.rows() - s.deadRows()))
@@ -195,10 +198,12 @@ func (ix *Index) recode(p *part) error {
 	return ix.refill(p, ix.recodeRows)
 }
 
-// refill replaces a part by one that fill puts the rows of p into. Appends wait meanwhile.
+// refill replaces a part by one that fill puts the rows of p into. Appends wait meanwhile if p may take rows.
 func (ix *Index) refill(p *part, fill func(fresh, p *part, view *mmapvec.View) error) error {
-	ix.writeMu.Lock()
-	defer ix.writeMu.Unlock()
+	if !p.frozen.Load() {
+		ix.writeMu.Lock()
+		defer ix.writeMu.Unlock()
+	}
 	view := ix.o.Rows.View()
 	if view == nil {
 		return ErrClosed

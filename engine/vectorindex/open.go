@@ -30,7 +30,8 @@ func Open(o Options, saved Saved, live *roaring.Bitmap) (ix *Index, problems []e
 	most := 0
 	for _, sg := range segments { // the centre of the largest one that has any is for all
 		if sg.book.kind.rotated() {
-			ix.centred = true
+			// Codes without a graph may have been written before the centre was decided.
+			ix.centred = ix.centred || sg.graph != nil || len(sg.book.centre) > 0
 			if len(sg.book.centre) > 0 && sg.rows > most {
 				ix.centre, most = sg.book.centre, sg.rows
 			}

@@ -79,7 +79,7 @@ const rescoreDeviations = 2.5
 // estimates. The candidates beyond are dropped from results, those between that are hopeless too.
 func (sc *scratch) worthwhile() int {
 	n, k := len(sc.results), sc.r.K
-	if sc.stats.Plan == PlanExact || n <= k || sc.r.Oversampling > 1 {
+	if sc.stats.Plan == PlanExact || n <= k || sc.r.Oversampling > 1 || sc.compared {
 		return n
 	}
 	last := sc.results[k-1]

@@ -6,7 +6,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// dissolve takes a segment out and puts its live rows into parts, in one step.
+// dissolve takes a segment out and puts its live rows into parts, in one step. The segment serves until these have codes.
 func (ix *Index) dissolve(sg *segment) error {
 	if ix.merge != nil && slices.Contains(ix.merge.segments, sg) {
 		ix.endMerge()
@@ -21,6 +21,9 @@ func (ix *Index) dissolve(sg *segment) error {
 	}
 	for _, p := range parts {
 		p.frozen.Store(true)
+		if err := ix.encodeRows(p, p.len()); err != nil { // a row is damaged, too: Work goes on without it
+			ix.o.Log.Warn("rows of a damaged segment have no codes yet", "err", err)
+		}
 	}
 	return ix.commit(change{dropSegments: []*segment{sg}, addParts: parts})
 }

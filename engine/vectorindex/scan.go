@@ -42,11 +42,14 @@ func (sc *scratch) scanPart(p *part, n int) error {
 	from, to := p.uncoded(n)
 	if from < to {
 		sc.compared = true
-		if err := sc.scanRowsAt(p.slots[from:to]); err != nil {
+		if err := sc.scanUncoded(p, from, to); err != nil {
 			return err
 		}
 	}
 	if !sc.scansAll(n) {
+		if to-from == n {
+			return nil
+		}
 		return sc.scanMatches(p.coded(), ordFinder{part: p, rows: n, from: from, to: to})
 	}
 	if from == to {
@@ -56,6 +59,30 @@ func (sc *scratch) scanPart(p *part, n int) error {
 		return err
 	}
 	return sc.scanRange(p.coded(), to, n)
+}
+
+// scanUncoded compares with the rows of ords from to to-1.
+func (sc *scratch) scanUncoded(p *part, from, to int) error {
+	if sc.scansAll(to - from) {
+		return sc.scanRowsAt(p.slots[from:to])
+	}
+	for sc.members.Initialize(sc.r.Filter.Bitmap); ; {
+		k := sc.members.NextMany(sc.slots[:scanBatch])
+		if k == 0 {
+			return nil
+		}
+		n := 0
+		for _, slot := range sc.slots[:k] {
+			if ord, ok := p.bySlot.get(slot); ok && int(ord) >= from && int(ord) < to {
+				sc.slots[n] = slot
+				n++
+			}
+		}
+		sc.scanRowBatch(sc.slots[:n])
+		if err := sc.proceed(k); err != nil {
+			return err
+		}
+	}
 }
 
 func (sc *scratch) scanSegment(sg *segment) error {

@@ -72,13 +72,14 @@ func (ix *Index) freeze(p *part) {
 	p.frozen.Store(true)
 }
 
-// seal writes a part as a segment. One with many dead rows is merged into one instead.
+// seal writes a part as a segment. One with many dead rows is merged into one instead, unless
+// background work is switched off.
 func (ix *Index) seal(ctx context.Context, p *part) error {
 	ix.freeze(p)
 	if int(p.walked.Load()) < p.len() && p.graph.Load() != nil {
 		return nil // rows came in between: insert these first
 	}
-	if float64(p.dead.Load()) > busyDeadShareMax*float64(p.len()) {
+	if float64(p.dead.Load()) > busyDeadShareMax*float64(p.len()) && !ix.conf().NoBackground {
 		if ix.merge != nil {
 			return ix.mergeSlice(ctx)
 		}

@@ -12,8 +12,8 @@ import (
 // Rows that no segment holds, at Open or after one turned out damaged, become ords of parts at once: that takes their slots
 // only. Until Work has encoded them searches compare with the rows themselves. No graph and no file is made of such a part.
 
-// encodeStep is the number of rows that one slice of work encodes.
-const encodeStep = 8192
+// encodeStep is the number of rows that one slice of work encodes; tests set it.
+var encodeStep = 8192
 
 // uncoded returns the ords below n that have no code yet, from to to-1.
 func (p *part) uncoded(n int) (from, to int) {
@@ -70,23 +70,30 @@ func encodable(s *sources) *part {
 	return nil
 }
 
-// encodeSome encodes some more rows of a part.
+// encodeSome encodes some more rows of a part. Where one cannot be read the part is made anew without it.
 func (ix *Index) encodeSome(p *part) error {
+	err := ix.encodeRows(p, encodeStep)
+	if err == nil || errors.Is(err, ErrClosed) {
+		return err
+	}
+	ix.freeze(p) // so that nobody waits
+	return ix.refill(p, ix.recodeRows)
+}
+
+// encodeRows encodes up to n rows more of a part.
+func (ix *Index) encodeRows(p *part, n int) error {
 	view := ix.o.Rows.View()
 	if view == nil {
 		return ErrClosed
 	}
 	defer view.Release()
 	from, to := p.uncoded(p.len())
-	to = min(to, from+encodeStep)
+	to = min(to, from+n)
 	reader := ix.newRowReader(to - from)
 	for from < to {
 		rows, err := reader.read(view, p.slots[from:min(to, from+reader.size)])
 		if err != nil {
-			if errors.Is(err, mmapvec.ErrClosed) {
-				return ErrClosed
-			}
-			return ix.refill(p, ix.recodeRows) // finds out which rows cannot be read and goes on without them
+			return err
 		}
 		encode(p.codes[from*p.stride:], p.stride, rows, p.book.quantizer, ix.o.Parallelism)
 		from += len(rows)

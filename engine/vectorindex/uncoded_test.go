@@ -109,6 +109,36 @@ func TestDamagedRowsAreLeftOutWhenTheirTurnComes(t *testing.T) {
 	w.wantRecall("the others", 0.95, Request{})
 }
 
+// Codes that were written before any graph was wanted do not keep the graphs from having a centre after a start.
+func TestTheCentreIsDecidedAfterAStart(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.IndexFromBytes = 1 << 40 })
+	w.add(1000) // a full part
+	w.work()
+	require.Len(t, w.ix.current.segments, 1)
+	w.reopen()
+	config := w.o.Config
+	config.IndexFromBytes = -1
+	require.NoError(t, w.ix.Configure(config))
+	w.rest()
+	require.Len(t, w.ix.current.segments, 1)
+	require.NotEmpty(t, w.ix.current.segments[0].book.centre)
+	w.wantComplete()
+	w.reopen()
+	require.True(t, w.ix.centred)
+	require.NotEmpty(t, w.ix.centre)
+}
+
+// A segment that turns out damaged serves until its rows have codes elsewhere.
+func TestADamagedSegmentGoesWhenItsRowsHaveCodes(t *testing.T) {
+	w := newWorld(t, nil)
+	w.add(700)
+	w.rest()
+	require.NoError(t, w.ix.dissolve(w.ix.current.segments[0]))
+	require.Empty(t, w.ix.current.segments)
+	require.Zero(t, w.uncodedRows())
+	w.wantComplete()
+}
+
 // A stop in no hurry writes what is worth a file, with a graph or without; one that has no time leaves the codes to the
 // next start.
 func TestAStopWritesCodesWithoutAGraph(t *testing.T) {
@@ -145,8 +175,11 @@ func TestAStopWritesCodesWithoutAGraph(t *testing.T) {
 // Without background work full parts are written all the same, so that memory does not grow with the rows; nothing else is.
 func TestUpkeepWithoutBackgroundWork(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.NoBackground, o.IndexFromBytes, o.SealIdle = true, 1<<40, -1 })
-	w.add(2300)
+	w.add(900)
+	w.kill(2) // many dead rows are written, too: there is no merge
+	w.add(1400)
 	w.work()
+	require.Nil(t, w.ix.merge)
 	require.Len(t, w.ix.current.segments, 2, "and none is merged")
 	require.Equal(t, 300, w.ix.Pending().Tail)
 	require.True(t, w.ix.Pending().Due, "were it not switched off")

@@ -154,10 +154,10 @@ func (ix *Index) inserts(s *sources, p *part) bool {
 }
 
 // spared tells whether the running merge will have the rows of p in its graph, or in the graph that p is merged with
-// afterwards: a short tail beside it is not worth a graph of its own, unless writers are about to wait for it.
+// afterwards: a short tail beside it is not worth a graph of its own, unless writers wait for it.
 func (ix *Index) spared(p *part) bool {
 	m := ix.merge
-	return m.holds(p) || (m != nil && len(m.parts) > 0 && p.graph.Load() == nil && p.len() < minSnapshotRows && p.tailBytes() < ix.o.Budget.sparedTail())
+	return m.holds(p) || (m != nil && len(m.parts) > 0 && p.graph.Load() == nil && p.len() < minSnapshotRows && !ix.o.Budget.pressed())
 }
 
 func unverified(s *sources) *segment {
