@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"path"
@@ -272,7 +273,7 @@ func (db *DB) removeStale(ct *cut, old *manifest) {
 			if slices.Contains(keep, f) {
 				continue
 			}
-			if err := db.fs.Remove(path.Join(cc.c.stateDir(), f)); err != nil {
+			if err := db.fs.Remove(path.Join(cc.c.stateDir(), f)); err != nil && !errors.Is(err, fs.ErrNotExist) { // it may be dropped
 				db.log.Warn("stale file stays", "file", f, "err", err)
 			}
 		}

@@ -265,6 +265,9 @@ func (v *view) matches(ctx context.Context, f filter.Expr) (*roaring.Bitmap, err
 	if residual == nil {
 		return set, nil
 	}
+	if v.stats != nil {
+		v.stats.Visited += int(set.GetCardinality())
+	}
 	return v.evaluateAll(ctx, set, residual)
 }
 

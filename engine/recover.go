@@ -245,6 +245,8 @@ func (db *DB) replay(m *manifest) (err error) {
 	if db.wal.Last() <= m.seq {
 		return nil
 	}
+	began := time.Now()
+	defer func() { db.check.replay.Store(int64(time.Since(began))) }() // what the next start would take as well
 	var group []queued
 	var bytes int64
 	run := func() error {

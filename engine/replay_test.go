@@ -113,3 +113,25 @@ func TestCrashDuringRecovery(t *testing.T) {
 		requireRecovered(t, d.crash(rng.Int64(), rng.IntN(101)), acked, next, msg)
 	}
 }
+
+// What a start replayed counts for when the next checkpoint is due: or a process that is killed again and again before it
+// has written much would replay more each time.
+func TestReplayCountsForTheNextCheckpoint(t *testing.T) {
+	d := newDisk()
+	db, err := d.open()
+	require.NoError(t, err)
+	upsertOne(t, testCollection(t, db, "a"), 1, 0, "", UpsertOptions{})
+	after := d.crash(1, 0)
+	require.NoError(t, db.Close())
+	db, err = after.open()
+	require.NoError(t, err)
+	require.Positive(t, db.Stats().Open.Replayed)
+	require.Positive(t, db.check.replay.Load())
+	require.NoError(t, db.Close())
+
+	db, err = after.open()
+	require.NoError(t, err)
+	require.Zero(t, db.Stats().Open.Replayed)
+	require.Zero(t, db.check.replay.Load())
+	require.NoError(t, db.Close())
+}

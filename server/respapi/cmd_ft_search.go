@@ -227,9 +227,12 @@ func (s *searchRun) matches() error {
 	}
 	switch {
 	case stopped:
-		if s.res.total, err = s.req.index.Count(s.ctx, s.expr, &s.res.stats); err != nil {
+		var count engine.SearchStats
+		if s.res.total, err = s.req.index.Count(s.ctx, s.expr, &count); err != nil {
 			return err
 		}
+		count.Add(s.res.stats) // the plan is that of what is returned
+		s.res.stats = count
 		s.res.total = max(s.res.total-dropped, len(s.res.rows))
 	case s.req.sortBy == "":
 		s.res.total = len(s.res.rows)

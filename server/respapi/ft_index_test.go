@@ -221,7 +221,7 @@ func TestFTOtherCommands(t *testing.T) {
 			slices.Collect(maps.Keys(how)))
 		require.Equal(t, "exact scan", how["Plan"])
 		require.EqualValues(t, 8, how["Filter matches"])
-		for limit, plan := range map[string]string{"10": "scroll", "0": "count"} {
+		for limit, plan := range map[string]string{"10": "scroll", "2": "scroll", "0": "count"} {
 			profile := run(t, rdb, "FT.PROFILE", "idx", "SEARCH", "QUERY", "@genre:{drama}", "LIMIT", "0", limit)
 			m, ok := profile.(map[any]any)
 			if !ok {
