@@ -21,9 +21,7 @@ func TestSearchesBesideAppendsKillsConfigureAndWork(t *testing.T) {
 }
 
 func searchesBesideAll(t *testing.T, started int) {
-	old := encodeStep
-	encodeStep = 16
-	defer func() { encodeStep = old }()
+	smallSteps(t, 16)
 	smallCells(t, 200)
 	forcePlan(t, PlanCells) // of filtered searches
 	w := newWorld(t, func(o *Options) {

@@ -9,6 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// smallSteps has a slice of work encode n rows.
+func smallSteps(t *testing.T, n int) {
+	old := encodeStep
+	encodeStep = n
+	t.Cleanup(func() { encodeStep = old })
+}
+
 // uncodedRows is the number of rows that have no code yet.
 func (w *world) uncodedRows() (n int) {
 	for _, p := range w.ix.current.parts {
@@ -20,6 +27,7 @@ func (w *world) uncodedRows() (n int) {
 
 // A start after a crash encodes nothing. Until Work has, searches of every kind compare with the rows.
 func TestRowsAreSearchedBeforeTheyHaveCodes(t *testing.T) {
+	smallSteps(t, 700)
 	w := newWorld(t, func(o *Options) { o.SealRows, o.SealIdle = 1<<15, never })
 	w.add(3 * encodeStep)
 	w.reopen()
@@ -46,7 +54,7 @@ func TestRowsAreSearchedBeforeTheyHaveCodes(t *testing.T) {
 		}
 	}
 	search("at the start", int(w.next))
-	w.add(500)
+	w.add(300)
 	search("with codes behind", 3*encodeStep)
 	w.kill(10)
 	config := w.o.Config
@@ -148,8 +156,8 @@ func TestAStopWritesCodesWithoutAGraph(t *testing.T) {
 		"no background": func(o *Options) { o.IndexFromBytes, o.NoBackground = 1<<40, true },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(o *Options) { change(o); o.SealRows = 1 << 18 })
-			const rows = defaultThresholdBytes/(4*24) + 1
+			w := newWorld(t, func(o *Options) { change(o); o.SealRows, o.Dim = 1<<15, 512 })
+			const rows = defaultThresholdBytes/(4*512) + 1
 			w.add(rows)
 			w.reopen()
 			ended, cancel := context.WithCancel(context.Background())
