@@ -31,6 +31,7 @@ const (
 	firstBatch    = 64
 	maxBatch      = 8192
 	sliceTime     = 25 * time.Millisecond // aim of one batch
+	insertRun     = 16                    // nodes that one worker inserts after one another: rows that come together are often near, and nodes under way do not find each other
 )
 
 // aim makes codes, by ord, what is built over.
@@ -73,14 +74,16 @@ func (b *builder) insert(g *hnsw.Graph, from, to int) (int, error) {
 			defer func() { b.built.Distances.Add(int64(distances)) }()
 			errs[i] = mmap.Guard("merge", func() error { // its memory may be a file
 				for {
-					ord := int(next.Add(1)) - 1
-					if ord >= to {
+					end := int(next.Add(insertRun))
+					if end-insertRun >= to {
 						return nil
 					}
-					if err := g.Insert(uint32(ord), workers[i].probe, workers[i].scratch); err != nil {
-						return err
+					for ord := end - insertRun; ord < min(end, to); ord++ {
+						if err := g.Insert(uint32(ord), workers[i].probe, workers[i].scratch); err != nil {
+							return err
+						}
+						distances += workers[i].scratch.Stats.Distances
 					}
-					distances += workers[i].scratch.Stats.Distances
 				}
 			})
 		})
