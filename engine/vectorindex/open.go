@@ -127,13 +127,20 @@ func (ix *Index) adopt(set *roaring.Bitmap) error {
 
 // report notes damage once, however often it is met.
 func (ix *Index) report(err error) {
+	if ix.noteProblem(err) {
+		ix.o.Log.Error("vector index damaged", "err", err)
+	}
+}
+
+// noteProblem adds err to the problems and tells whether it is a new one.
+func (ix *Index) noteProblem(err error) bool {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	if slices.ContainsFunc(ix.problems, func(known error) bool { return known.Error() == err.Error() }) {
-		return
+		return false
 	}
-	ix.o.Log.Error("vector index damaged", "err", err)
 	if len(ix.problems) < 100 {
 		ix.problems = append(ix.problems, err)
 	}
+	return true
 }

@@ -66,17 +66,11 @@ func (sc *scratch) scanUncoded(p *part, from, to int) error {
 	if sc.scansAll(to - from) {
 		return sc.scanRowsAt(p.slots[from:to])
 	}
+	f := ordFinder{part: p, rows: to, from: from, to: to, uncoded: true}
 	for sc.members.Initialize(sc.r.Filter.Bitmap); ; {
-		k := sc.members.NextMany(sc.slots[:scanBatch])
+		n, k := sc.nextMatches(&f)
 		if k == 0 {
 			return nil
-		}
-		n := 0
-		for _, slot := range sc.slots[:k] {
-			if ord, ok := p.bySlot.get(slot); ok && int(ord) >= from && int(ord) < to {
-				sc.slots[n] = slot
-				n++
-			}
 		}
 		sc.scanRowBatch(sc.slots[:n])
 		if err := sc.proceed(k); err != nil {
@@ -106,8 +100,9 @@ type ordFinder struct {
 	hint    int      // where in the segment the last slot was, they are asked for in ascending order
 	part    *part
 	rows    int // of the part that are read
-	from    int // of its ords those from here up to to are not: they have no code
+	from    int // its ords from here up to to have no code
 	to      int
+	uncoded bool // only these are found, otherwise only the others
 }
 
 func (f *ordFinder) find(slot uint32) (ord uint32, ok bool) {
@@ -115,7 +110,19 @@ func (f *ordFinder) find(slot uint32) (ord uint32, ok bool) {
 		return f.segment.bySlot.find(slot, &f.hint)
 	}
 	ord, ok = f.part.bySlot.get(slot)
-	return ord, ok && int(ord) < f.rows && (int(ord) < f.from || int(ord) >= f.to)
+	return ord, ok && int(ord) < f.rows && (int(ord) >= f.from && int(ord) < f.to) == f.uncoded
+}
+
+// nextMatches puts the next k members that f finds, n of them, into slots and ords; k is 0 at the end.
+func (sc *scratch) nextMatches(f *ordFinder) (n, k int) {
+	k = sc.members.NextMany(sc.slots[:scanBatch])
+	for _, slot := range sc.slots[:k] {
+		if ord, ok := f.find(slot); ok {
+			sc.slots[n], sc.ords[n] = slot, ord
+			n++
+		}
+	}
+	return n, k
 }
 
 // scansAll tells whether a source of n rows is better scanned from end to end than by looking up the matches.
@@ -148,16 +155,9 @@ func (sc *scratch) scanRange(c coded, from, to int) error {
 func (sc *scratch) scanMatches(c coded, f ordFinder) error {
 	q := sc.aim(c)
 	for sc.members.Initialize(sc.r.Filter.Bitmap); ; {
-		k := sc.members.NextMany(sc.slots[:scanBatch])
+		n, k := sc.nextMatches(&f)
 		if k == 0 {
 			return nil
-		}
-		n := 0
-		for _, slot := range sc.slots[:k] {
-			if ord, ok := f.find(slot); ok {
-				sc.slots[n], sc.ords[n] = slot, ord
-				n++
-			}
 		}
 		c.ask(sc.ords[:n])
 		sc.codes.Distances(sc.ords[:n], sc.out, sc.near.bound())
