@@ -89,29 +89,42 @@ func TestRowsOnDiskAreNotWarmed(t *testing.T) {
 	require.Negative(t, c.vectors[""].warm)
 }
 
+// held opens a database with a collection that no worker gets to until its working is false, so that no graph takes rows.
+func held(t *testing.T, limit int64) (*DB, *Collection) {
+	db, err := newDisk().openWith(Options{Workers: 1, MemoryLimit: limit})
+	require.NoError(t, err)
+	db.patience = time.Hour
+	c := testCollection(t, db, "a")
+	require.Eventually(t, func() bool { return c.working.CompareAndSwap(false, true) }, time.Minute, time.Millisecond)
+	t.Cleanup(func() {
+		c.working.Store(false)
+		require.NoError(t, db.Close())
+	})
+	return db, c
+}
+
+// upsertRows writes n points from a number on.
+func upsertRows(c *Collection, from, n int) error {
+	points := make([]Point, n)
+	for i := range points {
+		id := uint64(from + i)
+		points[i] = Point{ID: NumID(id), Vectors: Vectors{"": stressVector(id, 0)}}
+	}
+	_, err := c.Upsert(context.Background(), points, UpsertOptions{})
+	return err
+}
+
 // Nothing more is applied while tails hold more than their share of the memory limit and graphs take their rows, whatever
 // the reason why these are slow; what else waits for the applier goes on.
 func TestTailsAreBoundedByTheMemoryLimit(t *testing.T) {
 	const rows, limit = 50, 160 << 10 // a tail of 20 KiB: about 240 rows
-	ctx := context.Background()
-	d := newDisk()
-	db, err := d.openWith(Options{Workers: 1, MemoryLimit: limit})
-	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
-	db.patience = time.Hour
-	c := testCollection(t, db, "a")
-	require.Eventually(t, func() bool { return c.working.CompareAndSwap(false, true) }, time.Minute, time.Millisecond, "held, and no graph takes rows")
+	db, c := held(t, limit)
 
 	var written atomic.Int64
 	done := make(chan error, 1)
 	go func() {
 		for written.Load() < 20*rows {
-			points := make([]Point, rows)
-			for i := range points {
-				n := uint64(int(written.Load()) + i)
-				points[i] = Point{ID: NumID(n), Vectors: Vectors{"": stressVector(n, 0)}}
-			}
-			if _, err := c.Upsert(ctx, points, UpsertOptions{}); err != nil {
+			if err := upsertRows(c, int(written.Load()), rows); err != nil {
 				done <- err
 				return
 			}
@@ -141,28 +154,13 @@ func TestTailsAreBoundedByTheMemoryLimit(t *testing.T) {
 func TestStepsOfWorkersPassTheBoundOfTails(t *testing.T) {
 	const limit = 160 << 10
 	ctx := context.Background()
-	d := newDisk()
-	db, err := d.openWith(Options{Workers: 1, MemoryLimit: limit})
+	_, c := held(t, limit)
+	require.NoError(t, upsertRows(c, 0, 10))
+	_, err := c.CreateField(ctx, keywordField("g"), nil, WriteOptions{})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
-	db.patience = time.Hour
-	c := testCollection(t, db, "a")
-	require.Eventually(t, func() bool { return c.working.CompareAndSwap(false, true) }, time.Minute, time.Millisecond)
-	defer c.working.Store(false)
-	write := func(from, n int) error {
-		points := make([]Point, n)
-		for i := range points {
-			points[i] = Point{ID: NumID(uint64(from + i)), Vectors: Vectors{"": stressVector(uint64(from+i), 0)}}
-		}
-		_, err := c.Upsert(ctx, points, UpsertOptions{})
-		return err
-	}
-	require.NoError(t, write(0, 10))
-	_, err = c.CreateField(ctx, keywordField("g"), nil, WriteOptions{})
-	require.NoError(t, err)
-	require.NoError(t, write(10, 400), "the group that goes beyond the bound")
+	require.NoError(t, upsertRows(c, 10, 400), "the group that goes beyond the bound")
 	behind := make(chan error, 1)
-	go func() { behind <- write(410, 1) }()
+	go func() { behind <- upsertRows(c, 410, 1) }()
 	within(t, time.Minute, func() {
 		did, err := c.nextFieldStep(ctx)
 		require.NoError(t, err)
