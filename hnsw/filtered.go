@@ -67,6 +67,8 @@ type filtered struct {
 	s        *Scratch
 	match    matcher
 	ef, want int
+	suffice  int // wanted after so many visits, 0: never less
+	after    int
 	part     bool // the walk pauses when partEf and partWant are met and nothing nearer than until is left
 	partEf   int
 	partWant int
@@ -94,6 +96,7 @@ func (g *links) searchFiltered(q Scorer, near uint64, o SearchOptions, s *Scratc
 	if o.MaxVisits > 0 {
 		w.limit = o.MaxVisits
 	}
+	w.suffice, w.after = o.Suffice, o.SufficeAfter
 	w.least, w.check = o.LeastShare, firstCheck
 	w.partEf, w.partWant = w.ef, w.want
 	if o.Pause > 0 {
@@ -128,9 +131,7 @@ func (w *filtered) run() []Candidate {
 		end := hi
 		if chosen != worstKey {
 			if w.hops++; w.hops == hopsBeforeCount && w.accepted < w.want {
-				w.want = min(w.want, w.match.count(w.g.limit))
-				w.partWant = min(w.partWant, w.want)
-				w.tighten()
+				w.wantAtMost(w.match.count(w.g.limit))
 			}
 			end = s.gather(w.g.row(keyOrd(chosen), 0), hi, w.g.limit)
 			if ahead != nil {
@@ -147,6 +148,10 @@ func (w *filtered) run() []Candidate {
 					w.note(k)
 				}
 			}
+		}
+		if w.after > 0 && hi >= w.after {
+			w.after = 0
+			w.wantAtMost(w.suffice)
 		}
 		s.Stats.Exhausted = hi >= w.limit || w.hopeless(hi)
 		lo, hi = hi, end
@@ -169,6 +174,13 @@ func (w *filtered) run() []Candidate {
 	}
 	w.g, w.q, w.match = nil, nil, matcher{}
 	return s.take(s.accepted)
+}
+
+// wantAtMost has the walk end when so many matches are nearer than all that is left, if it wanted more.
+func (w *filtered) wantAtMost(n int) {
+	w.want = min(w.want, n)
+	w.partWant = min(w.partWant, n)
+	w.tighten()
 }
 
 // hopeless tells whether fewer of the n nodes seen match than make the walk worth it, at two standard deviations. It looks

@@ -63,6 +63,38 @@ func TestFilterOnOneFarCluster(t *testing.T) {
 	require.GreaterOrEqual(t, f.recall, 0.95)
 }
 
+// A walk that has visited more than it is given wants less: at once, never, or when it has taken long.
+func TestWhatSufficesAfterManyVisits(t *testing.T) {
+	base, queries := clustered(11, 8060, 24, 150, 0.7).split(60)
+	g := build(t, base, Params{EfConstruction: 80, Seed: 5}, 1)
+	s := NewScratch()
+	bits := some(7, base.len(), 0.1)
+	relented := 0
+	for i := range queries.len() {
+		search := func(o SearchOptions) (found []Candidate, visited int) {
+			o.Ef, o.Bits = 60, bits
+			found = slices.Clone(g.Search(base.query(queries.row(uint32(i))), o, s))
+			return found, s.Stats.Visited
+		}
+		few, least := search(SearchOptions{Want: 15})
+		many, most := search(SearchOptions{Want: 40})
+		require.Less(t, least, most)
+		found, visited := search(SearchOptions{Want: 40, Suffice: 15, SufficeAfter: 1})
+		require.Equal(t, few, found)
+		require.Equal(t, least, visited)
+		found, visited = search(SearchOptions{Want: 40, Suffice: 15, SufficeAfter: base.len() + 1})
+		require.Equal(t, many, found)
+		require.Equal(t, most, visited)
+		_, visited = search(SearchOptions{Want: 40, Suffice: 15, SufficeAfter: (least + most) / 2})
+		require.GreaterOrEqual(t, visited, least)
+		require.Less(t, visited, most)
+		if visited > least {
+			relented++
+		}
+	}
+	require.Greater(t, relented, queries.len()/2)
+}
+
 func TestMaxVisitsEndsAFilteredSearch(t *testing.T) {
 	base := clustered(13, 5000, 8, 10, 0.5)
 	g := build(t, base, Params{Seed: 5}, 2)

@@ -22,6 +22,9 @@ type SearchOptions struct {
 	// Want-th accepted node is nearer than all that is left. 0 means Ef; a caller that needs k results passes a
 	// little more than k.
 	Want int
+	// SufficeAfter is how many nodes a filtered walk visits before Suffice accepted ones are enough instead of Want: one whose
+	// matches turn out to lie far off takes what it has. 0: never.
+	Suffice, SufficeAfter int
 	// TwoHop asks for a walk over matching nodes that looks through refused ones at their neighbours. Ef is the number
 	// of matching nodes it keeps, Want has no meaning. It needs Bits over ords and is ignored without.
 	TwoHop bool

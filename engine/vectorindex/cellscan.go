@@ -51,7 +51,7 @@ const (
 	checkGrowth = 1.2 // it looks whether it may end each time the matches scored have grown by so much
 	factorRows  = 512 // that the factor is learnt from
 	// missedByEf, by Ef, is the part of the K best matches that may be expected to be missed, within the two bounds.
-	missedByEf              = 6.0
+	missedByEf              = 8.0
 	leastMissed, mostMissed = 0.005, 0.05
 
 	// What scans of cells were measured to take: of all matches about cellsScanned by the share of the rows that match to the power of

@@ -89,16 +89,19 @@ func (sc *scratch) filterWalk(w *walk) {
 	} else {
 		w.o.Bits, w.o.Slots = sc.slotBits(), w.slots[:w.walked]
 	}
+	wanted, cost := w.o.Want, hnsw.EstimateWalk(w.o.Ef, w.o.Want, w.share(), m, w.walked).Distances
+	if within := int(w.share() * float64(w.o.Ef)); within > wanted { // what a walk meets anyway where matches are spread evenly
+		w.o.Want, w.o.Suffice, w.o.SufficeAfter = within, wanted, int(relentAfter*cost)
+	}
 	if sc.r.Plan != "" {
 		return
 	}
-	cost := hnsw.EstimateWalk(w.o.Ef, w.o.Want, w.share(), m, w.walked).Distances
 	if w.near > 0 { // the cells have told that it is no detour; on its way there a walk may see few matches
 		w.o.MaxVisits = visits(cost, nearWalkGain*scan)
 		return
 	}
 	w.o.MaxVisits = visits(cost, scan)
-	w.o.LeastShare = hnsw.LeastShare(w.o.Ef, w.o.Want, max(scan, 1.5*cost), m, w.walked)
+	w.o.LeastShare = hnsw.LeastShare(w.o.Ef, wanted, max(scan, hopelessFrom*cost), m, w.walked)
 }
 
 // restCost is what it takes to scan what a filtered walk of w would have found.
@@ -110,7 +113,15 @@ func (sc *scratch) restCost(w *walk) float64 {
 	return cost
 }
 
+// A filtered walk is given up after what the scan that follows takes, within these multiples of the distances that it is expected to
+// take: some queries take two or three times as long as others, with and without a filter. It wants less after relentAfter times what is
+// expected, and is hopeless where so few match of what it sees that it would take hopelessFrom times that (ADR 0022).
+const (
+	leastPatience, mostPatience = 4.0, 8.0
+	relentAfter, hopelessFrom   = 2.0, 2.0
+)
+
 // visits bounds a filtered walk that is expected to take so many distances where a scan takes the time of scan ones.
 func visits(expected, scan float64) int {
-	return int(max(1.5*expected, min(4*expected, scan), 64))
+	return int(max(leastPatience*expected, min(mostPatience*expected, scan), 64))
 }

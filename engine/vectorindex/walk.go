@@ -186,6 +186,9 @@ func (sc *scratch) divide(w *walk, share float64) {
 		return
 	}
 	w.o.Pause = max(expected(w.o.Ef, share), leastShare)
+	if w.o.SufficeAfter > 0 { // several walks find more than one
+		w.o.Want, w.o.SufficeAfter = w.o.Suffice, 0
+	}
 	if sc.r.Filter != nil {
 		share = float64(w.matches) / float64(sc.matches)
 	}
