@@ -24,7 +24,7 @@ func TestSchemasAtTheBounds(t *testing.T) {
 			d := newDisk()
 			db, err := d.open()
 			require.NoError(t, err)
-			require.NoError(t, db.CreateCollection(t.Context(), "c", Schema{Vectors: map[string]VectorParams{"": params}}))
+			require.NoError(t, db.CreateCollection(t.Context(), "c", Schema{Vectors: map[string]VectorParams{"": params}, IndexFromBytes: 1}))
 			c, err := db.Collection("c")
 			require.NoError(t, err)
 			const rows = 20 // more than one part of a segment
@@ -40,6 +40,7 @@ func TestSchemasAtTheBounds(t *testing.T) {
 			require.NoError(t, err)
 			db.work(t.Context())
 			require.NoError(t, db.Failed())
+			require.Equal(t, rows, c.Info().Vectors[""].Indexed, "there is a graph")
 			require.NoError(t, db.Close())
 
 			db, err = d.open()

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/isobath/isobath/hnsw"
 	"github.com/isobath/isobath/mmapvec"
 	"github.com/isobath/isobath/mmapvec/distance"
 )
@@ -12,7 +13,7 @@ import (
 // Bounds of a schema.
 const (
 	maxVectorSize = 65536
-	maxM          = 512
+	maxM          = hnsw.MaxM
 	maxEf         = 1 << 20
 	maxVectors    = 256
 	maxNameBytes  = 255

@@ -99,7 +99,7 @@ func BenchmarkReplay(b *testing.B) {
 			g.Search(q, SearchOptions{Ef: ef}, s)
 		}
 	})
-	out := make([]float32, 2*maxM)
+	out := make([]float32, 2*MaxM)
 	b.Run("replay", func(b *testing.B) {
 		for i := range b.N {
 			q.Reset(all[i%queries*dim:][:dim])

@@ -16,9 +16,11 @@ import (
 // NoOrd is the ord of no node.
 const NoOrd = ^uint32(0)
 
+// MaxM is the largest [Params.M].
+const MaxM = 512
+
 const (
 	maxCapacity = 1 << 30 // ords fit a link word beside its mark, and a buffer word beside its bit
-	maxM        = 256
 	maxLevel    = 30
 	seedNodes   = 256 // the first nodes are inserted one by one: parallel insertion of these wrecks recall
 	linkMark    = 1 << 31
@@ -67,7 +69,7 @@ type Probe interface {
 
 // Params are the build parameters of a graph.
 type Params struct {
-	// M is the number of links of a node on upper levels; level 0 holds 2*M. Default 16, bounds 2 to 256.
+	// M is the number of links of a node on upper levels; level 0 holds 2*M. Default 16, bounds 2 to MaxM.
 	M int
 	// EfConstruction is the width of the search for neighbours. Default 128, at least M.
 	EfConstruction int
@@ -90,8 +92,8 @@ func (p Params) withDefaults() Params {
 }
 
 func (p Params) validate(capacity int) error {
-	if p.M < 2 || p.M > maxM {
-		return fmt.Errorf("hnsw: M %d is not in 2..%d", p.M, maxM)
+	if p.M < 2 || p.M > MaxM {
+		return fmt.Errorf("hnsw: M %d is not in 2..%d", p.M, MaxM)
 	}
 	if p.EfConstruction > 1<<20 {
 		return fmt.Errorf("hnsw: EfConstruction %d is too large", p.EfConstruction)

@@ -63,6 +63,19 @@ func TestNoAllocationsInSteadyState(t *testing.T) {
 	}
 }
 
+// The largest graphs are built, searched, written and read.
+func TestTheMostLinks(t *testing.T) {
+	base, queries := clustered(3, 4020, 8, 10, 0.5).split(20)
+	g := build(t, base, Params{M: MaxM, EfConstruction: 1100, Seed: 5}, 2)
+	f := measure(t, g, base, queries, 10, SearchOptions{Ef: 20}, nil)
+	require.Equal(t, 1.0, f.recall)
+	order := g.Order()
+	m, err := OpenMapped(encode(t, g, order))
+	require.NoError(t, err)
+	f = measure(t, m, base.permuted(order), queries, 10, SearchOptions{Ef: 20}, nil)
+	require.Equal(t, 1.0, f.recall)
+}
+
 func TestKeysOrderDistances(t *testing.T) {
 	inf := float32(math.Inf(1))
 	nan := inf - inf

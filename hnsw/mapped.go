@@ -72,7 +72,7 @@ func decodeHead(b []byte) (shape, error) {
 	r := binfmt.NewReader(b[tableAt:end])
 	n, m, m0, stride, entry, level, upper := r.U32(), r.U32(), r.U32(), r.U32(), r.U32(), r.U32(), r.U64()
 	switch {
-	case n > maxCapacity, m < 2, m > maxM, m0 != 2*m, int(stride) != strideOf(int(m0)),
+	case n > maxCapacity, m < 2, m > MaxM, m0 != 2*m, int(stride) != strideOf(int(m0)),
 		upper > maxUpperWords, level > maxLevel, n > 0 && entry >= n:
 		return corrupt(tableAt, errors.New("hnsw: numbers out of bounds"))
 	}

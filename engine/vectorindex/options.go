@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/isobath/isobath/hnsw"
 	"github.com/isobath/isobath/internal/vfs"
 	"github.com/isobath/isobath/mmapvec"
 	"github.com/isobath/isobath/mmapvec/distance"
@@ -173,7 +174,7 @@ func (o Options) validate() error {
 	}
 	bad(o.Dim < 1 || o.Dim > maxDim, "dimension %d is not within 1 to %d", o.Dim, maxDim)
 	bad(o.Metric > distance.L1, "unknown metric %d", o.Metric)
-	bad(o.M < 2 || o.M > 1024, "M %d is not within 2 to 1024", o.M)
+	bad(o.M < 2 || o.M > hnsw.MaxM, "M %d is not within 2 to %d", o.M, hnsw.MaxM)
 	bad(o.EfConstruct < 1, "EfConstruct %d is below 1", o.EfConstruct)
 	bad(o.Codes.Kind > CodesTurbo, "unknown kind of codes %d", o.Codes.Kind)
 	bad(o.Codes.Kind == CodesTurbo && !slices.Contains([]int{1, 2, 4}, o.Codes.Bits), "codes of %d bits are not of 1, 2 or 4", o.Codes.Bits)
