@@ -190,30 +190,33 @@ func (ix *Index) recodable(s *sources) *part {
 // recode replaces a part by one with codes of the codebook wanted, or that will have them where p has none yet.
 func (ix *Index) recode(p *part) error {
 	if from, to := p.uncoded(p.len()); from == 0 && to > 0 {
-		return ix.refill(p, func(fresh, p *part, _ *mmapvec.View) error {
-			fresh.adopt(p.slots[:p.len()])
+		return ix.refill(p, func(fresh *part, slots []uint32) error {
+			fresh.adopt(slots)
 			return nil
 		})
 	}
 	return ix.refill(p, ix.recodeRows)
 }
 
-// refill replaces a part by one that fill puts the rows of p into. Appends wait meanwhile if p may take rows.
-func (ix *Index) refill(p *part, fill func(fresh, p *part, view *mmapvec.View) error) error {
-	if !p.frozen.Load() {
-		ix.writeMu.Lock()
-		defer ix.writeMu.Unlock()
-	}
-	view := ix.o.Rows.View()
-	if view == nil {
-		return ErrClosed
-	}
-	defer view.Release()
+// refill replaces a part by one that fill puts the rows of p into. Where p may take rows these come meanwhile; appends wait for the last
+// of them only.
+func (ix *Index) refill(p *part, fill func(fresh *part, slots []uint32) error) error {
 	fresh, err := newPart(p.capacity, ix.target.Load(), ix.o.Budget)
 	if err != nil {
 		return err
 	}
-	if err := fill(fresh, p, view); err != nil {
+	from := 0
+	for p.len()-from > encodeStep {
+		to := p.len()
+		if err := fill(fresh, p.slots[from:to]); err != nil {
+			fresh.free()
+			return err
+		}
+		from = to
+	}
+	ix.writeMu.Lock()
+	defer ix.writeMu.Unlock()
+	if err := fill(fresh, p.slots[from:p.len()]); err != nil {
 		fresh.free()
 		return err
 	}
@@ -228,10 +231,15 @@ func (ix *Index) refill(p *part, fill func(fresh, p *part, view *mmapvec.View) e
 	return nil
 }
 
-// recodeRows encodes the rows of p for fresh. A damaged row is left out: it is a problem of its own.
-func (ix *Index) recodeRows(fresh, p *part, view *mmapvec.View) error {
-	reader := ix.newRowReader(p.len())
-	for slots := range slices.Chunk(slices.Clone(p.slots[:p.len()]), reader.size) {
+// recodeRows encodes the rows of slots for fresh. A damaged row is left out: it is a problem of its own.
+func (ix *Index) recodeRows(fresh *part, slots []uint32) error {
+	view := ix.o.Rows.View()
+	if view == nil {
+		return ErrClosed
+	}
+	defer view.Release()
+	reader := ix.newRowReader(len(slots))
+	for slots := range slices.Chunk(slices.Clone(slots), max(reader.size, 1)) {
 		rows, err := reader.read(view, slots)
 		if err != nil {
 			slots, rows = ix.readIntact(view, slots, reader.rows)

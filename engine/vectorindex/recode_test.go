@@ -43,6 +43,36 @@ func TestCentreIsOfSegmentsToo(t *testing.T) {
 	w.wantComplete()
 }
 
+// Rows are appended while those of the part that takes them get other codes.
+func TestAppendsDoNotWaitForOtherCodes(t *testing.T) {
+	smallSteps(t, 100)
+	w := newWorld(t, func(o *Options) { o.NoGraph = true })
+	w.add(500)
+	config := w.o.Config
+	config.Codes = CodeConfig{Kind: CodesScalar}
+	require.NoError(t, w.ix.Configure(config))
+	p := w.ix.current.parts[0]
+	require.False(t, p.frozen.Load())
+	require.NotEqual(t, p.book.kind, w.ix.target.Load().kind)
+	var filled []int
+	w.ix.workMu.Lock()
+	err := w.ix.refill(p, func(fresh *part, slots []uint32) error {
+		if filled = append(filled, len(slots)); len(filled) <= 2 {
+			w.add(130) // waits for ever if appends do
+		}
+		return w.ix.recodeRows(fresh, slots)
+	})
+	w.ix.workMu.Unlock()
+	require.NoError(t, err)
+	require.Equal(t, []int{500, 130, 130, 0}, filled)
+	require.Len(t, w.ix.current.parts, 1)
+	require.Equal(t, w.ix.target.Load(), w.ix.current.parts[0].book)
+	w.add(10)
+	require.Len(t, w.ix.current.parts, 1, "it takes rows as before")
+	w.wantComplete()
+	w.wantRecall("recoded", 0.97, Request{})
+}
+
 func TestQuantileUnderManhattan(t *testing.T) {
 	w := newWorld(t, func(o *Options) {
 		o.Metric, o.Codes = distance.L1, CodeConfig{Kind: CodesScalar, Quantile: 0.9}

@@ -48,8 +48,8 @@ func (ix *Index) wasteful(s *sources) *part {
 	return nil
 }
 
-// rewrite replaces a part (Flat: all parts) by one of its live rows. Appends wait meanwhile: it is a copy of some
-// megabytes at most.
+// rewrite replaces a part (Flat: all parts) by one of its live rows. Appends wait meanwhile: it is a copy of the
+// codes of half a part at most.
 func (ix *Index) rewrite(p *part) error {
 	ix.writeMu.Lock()
 	defer ix.writeMu.Unlock()
