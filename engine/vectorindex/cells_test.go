@@ -517,3 +517,51 @@ func TestLloydSeparatesClusters(t *testing.T) {
 	_, own = cl.lloyd(rows[:2], 5)
 	require.Equal(t, []uint32{0}, own)
 }
+
+// A scan of cells goes on until the candidates that were asked for are found, beyond the cluster of the query.
+func TestScansOfCellsFindWhatOversamplingAsksFor(t *testing.T) {
+	w, _ := divided(t, 6000, nil)
+	all := roaring.New()
+	near, far := w.heart[0], w.vector(nil)
+	for i := range far {
+		far[i] = near[i] + 20
+	}
+	w.heart = [][]float32{near}
+	w.add(300)
+	w.heart = [][]float32{far}
+	w.add(3000)
+	all.AddRange(6000, uint64(w.next))
+	w.rest()
+	require.Len(t, w.ix.current.segments, 1)
+	filter := NewMatches(all)
+	ask := func(oversampling float64) Stats {
+		_, s := w.ask(Request{Query: near, K: 10, Oversampling: oversampling, Filter: filter, Plan: PlanCells})
+		require.Equal(t, PlanCells, s.Plan)
+		return s
+	}
+	s := ask(0)
+	require.Less(t, s.Scanned, 600, "the far cluster is not needed")
+	s = ask(80)
+	require.Equal(t, 800, s.Rescored)
+	require.GreaterOrEqual(t, s.Scanned, 800)
+}
+
+// What scans of several segments miss together is no more than what that of one may.
+func TestScansOfCellsOfSeveralSegments(t *testing.T) {
+	smallCells(t, 500)
+	w := newWorld(t, func(o *Options) { o.SealRows = 10_000 })
+	w.heart = [][]float32{make([]float32, w.o.Dim)}
+	for range 8 {
+		w.add(1500)
+		require.NoError(t, w.ix.SealAll(t.Context()))
+	}
+	require.Len(t, w.ix.current.segments, 8)
+	half := roaring.New()
+	for slot := uint32(0); slot < w.next; slot += 2 {
+		half.Add(slot)
+	}
+	forcePlan(t, PlanCells)
+	s := w.wantRecall("eight", 0.95, Request{Filter: NewMatches(half), Ef: 40})
+	require.Equal(t, PlanCells, s.Plan)
+	require.Less(t, s.Scanned, s.Matches)
+}

@@ -19,7 +19,8 @@ type cellScan struct {
 	placed   *segment  // whose cells order has; nil: of an earlier search
 	best     []float32 // scratch
 
-	gathered int // matches in ords of the search and in cells that are not scored yet
+	share    float64 // of all matches in the segment: what may be missed is divided by it among several
+	gathered int     // matches in ords of the search and in cells that are not scored yet
 	scored   int
 
 	worth   float32 // distance beyond which no candidate is rescored
@@ -50,7 +51,7 @@ const (
 	leastScored = 256 // matches before a scan of cells may end
 	checkGrowth = 1.2 // it looks whether it may end each time the matches scored have grown by so much
 	factorRows  = 512 // that the factor is learnt from
-	// missedByEf, by Ef, is the part of the K best matches that may be expected to be missed, within the two bounds.
+	// missedByEf, by Ef, is the part of the best matches that are wanted that may be expected to be missed, within the two bounds.
 	missedByEf              = 8.0
 	leastMissed, mostMissed = 0.005, 0.05
 
@@ -64,13 +65,13 @@ const (
 	nearRows  = 512 // that tell how many match near a query, at least, ...
 	nearCells = 16  // in so many cells at most
 
-	mostOfCells  = 1000 // K beyond which cells save little
-	insertedBest = 32   // K up to which the best are kept in order
+	mostOfCells  = 1000 // wanted beyond which cells save little
+	insertedBest = 32   // wanted up to which the best are kept in order
 )
 
 // cellCost is what a scan of the cells of sg takes that hold so many matches, in distances of a walk.
 func (sc *scratch) cellCost(sg *segment, matches int) float64 {
-	if sg.cells == nil || sc.r.K > mostOfCells || sc.r.Rows { // the bounds are those of codes
+	if sg.cells == nil || sc.r.wanted() > mostOfCells || sc.r.Rows { // the bounds are those of codes
 		return math.Inf(1)
 	}
 	n := float64(max(matches, 1))
@@ -82,9 +83,11 @@ func (sc *scratch) cellCost(sg *segment, matches int) float64 {
 	return cost
 }
 
-// scanCells scans the cells of sg that may hold some of the best matches.
-func (sc *scratch) scanCells(sg *segment) error {
+// scanCells scans the cells of the segment of w that may hold some of the best matches.
+func (sc *scratch) scanCells(w *walk) error {
+	sg := w.segment
 	cs, c := &sc.cellScan, sg.coded()
+	cs.share = float64(w.matches) / float64(max(sc.matches, 1))
 	sc.placeCells(sg)
 	slices.Sort(cs.order)
 	sc.learnFactor(sg)
@@ -242,10 +245,10 @@ func (sc *scratch) scoreGathered(c coded) {
 	cs.scored, cs.gathered = cs.scored+n, 0
 }
 
-// farthestOfBest is the distance of the K-th best candidate, that of each taken a deviation farther: estimates that err
+// farthestOfBest is the distance of the last of the best candidates that are wanted, that of each taken a deviation farther: estimates that err
 // towards the query come first. The deviation is the largest of a candidate, 0 where one is not known.
 func (sc *scratch) farthestOfBest() (kth, deviation float32) {
-	cs, k := &sc.cellScan, sc.r.K
+	cs, k := &sc.cellScan, sc.r.wanted()
 	best, least, most := cs.best[:0], float32(math.Inf(1)), float32(0)
 	for _, r := range slices.Backward(sc.near.heap) { // of a full heap the farthest come last: fewer are inserted
 		least, most = min(least, r.deviation), max(most, r.deviation)
@@ -268,18 +271,18 @@ func (sc *scratch) farthestOfBest() (kth, deviation float32) {
 	return best[k-1], most
 }
 
-// missesFew tells whether few of the K best matches are expected in the cells from rank from on.
+// missesFew tells whether few of the best matches that are wanted are expected in the cells from rank from on.
 func (sc *scratch) missesFew(c *cells, matches *ordMatches, from int) bool {
 	cs := &sc.cellScan
-	if len(sc.near.heap) < sc.r.K || !cs.factor.known() {
+	if len(sc.near.heap) < sc.r.wanted() || !cs.factor.known() {
 		return false
 	}
 	sc.compareSeen(c, matches, from)
 	kth, deviation := sc.farthestOfBest()
-	if sc.r.Oversampling == 0 && !sc.r.Approximate && deviation > 0 { // as worthwhile does, which knows each deviation
+	if sc.r.Oversampling <= 1 && !sc.r.Approximate && deviation > 0 { // as worthwhile does, which knows each deviation
 		cs.worth = kth + rescoreDeviations*math.Sqrt2*deviation
 	}
-	few := float64(sc.r.K) * min(max(missedByEf/float64(sc.r.Ef), leastMissed), mostMissed) / cs.seen.ratio()
+	few := float64(sc.r.wanted()) * min(max(missedByEf/float64(sc.r.Ef), leastMissed), mostMissed) * cs.share / cs.seen.ratio()
 	return sc.expectedIn(c, matches, from, c.len(), float64(kth), few) <= few
 }
 

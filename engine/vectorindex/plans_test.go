@@ -112,8 +112,6 @@ func TestRescoringIsAsAskedOnEveryPlan(t *testing.T) {
 
 		_, s = search(func(r *Request) { r.Oversampling, r.Rows, r.Approximate = 0, true, true })
 		require.Positive(t, s.RowsRead)
-		if plan != PlanCells { // which compares the centres of cells
-			require.Zero(t, s.Distances, "codes %d, %s: rows", kind, plan)
-		}
+		require.Zero(t, s.Distances, "codes %d, %s: rows", kind, plan)
 	})
 }

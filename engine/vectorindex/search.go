@@ -86,11 +86,8 @@ func (sc *scratch) begin(ctx context.Context, v *View, r Request) {
 		r.Visible, r.Approach = nil, nil
 	}
 	rows := v.rowCount()
-	r.K = min(r.K, rows)    // beyond, numbers only cost memory
-	if r.Oversampling > 1 { // so many candidates have to be found
-		r.Ef = max(r.Ef, oversampled(r))
-	}
-	r.Ef = min(max(r.Ef, r.K), max(rows, 1))
+	r.K = min(r.K, rows) // beyond, numbers only cost memory
+	r.Ef = min(max(r.Ef, r.wanted()), max(rows, 1))
 	sc.ctx, sc.v, sc.r = ctx, v, r
 	sc.query.Reset(v.ix.o.Metric, v.ix.o.Datatype, r.Query)
 	sc.forgetQueries()
@@ -300,17 +297,14 @@ func (sc *scratch) filteredOptions() hnsw.SearchOptions {
 			more = sc.r.Ef / 2
 		}
 	}
-	want := sc.r.K + more
-	if sc.r.Oversampling > 1 {
-		want = max(want, oversampled(sc.r))
-	}
+	want := max(sc.r.K+more, sc.r.wanted())
 	return hnsw.SearchOptions{Ef: ef, Want: min(ef, want)}
 }
 
 // depth is the number of candidates that may be rescored: as many as the request asks for, else what its codes need.
 func (sc *scratch) depth() int {
 	if sc.r.Oversampling > 1 {
-		return oversampled(sc.r)
+		return sc.r.wanted()
 	}
 	n := 0
 	for _, b := range sc.v.s.codebooks {
@@ -320,8 +314,13 @@ func (sc *scratch) depth() int {
 	return n
 }
 
-// oversampled is the number of candidates that a request with Oversampling asks for.
-func oversampled(r Request) int { return max(int(min(r.Oversampling*float64(r.K), 1<<20)), r.K) }
+// wanted is the number of candidates that a request asks for: what its codes need may be more.
+func (r *Request) wanted() int {
+	if r.Oversampling > 1 {
+		return max(int(min(r.Oversampling*float64(r.K), 1<<20)), r.K)
+	}
+	return r.K
+}
 
 // slotBits gives the filter's matches as bits over slots. They are made once a search.
 func (sc *scratch) slotBits() []uint64 {

@@ -115,6 +115,9 @@ func (sc *scratch) limit(p *part, n, walked int) int {
 
 // planWalks decides how far the graphs are walked, and which of them are scanned instead.
 func (sc *scratch) planWalks() {
+	if sc.r.Filter != nil {
+		sc.countMatches()
+	}
 	live, graphs := 0.0, 0
 	for i := range sc.walks {
 		w := &sc.walks[i]
@@ -122,9 +125,6 @@ func (sc *scratch) planWalks() {
 		if w.walked > 0 {
 			graphs++
 		}
-	}
-	if sc.r.Filter != nil {
-		sc.countMatches()
 	}
 	cells := sc.stats.Plan == PlanCells
 	sc.graphs = 0
@@ -161,6 +161,13 @@ func (sc *scratch) planWalks() {
 		w.scratch = sc.hnsw[sc.graphs]
 		sc.graphs++
 	}
+	if graphs > 1 && sc.graphs == 1 { // the others are scanned: nothing is divided
+		for i := range sc.walks {
+			if w := &sc.walks[i]; w.walked > 0 {
+				sc.widen(w)
+			}
+		}
+	}
 }
 
 // widen sets the options that a walk has without others beside it.
@@ -186,7 +193,7 @@ func (sc *scratch) divide(w *walk, share float64) {
 		return
 	}
 	w.o.Pause = max(expected(w.o.Ef, share), leastShare)
-	if w.o.SufficeAfter > 0 { // several walks find more than one
+	if w.o.SufficeAfter > 0 { // several walks find enough without
 		w.o.Want, w.o.SufficeAfter = w.o.Suffice, 0
 	}
 	if sc.r.Filter != nil {
@@ -322,7 +329,7 @@ func (sc *scratch) scanRest(w *walk) error {
 	case w.rows == 0 || (w.segment != nil && w.walked > 0 && !failed):
 		return nil
 	case w.segment != nil && sc.r.Filter != nil && sc.cellCost(w.segment, w.matches) < sc.scanCost(w.rows, w.matches):
-		return sc.scanCells(w.segment)
+		return sc.scanCells(w)
 	case w.segment != nil:
 		return sc.scanSegment(w.segment)
 	case failed:
