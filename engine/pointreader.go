@@ -68,6 +68,9 @@ func (r *pointReader) hit(id PointID, slot uint32) (Hit, error) {
 				return h, fmt.Errorf("engine: vector of point %s: %w", id, err)
 			}
 			h.Vectors[name] = slices.Clone(row)
+			if s := r.v.stats; s != nil {
+				s.RowsRead++
+			}
 		}
 	}
 	return h, nil

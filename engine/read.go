@@ -61,6 +61,7 @@ func (c *Collection) Get(ctx context.Context, ids []PointID, f Fetch) ([]Hit, er
 type ScrollRequest struct {
 	Filter filter.Expr // nil: every point
 	From   *PointID    // first id, inclusive; it need not exist
+	Offset int         // points to leave out; Each heeds neither it nor Limit
 	Limit  int
 	Fetch  Fetch
 	Stats  *SearchStats // if set, what the read did is added to it, and to the totals; the time of Each's function is in Fetch
@@ -68,7 +69,12 @@ type ScrollRequest struct {
 
 // Scroll returns a page and the first id of the next one, nil at the end.
 func (c *Collection) Scroll(ctx context.Context, req ScrollRequest) (hits []Hit, next *PointID, err error) {
+	left := req.Offset
 	err = c.walk(ctx, req, func(r *pointReader, id PointID, slot uint32) error {
+		if left > 0 {
+			left--
+			return nil
+		}
 		if len(hits) >= req.Limit {
 			next = &id
 			return ErrStop

@@ -156,11 +156,16 @@ func warnings(schema engine.Schema, fields []engine.FieldInfo) (list []warning, 
 		return nil, err
 	}
 	byName := config.Params.Vectors.byName()
-	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		p := schema.Vectors[name]
-		w := warning{"quantization_config: " + config.quantization(byName[name]).codes(p.Distance, p.OnDisk).instead}
-		if w.Message != "quantization_config: " && !slices.Contains(list, w) {
+	warn := func(setting, instead string) {
+		if w := (warning{setting + ": " + instead}); instead != "" && !slices.Contains(list, w) {
 			list = append(list, w)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		p, v := schema.Vectors[name], byName[name]
+		warn("quantization_config", config.quantization(v).codes(p.Distance, p.OnDisk).instead)
+		if inline := v.HNSW.over(config.HNSW).InlineStorage; inline != nil && *inline {
+			warn("hnsw_config", "inline_storage is not available: links and codes lie apart")
 		}
 	}
 	for _, f := range fields {

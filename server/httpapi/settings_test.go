@@ -81,6 +81,18 @@ func TestQuantizationsAndPlacements(t *testing.T) {
 	}
 }
 
+// What is kept and not acted on is said, once.
+func TestInlineStorageIsNotAvailable(t *testing.T) {
+	f := start(t, service.Options{}, Options{})
+	f.ok("PUT /collections/c", `{"vectors":{"a":{"size":4,"distance":"Dot"},"b":{"size":4,"distance":"Dot"}},"hnsw_config":{"inline_storage":true}}`)
+	warnings := `[{"message":"hnsw_config: inline_storage is not available: links and codes lie apart"}]`
+	require.JSONEq(t, warnings, member(t, f.ok("GET /collections/c", ""), "warnings"))
+	f.ok("PUT /collections/d", `{"vectors":{"a":{"size":4,"distance":"Dot","hnsw_config":{"inline_storage":true}}},"hnsw_config":{"inline_storage":false}}`)
+	require.JSONEq(t, warnings, member(t, f.ok("GET /collections/d", ""), "warnings"))
+	f.ok("PATCH /collections/c", `{"hnsw_config":{"inline_storage":false}}`)
+	require.NotContains(t, f.ok("GET /collections/c", ""), "warnings")
+}
+
 func TestTurboUnderManhattanIsAutomatic(t *testing.T) {
 	f := start(t, service.Options{}, Options{Defaults: Defaults{Quantization: []byte(`{"turbo":{"bits":"bits1"}}`), HNSWOnDisk: true, VectorsOnDisk: true}})
 	f.ok("PUT /collections/c", `{"vectors":{"a":{"size":4,"distance":"Manhattan"},"b":{"size":4,"distance":"Euclid","on_disk":false,

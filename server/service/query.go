@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/isobath/isobath/engine"
 	"github.com/isobath/isobath/filter"
@@ -134,20 +133,10 @@ func (c *Collection) nearest(ctx context.Context, q Query, exclude []engine.Poin
 
 // list returns points by ascending id; only those of the page are read.
 func (c *Collection) list(ctx context.Context, q Query) (a Answer, err error) {
-	page, _, err := c.c.Scroll(ctx, engine.ScrollRequest{Filter: q.Filter, Limit: int(q.Limit + q.Offset), Stats: &a.Stats})
+	found, _, err := c.Scroll(ctx, engine.ScrollRequest{Filter: q.Filter, Offset: int(q.Offset), Limit: int(q.Limit), Fetch: q.Fetch, Stats: &a.Stats})
 	if err != nil {
 		return a, err
 	}
-	began := time.Now()
-	var ids []engine.PointID
-	for _, h := range page[min(q.Offset, uint64(len(page))):] {
-		ids = append(ids, h.ID)
-	}
-	found, err := c.Get(ctx, ids, q.Fetch)
-	if err != nil {
-		return a, err
-	}
-	a.Stats.Fetch += time.Since(began)
 	a.Hits = make([]Scored, len(found))
 	for i, h := range found {
 		h.Version = 0
