@@ -89,8 +89,8 @@ func halvesOf(base []byte, at, dim int) (row []uint16, floats []float32) {
 	return row, floats
 }
 
-// testHalves scores random batches of one dimension and every row alone, against float64.
-func testHalves(t *testing.T, rng *rand.Rand, dim int, fill func() uint16, value func() float32) {
+// testHalves scores random batches of one dimension and every row alone, against float64, within that part of the sum of magnitudes.
+func testHalves(t *testing.T, rng *rand.Rand, dim int, fill func() uint16, value func() float32, rounding float64) {
 	t.Helper()
 	const rows = 9
 	base, stride := typedBase(rng, rows, dim, 2, fill)
@@ -103,12 +103,12 @@ func testHalves(t *testing.T, rng *rand.Rand, dim int, fill func() uint16, value
 			require.EqualValues(t, 42, out[n], "wrote beyond the results")
 			for i, id := range ids {
 				_, row := halvesOf(base, int(id)*stride, dim)
-				requireClose(t, m, q, row, out[i])
+				requireWithin(t, m, q, row, out[i], rounding)
 			}
 		}
 		for id := range rows {
 			row, floats := halvesOf(base, id*stride, dim)
-			requireClose(t, m, q, floats, m.DistanceF16(q, row))
+			requireWithin(t, m, q, floats, m.DistanceF16(q, row), rounding)
 		}
 	}
 }
@@ -155,10 +155,10 @@ func TestFloat16Kernels(t *testing.T) {
 		value := func() float32 { return float32(rng.NormFloat64()) }
 		fill := func() uint16 { return toF16(value()) }
 		for dim := range 131 {
-			testHalves(t, rng, dim, fill, value)
+			testHalves(t, rng, dim, fill, value, 1e-6)
 		}
 		for _, dim := range []int{255, 768, 1537} {
-			testHalves(t, rng, dim, fill, value)
+			testHalves(t, rng, dim, fill, value, 1e-6)
 		}
 	})
 }
@@ -241,6 +241,37 @@ func TestLongTypedBatches(t *testing.T) {
 	}
 }
 
+// Every level converts any bits of a float32 as the definition does, infinities, NaNs and subnormal numbers included.
+func FuzzHalves(f *testing.F) {
+	f.Add([]byte{0, 0, 128, 127, 0, 0, 192, 127, 1, 0, 0, 0, 0, 240, 127, 71, 255, 239, 127, 71, 0, 0, 0, 51, 1, 0, 0, 51})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		in := make([]float32, len(data)/4)
+		for i := range in {
+			in[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+		}
+		want, got := make([]uint16, len(in)), make([]uint16, len(in)+1)
+		for i, x := range in {
+			want[i] = toF16(x)
+		}
+		for _, name := range Levels() {
+			force(t, name)
+			got[len(in)] = 42
+			ToF16(got[:len(in)], in)
+			require.Equal(t, uint16(42), got[len(in)], "wrote beyond the results")
+			floats := make([]float32, len(in))
+			FromF16(floats, got[:len(in)])
+			for i := range in {
+				if in[i] != in[i] {
+					require.True(t, floats[i] != floats[i], "NaN of bits %x", math.Float32bits(in[i]))
+					continue
+				}
+				require.Equal(t, want[i], got[i], "%s: bits %x", name, math.Float32bits(in[i]))
+				require.Equal(t, fromF16(want[i]), floats[i])
+			}
+		}
+	})
+}
+
 func FuzzTypedKernels(f *testing.F) {
 	f.Add([]byte("some bytes to draw elements from"), uint8(37))
 	f.Fuzz(func(t *testing.T, data []byte, dim uint8) {
@@ -252,7 +283,8 @@ func FuzzTypedKernels(f *testing.F) {
 		value := func() float32 { return float32(int8(draw())) / 16 }
 		for _, name := range Levels() {
 			force(t, name)
-			testHalves(t, rng, int(dim), func() uint16 { return toF16(value()) }, value)
+			testHalves(t, rng, int(dim), func() uint16 { return toF16(value()) }, value, 1e-6) // sums without rounding
+			testHalves(t, rng, int(dim), func() uint16 { return uint16(draw())<<8 | uint16(draw()) }, value, (float64(dim)+8)/(1<<24))
 			testBytes(t, rng, int(dim), func() uint16 { return uint16(draw()) })
 		}
 	})
