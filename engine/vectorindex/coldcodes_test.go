@@ -42,6 +42,7 @@ func TestMappedCodesAnswerAlike(t *testing.T) {
 		got, stats := w.search(r)
 		require.Equal(t, PlanWalk, stats.Plan)
 		require.Equal(t, want, got)
+		wantNoAllocations(t, w, r, "mapped")
 	}
 	for _, warm := range []int32{0, warmAfter} { // scans
 		sg.cold.warm.Store(warm)

@@ -2,6 +2,7 @@ package vectorindex
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,8 +75,9 @@ func TestConfigureChangesCodesInTheBackground(t *testing.T) {
 		require.NoError(t, w.ix.Configure(config))
 		w.add(100)
 		w.wantRecall("two kinds of codes at once", 0.95, Request{})
-		got, _ := w.search(Request{Query: w.vector(w.heart), K: 5, Approximate: true})
-		require.Len(t, got, 5, "different codes: rescored all the same")
+		got, s := w.search(Request{Query: w.vector(w.heart), K: 5, Approximate: true})
+		require.Len(t, got, 5)
+		require.GreaterOrEqual(t, s.Rescored, 5, "different codes: rescored all the same")
 		w.rest()
 		require.Equal(t, []codeKind{c.kind}, w.kindsOfCodes())
 		w.wantComplete()
@@ -216,6 +218,32 @@ func TestBudgetHalvesShortCodes(t *testing.T) {
 	w.add(rows)
 	w.rest()
 	require.Equal(t, []codeKind{codesRotated4}, w.kindsOfCodes(), "two lines anyway")
+}
+
+// An index that grows under one budget has ever fewer bits in memory: then its codes, at last its links are read from files.
+func TestCodesShrinkAsAnIndexGrows(t *testing.T) {
+	for _, c := range []struct {
+		dim   int
+		kinds []codeKind
+	}{{256, []codeKind{codesRotated4, codesRotated2, codesRotated1}}, {128, []codeKind{codesRotated8, codesRotated4, codesRotated2}}} {
+		w := newWorld(t, func(o *Options) {
+			o.Dim, o.SealRows, o.Budget, o.SpillDir = c.dim, 1<<15, budgetWithRoom(500<<10), t.TempDir()
+		})
+		var kinds []codeKind
+		var places []placed
+		for range 28 {
+			w.add(150)
+			w.rest()
+			require.Len(t, w.ix.current.segments, 1)
+			kind := w.kindsOfCodes()
+			require.Len(t, kind, 1)
+			kinds, places = append(kinds, kind[0]), append(places, w.ix.current.segments[0].inRAM)
+			w.wantRecall("grown", 0.95, Request{Ef: 150})
+		}
+		require.Equal(t, c.kinds, slices.Compact(kinds))
+		require.Equal(t, []placed{{true, true}, {links: true}, {codes: true}}, slices.Compact(places), "links alone are more than the room at last")
+		w.wantComplete()
+	}
 }
 
 func TestApproximateAndRows(t *testing.T) {

@@ -78,6 +78,60 @@ func TestSearchesAllocateNothing(t *testing.T) {
 	})
 }
 
+// wantNoAllocations asks until nothing is left to prepare and then asserts that an answer allocates nothing.
+func wantNoAllocations(t *testing.T, w *world, r Request, stage string) (got []Result, s Stats) {
+	t.Helper()
+	if invariant.Enabled { // race builds allocate
+		return w.ask(r)
+	}
+	v := w.ix.View()
+	defer v.Release()
+	var err error
+	require.Zero(t, testing.AllocsPerRun(100, func() { got, s, err = v.Search(context.Background(), r, got[:0]) }), stage)
+	require.NoError(t, err)
+	return got, s
+}
+
+// Sources with different codes: every plan rescores, as much as it is asked to, and allocates nothing.
+func TestPlansOverDifferentCodes(t *testing.T) {
+	smallCells(t, 500)
+	w := wide(t, func(o *Options) { o.SealRows = 2000 })
+	w.add(2000)
+	w.rest()
+	require.NotNil(t, w.ix.current.segments[0].cells)
+	config := w.o.Config
+	config.Codes = CodeConfig{Kind: CodesTurbo, Bits: 1}
+	require.NoError(t, w.ix.Configure(config))
+	w.add(500)
+	require.Equal(t, []codeKind{codesRotated4, codesRotated1}, w.kindsOfCodes())
+	set := roaring.New()
+	for slot := uint32(0); slot < w.next; slot += 2 {
+		set.Add(slot)
+	}
+	for _, plan := range []Plan{PlanWalk, PlanCodes, PlanMatches, PlanFiltered, PlanTwoHop, PlanCells} {
+		r := Request{K: 10, Query: w.heart[2], Ef: 100}
+		switch plan {
+		case PlanWalk:
+		case PlanCodes:
+			r.Ef = int(w.next)
+		default:
+			r.Filter, r.Plan = NewMatches(set), plan
+		}
+		for _, r := range []Request{r, {K: r.K, Query: r.Query, Ef: r.Ef, Filter: r.Filter, Plan: r.Plan, Approximate: true}} {
+			got, s := wantNoAllocations(t, w, r, string(plan))
+			require.Equal(t, plan, s.Plan)
+			require.Len(t, got, 10)
+			require.GreaterOrEqual(t, s.Rescored, 10, plan)
+			for _, g := range got {
+				require.InDelta(t, w.o.Metric.Distance(r.Query, w.rows[g.Slot]), g.Distance, 1e-2, plan)
+			}
+		}
+		r.Oversampling = 5
+		_, s := wantNoAllocations(t, w, r, string(plan))
+		require.Equal(t, 50, s.Rescored, plan)
+	}
+}
+
 // What is rescored is what the request says, whatever the plan: nothing of approximate ones, so many candidates with oversampling;
 // requests for rows compare no codes.
 func TestRescoringIsAsAskedOnEveryPlan(t *testing.T) {

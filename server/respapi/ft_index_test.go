@@ -3,9 +3,11 @@ package respapi
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
@@ -245,6 +247,62 @@ func TestFTOtherCommands(t *testing.T) {
 		require.Equal(t, "OK", run(t, rdb, "FT.DROP", "idx", "KEEPDOCS"))
 		require.Equal(t, int64(13), run(t, rdb, "DBSIZE"))
 		run(t, rdb, "SELECT", "0")
+	})
+}
+
+// profileOf asks FT.PROFILE for a search and returns how it went.
+func profileOf(t *testing.T, rdb *redis.Client, query, q string) map[string]any {
+	t.Helper()
+	profile := run(t, rdb, "FT.PROFILE", "big", "SEARCH", "QUERY", query, "PARAMS", "2", "q", q, "NOCONTENT")
+	if m, ok := profile.(map[any]any); ok {
+		return asMap(t, m["Profile"])
+	}
+	return asMap(t, profile.([]any)[1])
+}
+
+// Walks, filtered or not, and scans of codes tell what they took.
+func TestFTProfileOfAWalk(t *testing.T) {
+	const dim, docs = 1024, 3000 // more than is scanned
+	both(t, func(t *testing.T, rdb *redis.Client) {
+		run(t, rdb, "FT.CREATE", "big", "PREFIX", "1", "big:", "SCHEMA", "v", "VECTOR", "HNSW", "10", "TYPE", "FLOAT32", "DIM", dim, "DISTANCE_METRIC", "L2",
+			"M", "16", "EF_CONSTRUCTION", "60", "n", "NUMERIC")
+		rng := rand.New(rand.NewPCG(1, 2))
+		var q string
+		for from := 0; from < docs; from += 500 {
+			_, err := rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+				for i := from; i < from+500; i++ {
+					v := make([]float32, dim)
+					for j := range v {
+						v[j] = rng.Float32()
+					}
+					q = blob(v...)
+					pipe.HSet(ctx, fmt.Sprintf("big:%d", i), "v", q, "n", i)
+				}
+				return nil
+			})
+			require.NoError(t, err)
+		}
+		require.Eventually(t, func() bool {
+			how := profileOf(t, rdb, "*=>[KNN 10 @v $q]", q)
+			return how["Plan"] == "walk" && how["Distances of these in scans"] == int64(0)
+		}, time.Minute, 50*time.Millisecond)
+		positive := func(how map[string]any, counters ...string) {
+			t.Helper()
+			for _, name := range counters {
+				require.Positive(t, how[name], "%s: %v", name, how)
+			}
+		}
+		how := profileOf(t, rdb, "*=>[KNN 10 @v $q]", q)
+		positive(how, "Candidates visited", "Hops", "Distance computations", "Candidates rescored", "Rows read", "Bytes of codes read", "Segments searched")
+		require.EqualValues(t, 0, how["Filter matches"])
+		how = profileOf(t, rdb, "@n:[0 2899]=>[KNN 10 @v $q EF_RUNTIME 10]", q)
+		require.Equal(t, "filtered walk", how["Plan"])
+		require.EqualValues(t, 2900, how["Filter matches"])
+		positive(how, "Hops", "Distance computations", "Rows read")
+		how = profileOf(t, rdb, "@n:[0 99]=>[KNN 10 @v $q]", q)
+		require.Equal(t, "scan of matches", how["Plan"])
+		require.EqualValues(t, 100, how["Distances of these in scans"])
+		require.EqualValues(t, 0, how["Hops"])
 	})
 }
 
