@@ -69,10 +69,10 @@ type ScrollRequest struct {
 
 // Scroll returns a page and the first id of the next one, nil at the end.
 func (c *Collection) Scroll(ctx context.Context, req ScrollRequest) (hits []Hit, next *PointID, err error) {
-	left := req.Offset
+	skip := req.Offset
 	err = c.walk(ctx, req, func(r *pointReader, id PointID, slot uint32) error {
-		if left > 0 {
-			left--
+		if skip > 0 {
+			skip--
 			return nil
 		}
 		if len(hits) >= req.Limit {

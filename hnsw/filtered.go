@@ -67,8 +67,8 @@ type filtered struct {
 	s        *Scratch
 	match    matcher
 	ef, want int
-	suffice  int // wanted after so many visits, 0: never less
-	after    int
+	suffice  int  // wanted from after visits on
+	after    int  // 0: never
 	part     bool // the walk pauses when partEf and partWant are met and nothing nearer than until is left
 	partEf   int
 	partWant int

@@ -63,17 +63,42 @@ func TestNoAllocationsInSteadyState(t *testing.T) {
 	}
 }
 
-// The largest graphs are built, searched, written and read.
+// equidistant is a space in which nothing is nearer than anything else: whoever is seen is linked to.
+type equidistant struct{ self uint32 }
+
+func (e *equidistant) Aim(ord uint32) { e.self = ord }
+
+func (e *equidistant) Distances(ids []uint32, out []float32, _ float32) {
+	for i, id := range ids {
+		if out[i] = 1; id == e.self {
+			out[i] = 0
+		}
+	}
+}
+
+// The largest graphs are built, with rows longer than those of any other, written and read.
 func TestTheMostLinks(t *testing.T) {
-	base, queries := clustered(3, 4020, 8, 10, 0.5).split(20)
-	g := build(t, base, Params{M: MaxM, EfConstruction: 1100, Seed: 5}, 2)
-	f := measure(t, g, base, queries, 10, SearchOptions{Ef: 20}, nil)
-	require.Equal(t, 1.0, f.recall)
-	order := g.Order()
-	m, err := OpenMapped(encode(t, g, order))
+	const n = 2*MaxM - 100
+	g, err := New(n, Params{M: MaxM, EfConstruction: MaxM, Seed: 5})
 	require.NoError(t, err)
-	f = measure(t, m, base.permuted(order), queries, 10, SearchOptions{Ef: 20}, nil)
-	require.Equal(t, 1.0, f.recall)
+	defer g.Free()
+	s := NewScratch()
+	for ord := range uint32(n) {
+		require.NoError(t, g.Insert(ord, &equidistant{}, s))
+	}
+	require.NoError(t, Check(g))
+	most := 0
+	for ord := range uint32(n) {
+		row := g.row(ord, 0)
+		most = max(most, slices.Index(append(slices.Clone(row), 0), 0))
+	}
+	require.Greater(t, most, MaxM)
+	m, err := OpenMapped(encode(t, g, g.Order()))
+	require.NoError(t, err)
+	require.NoError(t, m.Verify())
+	for _, r := range []Reader{g, m} {
+		require.Len(t, r.Search(&equidistant{self: NoOrd}, SearchOptions{Ef: n}, s), n, "everything is reached")
+	}
 }
 
 func TestKeysOrderDistances(t *testing.T) {

@@ -19,7 +19,7 @@ type cellScan struct {
 	placed   *segment  // whose cells order has; nil: of an earlier search
 	best     []float32 // scratch
 
-	share    float64 // of all matches in the segment: what may be missed is divided by it among several
+	share    float64 // of all matches that is in the segment: and of what may be missed
 	gathered int     // matches in ords of the search and in cells that are not scored yet
 	scored   int
 

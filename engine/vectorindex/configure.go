@@ -198,25 +198,36 @@ func (ix *Index) recode(p *part) error {
 	return ix.refill(p, ix.recodeRows)
 }
 
-// refill replaces a part by one that fill puts the rows of p into. Where p may take rows these come meanwhile; appends wait for the last
-// of them only.
+// refillRounds is how often refill looks for rows that came meanwhile before appends have to wait for it.
+const refillRounds = 16
+
+// refill replaces a part by one that fill puts the rows of p into. Where p takes rows these come meanwhile, and appends wait only for a
+// batch of them at the end.
 func (ix *Index) refill(p *part, fill func(fresh *part, slots []uint32) error) error {
 	fresh, err := newPart(p.capacity, ix.target.Load(), ix.o.Budget)
 	if err != nil {
 		return err
 	}
 	from := 0
-	for p.len()-from > encodeStep {
+	fillMore := func() error {
 		to := p.len()
-		if err := fill(fresh, p.slots[from:to]); err != nil {
-			fresh.free()
-			return err
-		}
+		err := fill(fresh, p.slots[from:to])
 		from = to
+		return err
 	}
-	ix.writeMu.Lock()
-	defer ix.writeMu.Unlock()
-	if err := fill(fresh, p.slots[from:p.len()]); err != nil {
+	for range refillRounds {
+		if frozen := p.frozen.Load(); err == nil && (p.len()-from > ix.batchRows() || frozen && from < p.len()) {
+			err = fillMore()
+		}
+	}
+	if !p.frozen.Load() {
+		ix.writeMu.Lock()
+		defer ix.writeMu.Unlock()
+	}
+	if err == nil && from < p.len() {
+		err = fillMore()
+	}
+	if err != nil {
 		fresh.free()
 		return err
 	}

@@ -84,11 +84,6 @@ func (sc *scratch) filterWalk(w *walk) {
 		return
 	}
 	w.o = sc.filteredOptions()
-	if known := sc.r.Filter.known(w.segment, sc.v.s); known != nil {
-		w.o.Bits = known.bits
-	} else {
-		w.o.Bits, w.o.Slots = sc.slotBits(), w.slots[:w.walked]
-	}
 	wanted, cost := w.o.Want, hnsw.EstimateWalk(w.o.Ef, w.o.Want, w.share(), m, w.walked).Distances
 	if within := int(w.share() * float64(w.o.Ef)); within > wanted { // what a walk meets anyway where matches are spread evenly
 		w.o.Want, w.o.Suffice, w.o.SufficeAfter = within, wanted, int(relentAfter*cost)
@@ -102,6 +97,17 @@ func (sc *scratch) filterWalk(w *walk) {
 	}
 	w.o.MaxVisits = visits(cost, scan)
 	w.o.LeastShare = hnsw.LeastShare(w.o.Ef, wanted, max(scan, hopelessFrom*cost), m, w.walked)
+}
+
+// admit gives w the matches that it may return.
+func (sc *scratch) admit(w *walk) {
+	if w.o.TwoHop {
+		w.o.Bits = sc.r.Filter.in(w.segment, sc.v.s).bits
+	} else if known := sc.r.Filter.known(w.segment, sc.v.s); known != nil {
+		w.o.Bits = known.bits
+	} else {
+		w.o.Bits, w.o.Slots = sc.slotBits(), w.slots[:w.walked]
+	}
 }
 
 // restCost is what it takes to scan what a filtered walk of w would have found.

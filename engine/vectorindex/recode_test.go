@@ -45,9 +45,14 @@ func TestCentreIsOfSegmentsToo(t *testing.T) {
 
 // Rows are appended while those of the part that takes them get other codes.
 func TestAppendsDoNotWaitForOtherCodes(t *testing.T) {
-	smallSteps(t, 100)
-	w := newWorld(t, func(o *Options) { o.NoGraph = true })
-	w.add(500)
+	for _, full := range []bool{false, true} { // while it is recoded
+		w := newWorld(t, func(o *Options) { o.NoGraph, o.SealRows = true, map[bool]int{false: 1 << 15, true: 2600}[full] })
+		w.add(2000)
+		wantRecoded(t, w, full)
+	}
+}
+
+func wantRecoded(t *testing.T, w *world, full bool) {
 	config := w.o.Config
 	config.Codes = CodeConfig{Kind: CodesScalar}
 	require.NoError(t, w.ix.Configure(config))
@@ -58,17 +63,25 @@ func TestAppendsDoNotWaitForOtherCodes(t *testing.T) {
 	w.ix.workMu.Lock()
 	err := w.ix.refill(p, func(fresh *part, slots []uint32) error {
 		if filled = append(filled, len(slots)); len(filled) <= 2 {
-			w.add(130) // waits for ever if appends do
+			w.add(1100) // waits for ever if appends do
+			w.kill(7)
 		}
 		return w.ix.recodeRows(fresh, slots)
 	})
 	w.ix.workMu.Unlock()
 	require.NoError(t, err)
-	require.Equal(t, []int{500, 130, 130, 0}, filled)
-	require.Len(t, w.ix.current.parts, 1)
-	require.Equal(t, w.ix.target.Load(), w.ix.current.parts[0].book)
-	w.add(10)
-	require.Len(t, w.ix.current.parts, 1, "it takes rows as before")
+	parts := w.ix.current.parts
+	require.Equal(t, w.ix.target.Load(), parts[0].book)
+	if full {
+		require.Equal(t, []int{2000, 600}, filled)
+		require.Len(t, parts, 2)
+		require.True(t, parts[0].frozen.Load())
+	} else {
+		require.Equal(t, []int{2000, 1100, 1100}, filled)
+		w.add(10)
+		require.Len(t, w.ix.current.parts, 1, "it takes rows as before")
+	}
+	require.Equal(t, int(w.next)-int(w.live.GetCardinality()), w.ix.Pending().Dead)
 	w.wantComplete()
 	w.wantRecall("recoded", 0.97, Request{})
 }

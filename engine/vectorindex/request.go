@@ -75,7 +75,7 @@ type Stats struct {
 	Distances int   // distances computed on codes
 	Scanned   int   // of these in scans
 	Rescored  int   // exact distances of candidates
-	RowsRead  int   // rows read, exact scans included
+	RowsRead  int   // rows read, exact scans included; the engine adds those that it answers with
 	Coded     int64 // bytes of codes read: of walks what they read, but of two-hop walks and scans whole codes, though they may leave some at the first plane
 	RowsCold  int   // of the candidates' rows, those not in memory, read from files
 	BytesRead int64 // bytes of these

@@ -49,7 +49,7 @@ func (ix *Index) wasteful(s *sources) *part {
 }
 
 // rewrite replaces a part (Flat: all parts) by one of its live rows. Appends wait meanwhile: it is a copy of the
-// codes of half a part at most.
+// codes of half a part at most (Flat: of half of all slots).
 func (ix *Index) rewrite(p *part) error {
 	ix.writeMu.Lock()
 	defer ix.writeMu.Unlock()

@@ -76,7 +76,6 @@ func (ix *Index) encodeSome(p *part) error {
 	if err == nil || errors.Is(err, ErrClosed) {
 		return err
 	}
-	ix.freeze(p) // so that nobody waits
 	return ix.refill(p, ix.recodeRows)
 }
 
@@ -109,9 +108,12 @@ type rowReader struct {
 	rows [][]float32
 }
 
-// newRowReader returns memory for up to n rows, less where rows are long.
+// batchRows is how many rows are read at once at most.
+func (ix *Index) batchRows() int { return min(max((4<<20)/(4*ix.o.Dim), 16), 1024) }
+
+// newRowReader returns memory for up to n rows, for batchRows at most.
 func (ix *Index) newRowReader(n int) *rowReader {
-	n = min(n, max((4<<20)/(4*ix.o.Dim), 16), 1024)
+	n = min(n, ix.batchRows())
 	b := &rowReader{size: n, flat: make([]float32, n*ix.o.Dim), rows: make([][]float32, n)}
 	for i := range b.rows {
 		b.rows[i] = b.flat[i*ix.o.Dim:][:ix.o.Dim]

@@ -224,8 +224,8 @@ func (sc *scratch) scansFaster(w *walk) bool {
 // start walks until the walk pauses or is over.
 func (sc *scratch) start(w *walk) {
 	sc.face(w)
-	if w.o.TwoHop {
-		w.o.Bits = sc.r.Filter.in(w.segment, sc.v.s).bits
+	if sc.r.Filter != nil {
+		sc.admit(w)
 	}
 	w.found = w.graph.Search(sc.scorer(), w.o, w.scratch)
 	sc.account(w)

@@ -241,7 +241,7 @@ func TestLongTypedBatches(t *testing.T) {
 	}
 }
 
-// Every level converts any bits of a float32 as the definition does, infinities, NaNs and subnormal numbers included.
+// Every level converts any bits of a float32 as the definition does, infinities and subnormal numbers included, and NaNs to NaNs.
 func FuzzHalves(f *testing.F) {
 	f.Add([]byte{0, 0, 128, 127, 0, 0, 192, 127, 1, 0, 0, 0, 0, 240, 127, 71, 255, 239, 127, 71, 0, 0, 0, 51, 1, 0, 0, 51})
 	f.Fuzz(func(t *testing.T, data []byte) {
