@@ -304,6 +304,8 @@ func (db *DB) close() error {
 	db.published.fail(ErrClosed)
 	db.durable.fail(ErrClosed)
 	db.running.Wait()
+	db.check.mu.Lock() // a checkpoint that somebody asked for still writes
+	defer db.check.mu.Unlock()
 	db.effort.end()
 	if err == nil && db.Failed() == nil {
 		err = db.dropLog()
