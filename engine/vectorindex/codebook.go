@@ -45,12 +45,14 @@ func (k codeKind) rotated() bool { return k == codesRotated8 || k >= codesRotate
 
 // From fourBitDim dimensions on 4 bits a component and a rescoring of the few best find as much as 8 bits in fewer cache
 // lines; below, they are for when memory is short. From fewBitsDim on two bits or one are for then, too: up to there they are no shorter. Above planeDim
-// dimensions 4 bits are two cache lines as planes, and one up to nibbleDim if two of them lie in a byte.
+// dimensions 4 bits are two cache lines as planes, and one up to nibbleDim if two of them lie in a byte. Up to shortDim nothing is rotated,
+// so that few bits tell little, and 8 bits lie in the same line.
 const (
-	fourBitDim = 192
-	fewBitsDim = nibbleDim + 1
-	planeDim   = 64
-	nibbleDim  = 108
+	shortDim = 7
+	fourBitDim    = 192
+	fewBitsDim    = nibbleDim + 1
+	planeDim      = 64
+	nibbleDim     = 108
 )
 
 // fourBits returns the kind of codes of 4 bits.
@@ -70,6 +72,8 @@ func (c *Config) kinds() []codeKind {
 		return []codeKind{codesPlain8}
 	case c.Codes.Kind == CodesScalar:
 		return []codeKind{codesScalar8}
+	case c.Codes.Kind == CodesTurbo && c.Dim <= shortDim:
+		return []codeKind{codesRotated8}
 	case c.Codes.Kind == CodesTurbo && c.Codes.Bits == 1:
 		return []codeKind{codesRotated1}
 	case c.Codes.Kind == CodesTurbo && c.Codes.Bits == 2:
@@ -99,6 +103,9 @@ type codebook struct {
 	first     int             // bytes of a code that every query reads
 	ahead     int             // cache lines of a code that walks ask for ahead of time, 0: too many
 }
+
+// fewBits tells whether distances on the codes err so much that walks have to be wider.
+func (b *codebook) fewBits() bool { return b.kind == codesRotated2 || b.kind == codesRotated1 }
 
 // newCodebook makes the codebook of a kind; the parts of c that quant would refuse were validated.
 func newCodebook(c *Config, kind codeKind, quantile float32, centre []float32) *codebook {

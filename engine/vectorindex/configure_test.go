@@ -190,6 +190,17 @@ func TestPinnedPlacementUsesWhatIsSpare(t *testing.T) {
 	}
 }
 
+// Rows of few dimensions are not rotated: fewer bits would tell little and save nothing.
+func TestShortRowsHaveWholeCodes(t *testing.T) {
+	for dim, kind := range map[int]codeKind{4: codesRotated8, 7: codesRotated8, 8: codesRotated1} {
+		w := newWorld(t, func(o *Options) { o.Dim, o.Codes = dim, CodeConfig{Kind: CodesTurbo, Bits: 1} })
+		w.add(300)
+		w.rest()
+		require.Equal(t, []codeKind{kind}, w.kindsOfCodes(), dim)
+		require.Equal(t, 64, w.ix.current.segments[0].stride)
+	}
+}
+
 // Codes of rows too short for planes get half as long, too.
 func TestBudgetHalvesShortCodes(t *testing.T) {
 	const rows = 2000
