@@ -57,7 +57,7 @@ func TestNoAllocationsInSteadyState(t *testing.T) {
 	accept := func(o uint32) bool { return o%7 == 0 }
 	s, q := NewScratch(), base.query(base.row(7))
 	for _, r := range []Reader{g, m} {
-		for _, o := range []SearchOptions{{Ef: 100}, {Ef: 100, Bits: bits}, {Ef: 100, Accept: accept}, {Ef: 100, Bits: bits, TwoHop: true}} {
+		for _, o := range []SearchOptions{{Ef: 100}, {Ef: 100, Descent: 8}, {Ef: 100, Bits: bits}, {Ef: 100, Accept: accept}, {Ef: 100, Bits: bits, TwoHop: true}} {
 			require.Zero(t, testing.AllocsPerRun(20, func() { r.Search(q, o, s) }))
 		}
 	}

@@ -11,6 +11,9 @@ import (
 type SearchOptions struct {
 	// Ef is the width of the walk and the most nodes returned. At least 1.
 	Ef int
+	// Descent is the width of the walk on level 1, at most Ef; 0 and 1 go down greedily, as on the levels above. Where distances are
+	// estimates that err much, one wrong turn there ends in a far cluster.
+	Descent int
 	// Accept filters results; nil accepts all. The walk passes through nodes that it refuses.
 	Accept func(ord uint32) bool
 	// Bits is the same as a dense bitset over ords (bit ord%64 of word ord/64), faster. It wins over Accept.
@@ -51,7 +54,7 @@ func (g *links) search(q Scorer, o SearchOptions, s *Scratch) []Candidate {
 	if entry >= g.limit {
 		return nil
 	}
-	near := g.descend(q, entry, top, 0, s)
+	near := g.approach(q, entry, top, min(o.Descent, o.Ef), s)
 	if o.TwoHop && o.Bits != nil && o.Slots == nil {
 		return g.searchTwoHop(q, near, o, s)
 	}
@@ -65,6 +68,16 @@ func (g *links) search(q Scorer, o SearchOptions, s *Scratch) []Candidate {
 	}
 	g.expand(q, 0, reach{ef: o.Ef, nodes: pause}, s)
 	return s.takePool(pause == o.Ef)
+}
+
+// approach finds the node of level 0 where a search begins. Hops count those of level 0 only.
+func (g *links) approach(q Scorer, entry uint32, top, width int, s *Scratch) uint64 {
+	if width <= 1 || top == 0 {
+		return g.descend(q, entry, top, 0, s)
+	}
+	near := g.walk(q, g.descend(q, entry, top, 1, s), 1, width, s)[0] &^ 1
+	s.Stats.Hops = 0
+	return near
 }
 
 // descend walks greedily from the top level down to level bottom+1 and returns the key of the nearest node found.

@@ -117,3 +117,31 @@ func TestRowsOfDifferentLengthsAreFoundByProduct(t *testing.T) {
 	w.work()
 	w.wantRecall("lengths, walked", 0.95, Request{})
 }
+
+// Few of the rows of many small clusters are looked for in a wrong one, also by codes of one bit at a narrow beam.
+func TestFewWalksOnFewBitsGoAstray(t *testing.T) {
+	w := newWorld(t, func(o *Options) {
+		o.Dim, o.M, o.EfConstruct, o.SealRows, o.Parallelism = 128, 16, 100, 30_000, 1
+		o.Codes = CodeConfig{Kind: CodesTurbo, Bits: 1}
+	})
+	w.heart = nil
+	for range 150 {
+		h := w.vector(nil)
+		for i := range h {
+			h[i] *= 0.8
+		}
+		w.heart = append(w.heart, h)
+	}
+	w.add(30_000)
+	w.rest()
+	astray := 0
+	for slot := uint32(0); slot < w.next; slot += 5 {
+		got, s := w.ask(Request{Query: w.rows[slot], K: 1, Ef: 16})
+		require.Equal(t, PlanWalk, s.Plan)
+		if got[0].Distance > 140 { // of rows of a cluster, 92; of others, about 256
+			astray++
+		}
+	}
+	t.Logf("%d of 6000", astray)
+	require.Less(t, astray, 15) // 5; 36 with a greedy descent
+}

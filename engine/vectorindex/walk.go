@@ -227,6 +227,9 @@ func (sc *scratch) start(w *walk) {
 	if sc.r.Filter != nil {
 		sc.admit(w)
 	}
+	if !sc.r.Rows {
+		w.o.Descent = w.book.descent()
+	}
 	w.found = w.graph.Search(sc.scorer(), w.o, w.scratch)
 	sc.account(w)
 }
