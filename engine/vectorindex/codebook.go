@@ -48,11 +48,11 @@ func (k codeKind) rotated() bool { return k == codesRotated8 || k >= codesRotate
 // dimensions 4 bits are two cache lines as planes, and one up to nibbleDim if two of them lie in a byte. Up to shortDim nothing is rotated,
 // so that few bits tell little, and 8 bits lie in the same line.
 const (
-	shortDim = 7
-	fourBitDim    = 192
-	fewBitsDim    = nibbleDim + 1
-	planeDim      = 64
-	nibbleDim     = 108
+	shortDim   = 7
+	fourBitDim = 192
+	fewBitsDim = nibbleDim + 1
+	planeDim   = 64
+	nibbleDim  = 108
 )
 
 // fourBits returns the kind of codes of 4 bits.
