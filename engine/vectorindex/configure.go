@@ -216,9 +216,10 @@ func (ix *Index) refill(p *part, fill func(fresh *part, slots []uint32) error) e
 		return err
 	}
 	for range refillRounds {
-		if frozen := p.frozen.Load(); err == nil && (p.len()-from > ix.batchRows() || frozen && from < p.len()) {
-			err = fillMore()
+		if waiting := p.len() - from; err != nil || waiting == 0 || waiting <= ix.batchRows() && !p.frozen.Load() {
+			break
 		}
+		err = fillMore()
 	}
 	if !p.frozen.Load() {
 		ix.writeMu.Lock()
@@ -250,7 +251,7 @@ func (ix *Index) recodeRows(fresh *part, slots []uint32) error {
 	}
 	defer view.Release()
 	reader := ix.newRowReader(len(slots))
-	for slots := range slices.Chunk(slices.Clone(slots), max(reader.size, 1)) {
+	for slots := range slices.Chunk(slices.Clone(slots), reader.size) {
 		rows, err := reader.read(view, slots)
 		if err != nil {
 			slots, rows = ix.readIntact(view, slots, reader.rows)

@@ -301,18 +301,6 @@ func (sc *scratch) filteredOptions() hnsw.SearchOptions {
 	return hnsw.SearchOptions{Ef: ef, Want: min(ef, want)}
 }
 
-// descent is the width of the walk on level 1 (60 000 x 128 in 300 clusters, one bit: of 3 000 rows 190, 74, 38 and 19 were looked for in a
-// wrong cluster at Ef 16 with a width of 1, 4, 8 and 16, in 393, 383, 399 and 455 distances; at Ef 40 23, 11, 6 and 3). With more bits
-// few go astray, and other sets pay for it: 4 % at 0.95 of the sentences.
-func (b *codebook) descent() int {
-	if b.fewBits() {
-		return fewBitsDescent
-	}
-	return 1
-}
-
-const fewBitsDescent = 5
-
 // depth is the number of candidates that may be rescored: as many as the request asks for, else what its codes need.
 func (sc *scratch) depth() int {
 	if sc.r.Oversampling > 1 {
